@@ -1,0 +1,188 @@
+"""The whole exception tree.
+
+::
+
+    SignetError                                exit 1
+    ├─ ConfigError (ValueError)                exit 2   key, expected, received
+    ├─ LinkError                               exit 3
+    │  ├─ LinkClosed                                    the other side went away
+    │  │  └─ LinkEnded                                  a finite source is finished: no fault
+    │  ├─ LinkTimeout (TimeoutError)
+    │  └─ ProtocolMismatch                              ours, theirs
+    ├─ DataError                               exit 4
+    │  ├─ RecordingError                                path, expected, received
+    │  ├─ LabelError
+    │  └─ SignalError                                   channel, reason
+    ├─ ModelError                              exit 5
+    │  ├─ BundleError                                   path, expected, received
+    │  ├─ ContractError                                 what the model needs, what came
+    │  └─ InferenceError
+    ├─ LearningError                           exit 6
+    │  ├─ AdaptationError                               reason; the adapter is already rolled back
+    │  └─ EnrolmentError                                reason, n_windows, needed
+    ├─ VaultError                              exit 7
+    ├─ StorageError                            exit 8   disk full or not writable
+    └─ PublishError                            exit 9
+
+A wrong call by a programmer stays ``ValueError`` or ``TypeError``. Bad bytes on the wire are not
+exceptions: decoders count them and go on. The exit code is the command's when the error ends it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SignetError(Exception):
+    """Root of everything Signet raises on purpose: one line, what was expected and what came."""
+
+    exit_code = 1
+
+
+class ConfigError(SignetError, ValueError):
+    """A setting or an option is not usable."""
+
+    exit_code = 2
+
+    def __init__(self, key: str, expected: str, received: object) -> None:
+        super().__init__(f"{key}: expected {expected}, got {received!r}")
+        self.key = key
+        self.expected = expected
+        self.received = received
+
+
+class LinkError(SignetError):
+    """The board cannot be reached or does not speak our protocol."""
+
+    exit_code = 3
+
+
+class LinkClosed(LinkError):
+    """The other side went away: unplugged, connection lost, process ended."""
+
+
+class LinkEnded(LinkClosed):
+    """A finite source (a recording, a simulated day) was read to its end."""
+
+
+class LinkTimeout(LinkError, TimeoutError):
+    """Nothing came for as long as the caller was ready to wait."""
+
+
+class ProtocolMismatch(LinkError):
+    """The board speaks another version of the wire protocol."""
+
+    def __init__(self, *, ours: int, theirs: int) -> None:
+        which = "board's firmware" if theirs < ours else "host"
+        super().__init__(
+            f"board speaks wire protocol {theirs}, this host speaks {ours}: update the {which}"
+        )
+        self.ours = ours
+        self.theirs = theirs
+
+
+class DataError(SignetError):
+    """Data handed to us cannot be used as it is."""
+
+    exit_code = 4
+
+
+class RecordingError(DataError):
+    """A recording is missing, cut, empty or of another kind."""
+
+    def __init__(self, path: object, expected: str, received: str) -> None:
+        super().__init__(f"{path}: expected {expected}, got {received}")
+        self.path = str(path)
+        self.expected = expected
+        self.received = received
+
+
+class LabelError(DataError):
+    """A label file or a label is not usable: wrong person, wrong time, contradiction."""
+
+
+class SignalError(DataError):
+    """A channel's samples break an assumption of the algorithm that reads them."""
+
+    def __init__(self, channel: str, reason: str) -> None:
+        super().__init__(f"channel {channel}: {reason}")
+        self.channel = channel
+        self.reason = reason
+
+
+class ModelError(SignetError):
+    """The model, its bundle or its runtime is not usable."""
+
+    exit_code = 5
+
+
+class BundleError(ModelError):
+    """A model bundle is incomplete, altered or of another format."""
+
+    def __init__(self, path: object, expected: str, received: str) -> None:
+        super().__init__(f"bundle {path}: expected {expected}, got {received}")
+        self.path = str(path)
+        self.expected = expected
+        self.received = received
+
+
+class ContractError(ModelError):
+    """The board does not deliver what the model's input contract asks for."""
+
+
+class InferenceError(ModelError):
+    """A model was called with the wrong shapes or values, or its runtime failed."""
+
+
+class LearningError(SignetError):
+    """Learning was refused or failed; what the host knew before is untouched."""
+
+    exit_code = 6
+
+
+class AdaptationReason(StrEnum):
+    """Why a weight update was refused or undone."""
+
+    NO_DATA = "no_data"
+    ONE_CLASS = "one_class"
+    CONTRADICTION = "contradiction"
+    DIVERGED = "diverged"
+    BUDGET = "budget"
+    FOREIGN_ADAPTER = "foreign_adapter"
+    NO_BASELINE = "no_baseline"
+
+
+class AdaptationError(LearningError):
+    """An update was refused or diverged; the adapter is already rolled back."""
+
+    def __init__(self, reason: AdaptationReason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class EnrolmentError(LearningError):
+    """Not enough usable data to build the wearer's reference."""
+
+    def __init__(self, reason: str, *, n_windows: int, needed: int) -> None:
+        super().__init__(f"enrolment: {reason} ({n_windows} of {needed} usable windows)")
+        self.reason = reason
+        self.n_windows = n_windows
+        self.needed = needed
+
+
+class VaultError(SignetError):
+    """The vault cannot be opened or a record was altered: wrong key, wrong file, tampering."""
+
+    exit_code = 7
+
+
+class StorageError(SignetError):
+    """The disk is full or not writable; what was stored before is intact."""
+
+    exit_code = 8
+
+
+class PublishError(SignetError):
+    """A destination the wearer opted into cannot be reached."""
+
+    exit_code = 9

@@ -1,0 +1,133 @@
+"""Frames on the wire: COBS, CRC-32 and a fixed header. Layout: SPEC.md.
+
+One file for host and board: it runs unchanged on MicroPython, so only ``struct`` and ``binascii``, no
+typing module, no dataclasses, no ``del buffer[:n]``.
+"""
+
+import struct
+from binascii import crc32
+
+VERSION = 1
+
+HELLO = 1
+BLOCK = 2
+EVENT = 3
+PING = 4
+PONG = 5
+CMD = 6
+ACK = 7
+
+HEADER = "<BBHHIH"
+HEADER_BYTES = 12
+CRC_BYTES = 4
+# COBS costs exactly one byte as long as the body is shorter than 254; 250 leaves room and is even.
+MAX_BODY_BYTES = 250
+MAX_PAYLOAD_BYTES = MAX_BODY_BYTES - HEADER_BYTES - CRC_BYTES
+MIN_BODY_BYTES = HEADER_BYTES + 1 + CRC_BYTES
+_MAX_ENCODED_BYTES = MAX_BODY_BYTES + 1
+
+
+# One-byte strings by value: a table is several times faster than making them one by one.
+_BYTE = [bytes([i]) for i in range(256)]
+
+
+def cobs_encode(body):
+    """COBS code of ``body`` (bytes, at most 253), without the closing zero."""
+    return b"".join([_BYTE[len(part) + 1] + part for part in body.split(b"\0")])
+
+
+def cobs_decode(code):
+    """Bytes behind a COBS code (no zero in it), or None if the code is broken."""
+    out = bytearray()
+    i = 0
+    n = len(code)
+    while i < n:
+        step = code[i]
+        end = i + step
+        if step == 0 or end > n:
+            return None
+        out += code[i + 1 : end]
+        i = end
+        if step < 255 and i < n:
+            out.append(0)
+    return out
+
+
+def encode(kind, stream, session, seq, ticks_us, dropped, payload):
+    """One frame, closing zero included.
+
+    ``payload`` is bytes-like of 1 to 234 bytes. Header fields are cut to their width (they wrap on purpose).
+    Raises ValueError for a payload of another length.
+    """
+    if not 1 <= len(payload) <= MAX_PAYLOAD_BYTES:
+        raise ValueError("payload must have 1 to %d bytes, got %d" % (MAX_PAYLOAD_BYTES, len(payload)))
+    body = struct.pack(
+        HEADER, kind, stream, session & 0xFFFF, seq & 0xFFFF, ticks_us & 0xFFFFFFFF, dropped & 0xFFFF
+    ) + bytes(payload)
+    return cobs_encode(body + struct.pack("<I", crc32(body) & 0xFFFFFFFF)) + b"\0"
+
+
+def decode(code):
+    """Frame tuple (kind, stream, session, seq, ticks_us, dropped, payload) of one COBS code, or None if it is not a whole, right frame."""
+    body = cobs_decode(code)
+    if body is None or not MIN_BODY_BYTES <= len(body) <= MAX_BODY_BYTES:
+        return None
+    body = bytes(body)
+    if crc32(body[:-CRC_BYTES]) & 0xFFFFFFFF != struct.unpack("<I", body[-CRC_BYTES:])[0]:
+        return None
+    return struct.unpack(HEADER, body[:HEADER_BYTES]) + (body[HEADER_BYTES:-CRC_BYTES],)
+
+
+class FrameDecoder:
+    """Bytes in, frames out; corrupt bytes are counted and skipped, never raised.
+
+    Counters: ``frames`` decoded; ``bad_frames`` with a broken COBS code, length or CRC; ``oversize`` runs longer
+    than any frame; ``skipped_bytes`` thrown away with either of them.
+    """
+
+    def __init__(self):
+        self.frames = 0
+        self.bad_frames = 0
+        self.oversize = 0
+        self.skipped_bytes = 0
+        self._tail = b""
+        self._flooded = False
+
+    def feed(self, data):
+        """List of the frames that ``data`` completes, in order."""
+        pieces = (self._tail + bytes(data)).split(b"\0")
+        self._tail = pieces[-1]
+        frames = []
+        for piece in pieces[:-1]:
+            self._take(piece, frames)
+        if len(self._tail) > _MAX_ENCODED_BYTES:
+            self._flood()
+        return frames
+
+    def _take(self, piece, frames):
+        if self._flooded:
+            # The rest of a run that was already given up as oversize.
+            self._flooded = False
+            self.skipped_bytes += len(piece)
+            return
+        if not piece:
+            return
+        if len(piece) > _MAX_ENCODED_BYTES:
+            self.oversize += 1
+            self.skipped_bytes += len(piece)
+            return
+        frame = decode(piece)
+        if frame is None:
+            self.bad_frames += 1
+            self.skipped_bytes += len(piece)
+            return
+        self.frames += 1
+        frames.append(frame)
+
+    def _flood(self):
+        """Forget a run that can no longer be a frame, so that a peer that never sends a zero costs no memory."""
+        if not self._flooded:
+            self.oversize += 1
+        self._flooded = True
+        self.skipped_bytes += len(self._tail)
+        self._tail = b""

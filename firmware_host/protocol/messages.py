@@ -1,0 +1,403 @@
+"""Payloads as values: what a frame means. Byte tables: SPEC.md."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from firmware_host.protocol import frame
+
+DTYPE_CODES = {"i8": 1, "u8": 2, "i16": 3, "u16": 4, "i32": 5, "u32": 6, "f32": 7}
+DTYPE_BYTES = {"i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4, "f32": 4}
+_DTYPE_NAMES = {code: name for name, code in DTYPE_CODES.items()}
+MAX_STREAMS = 32
+MAX_AXES = 16
+MAX_STRING_BYTES = 32
+BLOCK_DATA_BYTES = frame.MAX_PAYLOAD_BYTES - 4
+"""Bytes of samples one BLOCK can carry beside its sample index."""
+
+
+class EventKind(IntEnum):
+    """What an EVENT reports."""
+
+    BUTTON = 1
+    WEAR = 2
+    BATTERY = 3
+
+
+class Button(IntEnum):
+    """Values of a BUTTON event."""
+
+    PRESS = 0
+    STRESS_STARTS = 1
+    STRESS_ENDS = 2
+    REST_STARTS = 3
+    REST_ENDS = 4
+
+
+class CommandKind(IntEnum):
+    """What the host may ask of the board."""
+
+    START = 1
+    STOP = 2
+    CUE = 3
+
+
+class AckResult(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    UNKNOWN = 1
+    BAD_VALUE = 2
+    NOT_NOW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One stream of the board: value in ``unit`` = raw * scale + offset."""
+
+    stream: int
+    name: str
+    unit: str
+    rate_hz: float
+    scale: float
+    offset: float
+    dtype: str
+    axes: int
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one sample, all axes."""
+        return DTYPE_BYTES[self.dtype] * self.axes
+
+    @property
+    def max_block_samples(self) -> int:
+        """Most samples one BLOCK can carry."""
+        return BLOCK_DATA_BYTES // self.sample_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the board is and which channels it has."""
+
+    session: int
+    board_id: str
+    firmware: str
+    channels: tuple[Channel, ...]
+    protocol_version: int = frame.VERSION
+    ticks_us: int = 0
+
+    def channel(self, name: str) -> Channel | None:
+        """The channel of that name, or None."""
+        return next((c for c in self.channels if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive raw samples of one stream; ``ticks_us`` is the first one's board time."""
+
+    session: int
+    stream: int
+    seq: int
+    ticks_us: int
+    dropped: int
+    sample_idx: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened on the board."""
+
+    session: int
+    ticks_us: int
+    kind: EventKind
+    value: int
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Clock question from the host."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Its answer, with the board's time."""
+
+    session: int
+    ticks_us: int
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Order from the host; ``token`` comes back in the ACK."""
+
+    kind: CommandKind
+    value: int = 0
+    token: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """How the command with this token ended."""
+
+    session: int
+    ticks_us: int
+    command: int
+    result: AckResult
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A HELLO of another protocol version: nothing else of it can be trusted."""
+
+    theirs: int
+
+
+Message = Hello | Block | Event | Ping | Pong | Command | Ack | Mismatch
+RawFrame = tuple[int, int, int, int, int, int, bytes]
+
+
+def _pack_string(text: str) -> bytes:
+    data = text.encode()
+    if len(data) > MAX_STRING_BYTES:
+        msg = f"expected at most {MAX_STRING_BYTES} bytes of UTF-8, got {len(data)}: {text!r}"
+        raise ValueError(msg)
+    return bytes([len(data)]) + data
+
+
+def _pack_channel(channel: Channel) -> bytes:
+    if not 0 <= channel.stream < MAX_STREAMS or not 1 <= channel.axes <= MAX_AXES:
+        msg = f"stream must be 0..{MAX_STREAMS - 1} and axes 1..{MAX_AXES}, got {channel}"
+        raise ValueError(msg)
+    return (
+        bytes([channel.stream])
+        + _pack_string(channel.name)
+        + _pack_string(channel.unit)
+        + struct.pack(
+            "<fddBB",
+            channel.rate_hz,
+            channel.scale,
+            channel.offset,
+            DTYPE_CODES[channel.dtype],
+            channel.axes,
+        )
+    )
+
+
+def hello_payloads(hello: Hello) -> list[bytes]:
+    """HELLO payloads, as many parts as the channels need."""
+    ids = _pack_string(hello.board_id) + _pack_string(hello.firmware)
+    room = frame.MAX_PAYLOAD_BYTES - 3 - len(ids) - 1
+    parts: list[list[bytes]] = [[]]
+    for packed in map(_pack_channel, hello.channels):
+        if sum(map(len, parts[-1])) + len(packed) > room:
+            parts.append([])
+        parts[-1].append(packed)
+    return [
+        bytes([hello.protocol_version, i, len(parts)]) + ids + bytes([len(part)]) + b"".join(part)
+        for i, part in enumerate(parts)
+    ]
+
+
+def encode_hello(hello: Hello, *, seq: int, ticks_us: int) -> bytes:
+    """Frames of one HELLO; its parts take ``seq``, ``seq + 1``, and so on."""
+    return b"".join(
+        frame.encode(frame.HELLO, 0, hello.session, seq + i, ticks_us, 0, payload)
+        for i, payload in enumerate(hello_payloads(hello))
+    )
+
+
+def encode_block(block: Block) -> bytes:
+    """One BLOCK frame."""
+    payload = struct.pack("<I", block.sample_idx & 0xFFFFFFFF) + block.data
+    return frame.encode(
+        frame.BLOCK, block.stream, block.session, block.seq, block.ticks_us, block.dropped, payload
+    )
+
+
+def encode_event(event: Event) -> bytes:
+    """One EVENT frame."""
+    payload = struct.pack("<Bi", event.kind, event.value)
+    return frame.encode(frame.EVENT, 0, event.session, event.seq, event.ticks_us, 0, payload)
+
+
+def encode_ping(ping: Ping, *, seq: int) -> bytes:
+    """One PING frame."""
+    return frame.encode(frame.PING, 0, 0, seq, 0, 0, struct.pack("<I", ping.token))
+
+
+def encode_pong(pong: Pong, *, seq: int) -> bytes:
+    """One PONG frame."""
+    payload = struct.pack("<I", pong.token)
+    return frame.encode(frame.PONG, 0, pong.session, seq, pong.ticks_us, 0, payload)
+
+
+def encode_command(command: Command, *, seq: int) -> bytes:
+    """One CMD frame."""
+    payload = struct.pack("<BiI", command.kind, command.value, command.token)
+    return frame.encode(frame.CMD, 0, 0, seq, 0, 0, payload)
+
+
+def encode_ack(ack: Ack, *, seq: int) -> bytes:
+    """One ACK frame."""
+    payload = struct.pack("<BBI", ack.command, ack.result, ack.token)
+    return frame.encode(frame.ACK, 0, ack.session, seq, ack.ticks_us, 0, payload)
+
+
+class _Reader:
+    """Cursor over a payload; running past its end is a struct.error like any other misfit."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, layout: str) -> tuple[float, ...]:
+        values = struct.unpack_from(layout, self._data, self._at)
+        self._at += struct.calcsize(layout)
+        return values
+
+    def byte(self) -> int:
+        return int(self.take("<B")[0])
+
+    def string(self) -> str:
+        n = self.byte()
+        text = self._data[self._at : self._at + n]
+        if len(text) < n or n > MAX_STRING_BYTES:
+            msg = "string runs past the payload"
+            raise struct.error(msg)
+        self._at += n
+        return text.decode()
+
+
+def _parse_channel(reader: _Reader) -> Channel:
+    stream = reader.byte()
+    name, unit = reader.string(), reader.string()
+    rate_hz, scale, offset, dtype, axes = reader.take("<fddBB")
+    if stream >= MAX_STREAMS or not 1 <= axes <= MAX_AXES or not 0 < rate_hz < 1e6:
+        msg = "channel out of range"
+        raise ValueError(msg)
+    return Channel(
+        stream, name, unit, rate_hz, scale, offset, _DTYPE_NAMES[int(dtype)], int(axes)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _HelloPart:
+    part: int
+    n_parts: int
+    board_id: str
+    firmware: str
+    channels: tuple[Channel, ...]
+
+
+def _parse_hello_part(payload: bytes) -> _HelloPart:
+    reader = _Reader(payload)
+    _version, part, n_parts = reader.byte(), reader.byte(), reader.byte()
+    if not part < n_parts:
+        msg = "part beyond the number of parts"
+        raise ValueError(msg)
+    board_id, firmware = reader.string(), reader.string()
+    channels = tuple(_parse_channel(reader) for _ in range(reader.byte()))
+    return _HelloPart(part, n_parts, board_id, firmware, channels)
+
+
+def _parse_event(raw: RawFrame) -> Event:
+    kind, value = struct.unpack("<Bi", raw[6])
+    return Event(raw[2], raw[4], EventKind(kind), value, raw[3])
+
+
+def _parse_ack(raw: RawFrame) -> Ack:
+    command, result, token = struct.unpack("<BBI", raw[6])
+    return Ack(raw[2], raw[4], command, AckResult(result), token)
+
+
+def _parse_command(raw: RawFrame) -> Command:
+    kind, value, token = struct.unpack("<BiI", raw[6])
+    return Command(CommandKind(kind), value, token)
+
+
+@dataclass(slots=True)
+class MessageParser:
+    """Bytes in, messages out, both ways of the wire.
+
+    Counters: those of ``decoder``; ``bad_payloads``, frames with a right CRC whose payload does not fit
+    its kind; ``unknown_kinds``, frames of a kind we do not know.
+    """
+
+    decoder: frame.FrameDecoder = field(default_factory=frame.FrameDecoder)
+    bad_payloads: int = 0
+    unknown_kinds: int = 0
+    _parts: list[_HelloPart] = field(default_factory=list)
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Messages that ``data`` completes, in order."""
+        return list(self._parse_all(self.decoder.feed(data)))
+
+    def _parse_all(self, frames: Sequence[RawFrame]) -> Iterable[Message]:
+        for raw in frames:
+            if raw[0] == frame.BLOCK and len(raw[6]) > 4:
+                # The hot path: nine frames in ten are blocks.
+                kind, stream, session, seq, ticks_us, dropped, payload = raw
+                idx = int.from_bytes(payload[:4], "little")
+                yield Block(session, stream, seq, ticks_us, dropped, idx, payload[4:])
+                continue
+            message = self._parse_other(raw)
+            if message is not None:
+                yield message
+
+    def _parse_other(self, raw: RawFrame) -> Message | None:
+        try:
+            if raw[0] == frame.HELLO:
+                return self._join_hello(raw)
+            parse = _PARSERS.get(raw[0])
+            if parse is None:
+                self.unknown_kinds += raw[0] != frame.BLOCK
+                self.bad_payloads += raw[0] == frame.BLOCK
+                return None
+            return parse(raw)
+        except (struct.error, ValueError, KeyError):
+            # UnicodeDecodeError is a ValueError. The CRC was right: a faulty sender, not noise.
+            self.bad_payloads += 1
+            return None
+
+    def _join_hello(self, raw: RawFrame) -> Hello | Mismatch | None:
+        version = raw[6][0]
+        if version != frame.VERSION:
+            return Mismatch(version)
+        part = _parse_hello_part(raw[6])
+        if part.part == 0:
+            self._parts = []
+        if part.part != len(self._parts):
+            self._parts = []
+            return None
+        self._parts.append(part)
+        if len(self._parts) < part.n_parts:
+            return None
+        channels = tuple(c for p in self._parts for c in p.channels)
+        self._parts = []
+        return Hello(raw[2], part.board_id, part.firmware, channels, version, raw[4])
+
+
+def _parse_ping(raw: RawFrame) -> Ping:
+    return Ping(struct.unpack("<I", raw[6])[0])
+
+
+def _parse_pong(raw: RawFrame) -> Pong:
+    return Pong(raw[2], raw[4], struct.unpack("<I", raw[6])[0])
+
+
+_PARSERS = {
+    frame.EVENT: _parse_event,
+    frame.PING: _parse_ping,
+    frame.PONG: _parse_pong,
+    frame.CMD: _parse_command,
+    frame.ACK: _parse_ack,
+}
