@@ -1,0 +1,1 @@
+"""Network definitions (TensorFlow): used to train and to export, never on the host."""

@@ -1,0 +1,102 @@
+"""Low-rank adapters and the trainable state that the exported functions share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from models.signatures import LEARNING_RATE_GROUPS, MOMENTUM_PREFIX
+
+Tensor = tf.Tensor
+FloatArray = NDArray[np.float32]
+
+MOMENTUM = 0.9
+
+
+def initial_lora(
+    rng: np.random.Generator, *, n_in: int, n_out: int, rank: int
+) -> tuple[FloatArray, FloatArray]:
+    """A (rank, n_in) random, B (n_out, rank) zero: attaching them changes nothing.
+
+    References
+    ----------
+    Hu et al. 2021, LoRA, section 4.1.
+    """
+    a = rng.normal(0.0, 1.0 / np.sqrt(n_in), (rank, n_in)).astype(np.float32)
+    return a, np.zeros((n_out, rank), np.float32)
+
+
+def lora_dense(
+    x: Tensor, weight: Tensor, bias: Tensor, a: Tensor, b: Tensor, *, scale: float
+) -> tuple[Tensor, Tensor]:
+    """`x (W + scale B A)^T + bias` and the low-rank code `x A^T`, which the backward needs.
+
+    x (N, in), weight (out, in) frozen, bias (out,), a (rank, in), b (out, rank).
+    Matmuls, never convolutions: the gradient of a convolution by its weights has no built-in op.
+    """
+    code = tf.matmul(x, a, transpose_b=True)  # (N, rank)
+    y = tf.matmul(x, weight, transpose_b=True) + bias  # (N, out)
+    return y + scale * tf.matmul(code, b, transpose_b=True), code
+
+
+class AdapterState(tf.Module):
+    """Trainable arrays by name, their momentum, and the generic values they start from.
+
+    Parameters
+    ----------
+    generic
+        name -> initial value.
+    groups
+        name -> "bias", "head" or "lora": which learning rate moves it.
+    """
+
+    def __init__(self, generic: Mapping[str, FloatArray], groups: Mapping[str, str]) -> None:
+        super().__init__()
+        if set(generic) != set(groups):
+            raise ValueError(f"expected a group for each of {sorted(generic)}, got {groups}")
+        self._generic = {name: np.asarray(v, np.float32) for name, v in generic.items()}
+        self._rate_idx = {name: LEARNING_RATE_GROUPS.index(g) for name, g in groups.items()}
+        self.values = {name: tf.Variable(v, name=name) for name, v in self._generic.items()}
+        self.momenta = {
+            name: tf.Variable(np.zeros_like(v), name=MOMENTUM_PREFIX + name)
+            for name, v in self._generic.items()
+        }
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each trainable by name."""
+        return {name: value.shape for name, value in self._generic.items()}
+
+    def step(self, gradients: Mapping[str, Tensor], lr: Tensor, anchor: Tensor) -> None:
+        """Move every trainable one momentum step, pulled to its generic value by `anchor`.
+
+        lr (3,) by group, anchor (1,). The learning rate is inside the momentum, so that a group
+        with rate 0 keeps both its values and its momentum bit for bit.
+        """
+        for name, gradient in gradients.items():
+            variable, momentum = self.values[name], self.momenta[name]
+            rate_idx = self._rate_idx[name]
+            pull = anchor * (variable - self._generic[name])
+            moved = MOMENTUM * momentum - lr[rate_idx : rate_idx + 1] * (gradient + pull)
+            momentum.assign(moved)
+            variable.assign_add(moved)
+
+    def read(self) -> dict[str, Tensor]:
+        """Values and momentum by name."""
+        momenta = {MOMENTUM_PREFIX + n: tf.identity(v) for n, v in self.momenta.items()}
+        return {**{n: tf.identity(v) for n, v in self.values.items()}, **momenta}
+
+    def write(self, arrays: Mapping[str, Tensor]) -> None:
+        """Replace values and momentum by what `read` gave."""
+        for name in self.values:
+            self.values[name].assign(arrays[name])
+            self.momenta[name].assign(arrays[MOMENTUM_PREFIX + name])
+
+    def reset(self) -> None:
+        """Back to the generic values, momentum zero."""
+        for name, generic in self._generic.items():
+            self.values[name].assign(generic)
+            self.momenta[name].assign(np.zeros_like(generic))

@@ -1,0 +1,165 @@
+"""The stress network: two frozen dense layers with low-rank adapters, head with a linear skip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from models import backward, lora
+from models.signatures import SignatureShapes, stress_signatures
+
+Tensor = tf.Tensor
+FloatArray = NDArray[np.float32]
+
+GROUPS = {
+    "lora1_a": "lora",
+    "lora1_b": "lora",
+    "lora2_a": "lora",
+    "lora2_b": "lora",
+    "head_w": "head",
+    "head_b": "bias",
+}
+
+
+@dataclass(frozen=True)
+class StressWeights:
+    """Everything the network is made of, F = 26 features in, matrices as (out, in).
+
+    dense1_w (32, F), dense1_b (32,), dense2_w (16, 32), dense2_b (16,) are frozen; lora1_a
+    (4, F), lora1_b (32, 4), lora2_a (4, 32), lora2_b (16, 4), head_w (2, 16 + F), head_b (2,)
+    are where the wearer starts from.
+    """
+
+    dense1_w: FloatArray
+    dense1_b: FloatArray
+    dense2_w: FloatArray
+    dense2_b: FloatArray
+    lora1_a: FloatArray
+    lora1_b: FloatArray
+    lora2_a: FloatArray
+    lora2_b: FloatArray
+    head_w: FloatArray
+    head_b: FloatArray
+    lora_scale: float = 2.0
+
+    def arrays(self) -> dict[str, FloatArray]:
+        """Every array by name, float32."""
+        names = [field.name for field in fields(self) if field.name != "lora_scale"]
+        return {name: np.asarray(getattr(self, name), np.float32) for name in names}
+
+    @property
+    def n_features(self) -> int:
+        """Length of the input vector."""
+        return int(self.dense1_w.shape[1])
+
+
+def random_weights(rng: np.random.Generator, n_features: int) -> StressWeights:
+    """Weights of the right shapes that have learned nothing: a start for training, and for tests."""
+    hidden1, hidden2, rank = 32, 16, 4
+
+    def dense(n_out: int, n_in: int) -> FloatArray:
+        return rng.normal(0.0, np.sqrt(2.0 / n_in), (n_out, n_in)).astype(np.float32)
+
+    lora1_a, lora1_b = lora.initial_lora(rng, n_in=n_features, n_out=hidden1, rank=rank)
+    lora2_a, lora2_b = lora.initial_lora(rng, n_in=hidden1, n_out=hidden2, rank=rank)
+    return StressWeights(
+        dense1_w=dense(hidden1, n_features),
+        dense1_b=np.zeros(hidden1, np.float32),
+        dense2_w=dense(hidden2, hidden1),
+        dense2_b=np.zeros(hidden2, np.float32),
+        lora1_a=lora1_a,
+        lora1_b=lora1_b,
+        lora2_a=lora2_a,
+        lora2_b=lora2_b,
+        head_w=0.5 * dense(2, hidden2 + n_features),
+        head_b=np.zeros(2, np.float32),
+    )
+
+
+class StressNet(tf.Module):
+    """The exported functions over one set of weights."""
+
+    def __init__(self, weights: StressWeights) -> None:
+        super().__init__()
+        arrays = weights.arrays()
+        self._frozen = {name: v for name, v in arrays.items() if name not in GROUPS}
+        self._scale = float(weights.lora_scale)
+        self._n_hidden = int(weights.dense2_w.shape[0])
+        self._n_features = weights.n_features
+        self.adapter = lora.AdapterState({name: arrays[name] for name in GROUPS}, GROUPS)
+
+    @property
+    def signatures(self) -> dict[str, SignatureShapes]:
+        """Names and shapes of the exported functions."""
+        return stress_signatures(self._n_features, self.adapter.shapes)
+
+    def logits(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (N, 2) and the activations that the backward needs, from x (N, F)."""
+        v, frozen = self.adapter.values, self._frozen
+        z1, code1 = lora.lora_dense(
+            x, frozen["dense1_w"], frozen["dense1_b"], v["lora1_a"], v["lora1_b"], scale=self._scale
+        )
+        h1 = tf.nn.relu(z1)  # (N, 32)
+        z2, code2 = lora.lora_dense(
+            h1, frozen["dense2_w"], frozen["dense2_b"], v["lora2_a"], v["lora2_b"], scale=self._scale
+        )
+        h2 = tf.nn.relu(z2)  # (N, 16)
+        skip = tf.concat([h2, x], axis=1)  # (N, 16 + F)
+        logits = tf.matmul(skip, v["head_w"], transpose_b=True) + v["head_b"]
+        kept = {"code1": code1, "h1": h1, "code2": code2, "h2": h2, "skip": skip}
+        return logits, kept
+
+    def gradients(self, x: Tensor, kept: Mapping[str, Tensor], d_logits: Tensor) -> dict[str, Tensor]:
+        """Gradient of the loss by every trainable, from the gradient by the logits (N, 2)."""
+        v, frozen = self.adapter.values, self._frozen
+        d_head_w, d_head_b = backward.head_backward(kept["skip"], d_logits)
+        d_h2 = tf.matmul(d_logits, v["head_w"][:, : self._n_hidden])  # (N, 16)
+        second = backward.dense_backward(
+            kept["h1"],
+            kept["code2"],
+            backward.relu_backward(kept["h2"], d_h2),
+            frozen["dense2_w"],
+            v["lora2_a"],
+            v["lora2_b"],
+            scale=self._scale,
+        )
+        first = backward.lora_backward(
+            x,
+            kept["code1"],
+            backward.relu_backward(kept["h1"], second.x),
+            v["lora1_a"],
+            v["lora1_b"],
+            scale=self._scale,
+        )
+        return {
+            "lora1_a": first.a,
+            "lora1_b": first.b,
+            "lora2_a": second.a,
+            "lora2_b": second.b,
+            "head_w": d_head_w,
+            "head_b": d_head_b,
+        }
+
+    def infer(self, x: Tensor) -> dict[str, Tensor]:
+        """Logits and probabilities of one window, rest first."""
+        logits, _ = self.logits(x)
+        return {"logits": logits, "probs": tf.nn.softmax(logits)}
+
+    def evaluate(self, x: Tensor, y: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """Weighted loss and probabilities of a batch; nothing changes."""
+        logits, _ = self.logits(x)
+        loss, _ = backward.softmax_loss(logits, y, backward.row_shares(weight))
+        return {"loss": loss, "probs": tf.nn.softmax(logits)}
+
+    def train(
+        self, x: Tensor, y: Tensor, weight: Tensor, lr: Tensor, anchor: Tensor
+    ) -> dict[str, Tensor]:
+        """One momentum step; gives the data loss before the step, without the anchor's share."""
+        logits, kept = self.logits(x)
+        loss, d_logits = backward.softmax_loss(logits, y, backward.row_shares(weight))
+        self.adapter.step(self.gradients(x, kept, d_logits), lr, anchor)
+        return {"loss": loss}

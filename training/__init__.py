@@ -1,0 +1,1 @@
+"""Training, export and evaluation; needs TensorFlow and the recordings, never runs on the host."""
