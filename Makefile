@@ -1,0 +1,43 @@
+# Two virtual environments: .venv is what a host gets (no TensorFlow), .venv-dev also trains and tests.
+PYTHON ?= python3
+HOST := .venv
+DEV := .venv-dev
+DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
+export SIGNET_DATA := $(DATA)
+
+.PHONY: install demo test check train evaluate bench sim clean
+
+install: $(HOST)/.done
+
+$(HOST)/.done: pyproject.toml
+	@tools/make-venv.sh $(PYTHON) $(HOST) '.'
+
+$(DEV)/.done: pyproject.toml
+	@tools/make-venv.sh $(PYTHON) $(DEV) '.[dev,train]'
+
+demo: $(HOST)/.done
+	@$(HOST)/bin/python -m sim.demo $(if $(RECORDING),--recording '$(RECORDING)') $(if $(LABELS),--labels '$(LABELS)') $(if $(BUNDLE),--bundle '$(BUNDLE)')
+
+test: $(DEV)/.done
+	@tools/install-tools.sh
+	$(DEV)/bin/python -m pytest -q -n 2 -m "not needs_tf" tests
+	$(DEV)/bin/python -m pytest -q -m needs_tf tests
+
+check: $(DEV)/.done
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/python -m pytest -q tests/architecture
+
+train: $(DEV)/.done
+	$(DEV)/bin/python -m training train --data '$(DATA)' $(foreach p,$(HOLD_OUT),--hold-out $(p)) $(if $(OUT),--out '$(OUT)')
+
+bench: $(DEV)/.done $(HOST)/.done
+	$(HOST)/bin/python -m bench
+
+sim: $(HOST)/.done
+	$(HOST)/bin/python -m sim --pty
+
+clean:
+	rm -rf $(HOST) $(DEV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

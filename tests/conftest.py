@@ -1,0 +1,64 @@
+"""Fixtures for every test: seeded chance, a clock that only moves when told, real recordings if there are any."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20260105)
+
+
+@dataclass
+class FakeClock:
+    """Seconds that pass only when a test says so."""
+
+    now_s: float = 1_767_600_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def advance(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    folder = Path(os.environ.get("SIGNET_DATA") or REPO.parent / "shared" / "data")
+    if not (folder / "stress-predict").is_dir():
+        pytest.skip(f"no real recordings: set SIGNET_DATA ({folder} is not there)")
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def repo() -> Path:
+    return REPO
+
+
+class _StrictFormat(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        record.getMessage()  # raises on a bad format string, which logging itself would swallow
+
+
+@pytest.fixture(autouse=True)
+def _log_messages_format() -> Iterator[None]:
+    handler = _StrictFormat()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    yield
+    root.removeHandler(handler)

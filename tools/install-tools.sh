@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Debian and npm packages that the tests use: Node.js and the official MicroPython WebAssembly build.
+# Does nothing when they are there. `make test` and CI call it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    apt-get update -qq && apt-get install -y -qq nodejs npm >/dev/null
+  else
+    echo "tools: Node.js is missing, so board code is not tested on MicroPython. Install it: apt-get install nodejs npm" >&2
+    exit 0
+  fi
+fi
+if [ ! -d sim/micropython/node_modules ]; then
+  (cd sim/micropython && npm ci --silent --no-audit --no-fund)
+fi
