@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_host.protocol import frame, messages
+from firmware_host.protocol.messages import (
+    Ack,
+    AckResult,
+    Block,
+    Channel,
+    Command,
+    CommandKind,
+    Event,
+    EventKind,
+    Hello,
+    MessageParser,
+    Mismatch,
+    Ping,
+    Pong,
+)
+
+IMU = Channel(3, "acc", "m/s2", 50.0, 9.80665 / 4096, 0.0, "i16", 3)
+
+
+def _hello(n: int) -> Hello:
+    channels = tuple(Channel(i, f"channel-{i}", "uS", 4.0, 1e-6, -0.5, "i32", 1) for i in range(n))
+    return Hello(7, "board-01", "signet 0.1.0", channels, ticks_us=99)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 6, 12, 32])
+def test_hello_of_any_size_round_trips(n: int) -> None:
+    hello = _hello(n)
+    assert MessageParser().feed(messages.encode_hello(hello, seq=65530, ticks_us=99)) == [hello]
+
+
+def test_hello_with_a_lost_part_is_not_believed() -> None:
+    frames = messages.encode_hello(_hello(12), seq=0, ticks_us=99).split(b"\0")[:-1]
+    assert len(frames) > 2
+    parser = MessageParser()
+    assert parser.feed(b"\0".join(frames[:1] + frames[2:]) + b"\0") == []
+    assert parser.feed(b"\0".join(frames) + b"\0") == [_hello(12)]
+
+
+def test_hello_of_another_version_is_a_mismatch() -> None:
+    payload = bytes([9]) + b"whatever a future version says"
+    code = frame.encode(frame.HELLO, 0, 1, 0, 0, 0, payload)
+    assert MessageParser().feed(code) == [Mismatch(9)]
+
+
+@given(st.binary(min_size=1, max_size=messages.BLOCK_DATA_BYTES), st.integers(0, 2**32 - 1))
+def test_block_round_trips(data: bytes, idx: int) -> None:
+    block = Block(7, 3, 65535, 2**32 - 1, 12, idx, data)
+    assert MessageParser().feed(messages.encode_block(block)) == [block]
+
+
+def test_small_messages_round_trip() -> None:
+    event = Event(7, 5, EventKind.BATTERY, -3, 8)
+    pong, ack = Pong(7, 5, 2**32 - 1), Ack(7, 5, 3, AckResult.NOT_NOW, 17)
+    command = Command(CommandKind.CUE, 2, 17)
+    data = (
+        messages.encode_event(event)
+        + messages.encode_ping(Ping(5), seq=0)
+        + messages.encode_pong(pong, seq=1)
+        + messages.encode_command(command, seq=2)
+        + messages.encode_ack(ack, seq=3)
+    )
+    assert MessageParser().feed(data) == [event, Ping(5), pong, command, ack]
+
+
+@given(st.sampled_from([1, 2, 3, 4, 5, 6, 7, 99]), st.binary(min_size=1, max_size=60))
+def test_faulty_payload_with_right_crc_is_counted_not_raised(kind: int, payload: bytes) -> None:
+    parser = MessageParser()
+    got = parser.feed(frame.encode(kind, 0, 1, 0, 0, 0, payload))
+    assert got or parser.bad_payloads + parser.unknown_kinds or kind == frame.HELLO
+
+
+def test_unknown_kind_is_counted() -> None:
+    parser = MessageParser()
+    assert parser.feed(frame.encode(200, 0, 1, 0, 0, 0, b"x")) == []
+    assert parser.unknown_kinds == 1
+
+
+def test_too_long_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 32 bytes"):
+        messages.hello_payloads(Hello(1, "x" * 33, "", ()))
+
+
+def test_channel_knows_its_sizes() -> None:
+    assert IMU.sample_bytes == 6
+    assert IMU.max_block_samples == 38
