@@ -27,7 +27,7 @@ def relu_backward(y: Tensor, dy: Tensor) -> Tensor:
 
 
 def lora_backward(
-    x: Tensor, code: Tensor, dy: Tensor, a: Tensor, b: Tensor, *, scale: float
+    dy: Tensor, *, x: Tensor, code: Tensor, a: Tensor, b: Tensor, scale: float
 ) -> LoraGradients:
     """Backward of `scale * (x A^T) B^T`; x (N, in), code = x A^T (N, rank), dy (N, out)."""
     d_code = scale * tf.matmul(dy, b)  # (N, rank)
@@ -39,10 +39,10 @@ def lora_backward(
 
 
 def dense_backward(
-    x: Tensor, code: Tensor, dy: Tensor, weight: Tensor, a: Tensor, b: Tensor, *, scale: float
+    dy: Tensor, *, x: Tensor, code: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float
 ) -> LoraGradients:
     """Backward of `lora.lora_dense`: the frozen weight only passes the gradient on."""
-    low_rank = lora_backward(x, code, dy, a, b, scale=scale)
+    low_rank = lora_backward(dy, x=x, code=code, a=a, b=b, scale=scale)
     return low_rank._replace(x=low_rank.x + tf.matmul(dy, weight))
 
 

@@ -19,7 +19,7 @@ MOMENTUM = 0.9
 def initial_lora(
     rng: np.random.Generator, *, n_in: int, n_out: int, rank: int
 ) -> tuple[FloatArray, FloatArray]:
-    """A (rank, n_in) random, B (n_out, rank) zero: attaching them changes nothing.
+    """Draw A (rank, n_in), with B (n_out, rank) zero: attaching them changes nothing.
 
     References
     ----------

@@ -105,7 +105,12 @@ class StressNet(tf.Module):
         )
         h1 = tf.nn.relu(z1)  # (N, 32)
         z2, code2 = lora.lora_dense(
-            h1, frozen["dense2_w"], frozen["dense2_b"], v["lora2_a"], v["lora2_b"], scale=self._scale
+            h1,
+            frozen["dense2_w"],
+            frozen["dense2_b"],
+            v["lora2_a"],
+            v["lora2_b"],
+            scale=self._scale,
         )
         h2 = tf.nn.relu(z2)  # (N, 16)
         skip = tf.concat([h2, x], axis=1)  # (N, 16 + F)
@@ -113,7 +118,9 @@ class StressNet(tf.Module):
         kept = {"code1": code1, "h1": h1, "code2": code2, "h2": h2, "skip": skip}
         return logits, kept
 
-    def gradients(self, x: Tensor, kept: Mapping[str, Tensor], d_logits: Tensor) -> dict[str, Tensor]:
+    def gradients(
+        self, x: Tensor, kept: Mapping[str, Tensor], d_logits: Tensor
+    ) -> dict[str, Tensor]:
         """Gradient of the loss by every trainable, from the gradient by the logits (N, 2)."""
         v, frozen = self.adapter.values, self._frozen
         d_head_w, d_head_b = backward.head_backward(kept["skip"], d_logits)

@@ -44,7 +44,7 @@ class SignatureModel(Protocol):
         ...
 
     def run(self, signature: str, **arrays: FloatArray) -> dict[str, FloatArray]:
-        """Outputs of one signature by name.
+        """Call one signature; gives its outputs by name.
 
         Raises
         ------
