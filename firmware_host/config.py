@@ -1,0 +1,176 @@
+"""One TOML file into frozen dataclasses, one per section; an unknown key is an error.
+
+Where nothing is said: the state folder is ``$SIGNET_STATE_DIR``, else systemd's ``$STATE_DIRECTORY``, else
+``$XDG_STATE_HOME/signet`` (``~/.local/state/signet``); the key file is ``$SIGNET_KEY_FILE``, else
+``$XDG_CONFIG_HOME/signet/key`` (``~/.config/signet/key``), outside the state folder on purpose.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from firmware_host.errors import ConfigError
+
+RUNTIMES = ("auto", "tflite-runtime", "ai-edge-litert")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def _check(ok: bool, key: str, expected: str, received: object) -> None:
+    if not ok:
+        raise ConfigError(key, expected, received)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where the board is, and how long silence is tolerated."""
+
+    url: str = ""
+    silence_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        _check(self.silence_s > 0, "device.silence_s", "more than 0", self.silence_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Which bundle, and which TFLite runtime."""
+
+    bundle: str = ""
+    runtime: str = "auto"
+
+    def __post_init__(self) -> None:
+        expected = "one of " + ", ".join(RUNTIMES)
+        _check(self.runtime in RUNTIMES, "model.runtime", expected, self.runtime)
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """Whether and how the host learns."""
+
+    enabled: bool = True
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.seed < 2**32, "adaptation.seed", "0 to 4294967295", self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """How much walking makes a gait reference."""
+
+    walk_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        _check(20 <= self.walk_s <= 600, "enrolment.walk_s", "20 to 600", self.walk_s)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the wearer's data lives, encrypted, and for how long windows and events are kept."""
+
+    dir: str = ""
+    key_file: str = ""
+    keep_days: float = 30.0
+
+    def __post_init__(self) -> None:
+        _check(self.keep_days > 0, "state.keep_days", "more than 0", self.keep_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """How much is said on standard error."""
+
+    level: str = "warning"
+
+    def __post_init__(self) -> None:
+        expected = "one of " + ", ".join(LOG_LEVELS)
+        _check(self.level in LOG_LEVELS, "log.level", expected, self.level)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file."""
+
+    device: Device = field(default_factory=Device)
+    model: Model = field(default_factory=Model)
+    adaptation: Adaptation = field(default_factory=Adaptation)
+    enrolment: Enrolment = field(default_factory=Enrolment)
+    state: State = field(default_factory=State)
+    log: Log = field(default_factory=Log)
+
+    def state_dir(self, env: Mapping[str, str] = os.environ) -> Path:
+        """Folder of the vault."""
+        for said in (self.state.dir, env.get("SIGNET_STATE_DIR"), env.get("STATE_DIRECTORY")):
+            if said:
+                return Path(said).expanduser()
+        return _xdg(env, "XDG_STATE_HOME", ".local/state") / "signet"
+
+    def key_file(self, env: Mapping[str, str] = os.environ) -> Path:
+        """File that opens the vault; never inside the state folder."""
+        said = self.state.key_file or env.get("SIGNET_KEY_FILE")
+        if said:
+            return Path(said).expanduser()
+        return _xdg(env, "XDG_CONFIG_HOME", ".config") / "signet" / "key"
+
+
+def _xdg(env: Mapping[str, str], name: str, fallback: str) -> Path:
+    said = env.get(name)
+    return Path(said) if said else Path(env.get("HOME", "~")).expanduser() / fallback
+
+
+def _section(kind: type, name: str, table: Any) -> Any:
+    _check(isinstance(table, dict), name, "a table", table)
+    known = {f.name: f.type for f in fields(kind)}
+    for key, value in table.items():
+        where = f"{name}.{key}"
+        _check(key in known, where, "one of " + ", ".join(sorted(known)), "an unknown key")
+        wanted = known[key]
+        if wanted == "float" and isinstance(value, int) and not isinstance(value, bool):
+            table = {**table, key: float(value)}
+            continue
+        _check(type(value).__name__ == wanted, where, f"a {wanted}", value)
+    return kind(**table)
+
+
+_SECTIONS: dict[str, type] = {
+    "device": Device,
+    "model": Model,
+    "adaptation": Adaptation,
+    "enrolment": Enrolment,
+    "state": State,
+    "log": Log,
+}
+
+
+def parse_config(text: str, *, source: str) -> Config:
+    """Config from TOML text.
+
+    Raises
+    ------
+    ConfigError
+        For text that is not TOML, an unknown section or key, or a value of the wrong type or range.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as err:
+        raise ConfigError(source, "TOML", str(err)) from err
+    for name in tables:
+        expected = "one of " + ", ".join(f"[{s}]" for s in _SECTIONS)
+        _check(name in _SECTIONS, f"[{name}]", expected, "an unknown section")
+    return Config(**{name: _section(_SECTIONS[name], name, t) for name, t in tables.items()})
+
+
+def load_config(path: Path | None) -> Config:
+    """Config from a file; the defaults if no file is named."""
+    if path is None:
+        return Config()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
+        raise ConfigError(str(path), "a readable TOML file", str(err)) from err
+    return parse_config(text, source=str(path))

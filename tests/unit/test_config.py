@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from firmware_host.config import Config, load_config, parse_config
+from firmware_host.errors import ConfigError
+
+
+def test_example_file_says_every_default(repo: Path) -> None:
+    assert load_config(repo / "signet.example.toml") == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[devise]\n", r"\[devise\]: expected one of \[device\]"),
+        ("[device]\nbaud = 1\n", "device.baud: expected one of silence_s, url"),
+        ("[device]\nurl = 3\n", "device.url: expected a str, got 3"),
+        ("[device]\nsilence_s = -1\n", "device.silence_s: expected more than 0"),
+        ("[adaptation]\nenabled = 1\n", "adaptation.enabled: expected a bool"),
+        ("[model]\nruntime = 'torch'\n", "model.runtime: expected one of auto"),
+        ("device = 3\n", "device: expected a table"),
+        ("not toml", "expected TOML"),
+    ],
+)
+def test_bad_config_is_refused_in_one_line(text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as err:
+        parse_config(text, source="x.toml")
+    assert "\n" not in str(err.value)
+
+
+def test_whole_number_is_taken_for_a_float() -> None:
+    assert parse_config("[device]\nsilence_s = 3\n", source="x").device.silence_s == 3.0
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a readable TOML file"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_state_dir_prefers_what_is_said_most_directly() -> None:
+    env = {"SIGNET_STATE_DIR": "/a", "STATE_DIRECTORY": "/b", "HOME": "/h"}
+    assert parse_config("[state]\ndir='/c'\n", source="x").state_dir(env) == Path("/c")
+    assert Config().state_dir(env) == Path("/a")
+    assert Config().state_dir({"STATE_DIRECTORY": "/b", "HOME": "/h"}) == Path("/b")
+    assert Config().state_dir({"HOME": "/h"}) == Path("/h/.local/state/signet")
+
+
+def test_key_is_never_inside_the_state_folder_by_default() -> None:
+    env = {"HOME": "/h"}
+    assert Config().state_dir(env) not in Config().key_file(env).parents
