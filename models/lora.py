@@ -30,7 +30,7 @@ def initial_lora(
 
 
 def lora_dense(
-    x: Tensor, weight: Tensor, bias: Tensor, a: Tensor, b: Tensor, *, scale: float
+    x: Tensor, *, weight: Tensor, bias: Tensor, a: Tensor, b: Tensor, scale: float
 ) -> tuple[Tensor, Tensor]:
     """`x (W + scale B A)^T + bias` and the low-rank code `x A^T`, which the backward needs.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -58,7 +59,7 @@ class StressWeights:
 
 
 def random_weights(rng: np.random.Generator, n_features: int) -> StressWeights:
-    """Weights of the right shapes that have learned nothing: a start for training, and for tests."""
+    """Draw weights that have learned nothing: a start for training, and for tests."""
     hidden1, hidden2, rank = 32, 16, 4
 
     def dense(n_out: int, n_in: int) -> FloatArray:
@@ -101,16 +102,11 @@ class StressNet(tf.Module):
         """Logits (N, 2) and the activations that the backward needs, from x (N, F)."""
         v, frozen = self.adapter.values, self._frozen
         z1, code1 = lora.lora_dense(
-            x, frozen["dense1_w"], frozen["dense1_b"], v["lora1_a"], v["lora1_b"], scale=self._scale
+            x, weight=frozen["dense1_w"], bias=frozen["dense1_b"], **self._low_rank(1)
         )
         h1 = tf.nn.relu(z1)  # (N, 32)
         z2, code2 = lora.lora_dense(
-            h1,
-            frozen["dense2_w"],
-            frozen["dense2_b"],
-            v["lora2_a"],
-            v["lora2_b"],
-            scale=self._scale,
+            h1, weight=frozen["dense2_w"], bias=frozen["dense2_b"], **self._low_rank(2)
         )
         h2 = tf.nn.relu(z2)  # (N, 16)
         skip = tf.concat([h2, x], axis=1)  # (N, 16 + F)
@@ -122,25 +118,21 @@ class StressNet(tf.Module):
         self, x: Tensor, kept: Mapping[str, Tensor], d_logits: Tensor
     ) -> dict[str, Tensor]:
         """Gradient of the loss by every trainable, from the gradient by the logits (N, 2)."""
-        v, frozen = self.adapter.values, self._frozen
+        head_w = self.adapter.values["head_w"]
         d_head_w, d_head_b = backward.head_backward(kept["skip"], d_logits)
-        d_h2 = tf.matmul(d_logits, v["head_w"][:, : self._n_hidden])  # (N, 16)
+        d_h2 = tf.matmul(d_logits, head_w[:, : self._n_hidden])  # (N, 16)
         second = backward.dense_backward(
-            kept["h1"],
-            kept["code2"],
             backward.relu_backward(kept["h2"], d_h2),
-            frozen["dense2_w"],
-            v["lora2_a"],
-            v["lora2_b"],
-            scale=self._scale,
+            x=kept["h1"],
+            code=kept["code2"],
+            weight=self._frozen["dense2_w"],
+            **self._low_rank(2),
         )
         first = backward.lora_backward(
-            x,
-            kept["code1"],
             backward.relu_backward(kept["h1"], second.x),
-            v["lora1_a"],
-            v["lora1_b"],
-            scale=self._scale,
+            x=x,
+            code=kept["code1"],
+            **self._low_rank(1),
         )
         return {
             "lora1_a": first.a,
@@ -150,6 +142,10 @@ class StressNet(tf.Module):
             "head_w": d_head_w,
             "head_b": d_head_b,
         }
+
+    def _low_rank(self, layer: int) -> dict[str, Any]:
+        v = self.adapter.values
+        return {"a": v[f"lora{layer}_a"], "b": v[f"lora{layer}_b"], "scale": self._scale}
 
     def infer(self, x: Tensor) -> dict[str, Tensor]:
         """Logits and probabilities of one window, rest first."""
