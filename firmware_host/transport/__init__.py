@@ -1,0 +1,1 @@
+"""Bytes in, bytes out: serial lines, TCP, an in-process pair, the simulator."""

@@ -1,0 +1,203 @@
+"""The simulator as a board: a child process in lock-step, with its own clock.
+
+The child writes ``<dI`` (arrival_utc, n) and n bytes, then waits for ``<I`` (m) and m bytes of
+commands. One waits for the other at each chunk, so neither load nor scheduling changes a byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, cast
+
+from firmware_host.errors import LinkClosed, LinkEnded, LinkError, LinkTimeout
+from firmware_host.transport.base import Chunk, DeviceUrl
+
+CHUNK_HEADER = struct.Struct("<dI")
+REPLY_HEADER = struct.Struct("<I")
+END_OF_DAY = 0xFFFFFFFF
+# A simulated second takes milliseconds, the first one includes starting Python on a slow card.
+STALL_S = 60.0
+# Long enough to flush its truth file, short enough that Ctrl-C feels immediate.
+EXIT_WAIT_S = 2.0
+OPTIONS = ("seed", "scenario", "hours", "recording", "fault", "truth")
+# Values that are files: the child runs in the checkout, so they must not be relative to the caller.
+_FILE_OPTIONS = ("recording", "truth")
+_STDERR_TAIL_BYTES = 4096
+
+
+class SimulatorTransport:
+    """A simulated board and body for one day, or for ``hours``.
+
+    Virtual time: :meth:`now_utc` is the arrival time of the last chunk, reading never waits for a
+    clock and ``timeout_s`` has no meaning. Commands written between two reads reach the board
+    before the next chunk is made.
+
+    Raises
+    ------
+    LinkClosed
+        If the simulator does not start; the text carries its last line on stderr.
+    """
+
+    virtual_time = True
+
+    def __init__(self, url: str, command: list[str], *, cwd: Path) -> None:
+        self.url = url
+        self._pending = bytearray()
+        self._ended = False
+        # A file and not a pipe: nobody has to empty it while the child runs.
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+        self._child: subprocess.Popen[bytes] | None = subprocess.Popen(
+            command,
+            cwd=cwd,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            bufsize=0,
+            # Ctrl-C is for the host, which then closes us.
+            start_new_session=True,
+        )
+        self._stdin = cast("IO[bytes]", self._child.stdin)
+        self._stdout = cast("IO[bytes]", self._child.stdout)
+        # The first chunk at once: a simulator that cannot start fails here, and now_utc is known.
+        self._next: Chunk | None = self._receive()
+        self._now_utc = self._next.arrival_utc if self._next else 0.0
+
+    def read(self, timeout_s: float) -> Chunk | None:  # noqa: ARG002 - see the class docstring
+        """The next chunk, None for a stretch without bytes.
+
+        Raises
+        ------
+        LinkEnded
+            At the end of the simulated day.
+        LinkClosed
+            If the simulator died.
+        LinkTimeout
+            If it says nothing for ``STALL_S`` real seconds.
+        """
+        if self._child is None:
+            raise self._closed_error()
+        chunk, self._next = self._next, None
+        if chunk is None:
+            self._reply()
+            chunk = self._receive()
+        if chunk is None:
+            self._ended = True
+            self.close()
+            raise self._closed_error()
+        self._now_utc = chunk.arrival_utc
+        return chunk if chunk.data else None
+
+    def write(self, data: bytes) -> None:
+        """Hand ``data`` to the board before the next chunk."""
+        if self._child is None:
+            raise self._closed_error()
+        self._pending += data
+
+    def now_utc(self) -> float:
+        """Arrival time of the last chunk; of the first, before any was read."""
+        return self._now_utc
+
+    def close(self) -> None:
+        """End the child process; again is fine."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        # Its stdin's end tells it to stop by itself and to finish its truth file.
+        for pipe in (self._stdin, self._stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()
+        _end(child)
+        self._stderr.close()
+
+    def _reply(self) -> None:
+        data, self._pending = bytes(self._pending), bytearray()
+        try:
+            self._stdin.write(REPLY_HEADER.pack(len(data)) + data)
+        except OSError as err:
+            raise self._died() from err
+
+    def _receive(self) -> Chunk | None:
+        arrival_utc, n_bytes = CHUNK_HEADER.unpack(self._read_exactly(CHUNK_HEADER.size))
+        if n_bytes == END_OF_DAY:
+            return None
+        return Chunk(arrival_utc, self._read_exactly(n_bytes))
+
+    def _read_exactly(self, n_bytes: int) -> bytes:
+        fd = self._stdout.fileno()
+        parts = []
+        while n_bytes:
+            if not select.select([fd], [], [], STALL_S)[0]:
+                self.close()
+                msg = f"{self.url}: simulator says nothing for {STALL_S:g} s"
+                raise LinkTimeout(msg)
+            part = os.read(fd, n_bytes)
+            if not part:
+                raise self._died()
+            parts.append(part)
+            n_bytes -= len(part)
+        return b"".join(parts)
+
+    def _died(self) -> LinkClosed:
+        child = self._child
+        code = None if child is None else _end(child)
+        last_line = _last_line(self._stderr.fileno())
+        self.close()
+        return LinkClosed(f"{self.url}: simulator ended (exit code {code}): {last_line}")
+
+    def _closed_error(self) -> LinkClosed:
+        if self._ended:
+            return LinkEnded(f"{self.url}: simulated day is over")
+        return LinkClosed(f"{self.url}: this link was closed")
+
+
+def open_simulator(url: DeviceUrl, *, checkout: Path | None = None) -> SimulatorTransport:
+    """Factory for ``synthetic:?seed=7&scenario=day&hours=8`` and its short form ``sim:``.
+
+    Raises
+    ------
+    LinkError
+        If the simulator is not there: it comes with the checkout, not with the installed package.
+    """
+    url.check_options(OPTIONS)
+    root = checkout or Path(__file__).resolve().parents[2]
+    if not (root / "sim" / "__main__.py").is_file():
+        msg = f"{url.text}: no simulator in {root}; it comes with a checkout, not with the package"
+        raise LinkError(msg)
+    arguments = simulator_arguments(url.options)
+    command = [sys.executable, "-m", "sim", "--stdio", *arguments]
+    return SimulatorTransport(url.text, command, cwd=root)
+
+
+def simulator_arguments(options: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Command line of the simulator for a URL's options, in a fixed order."""
+    arguments = []
+    for key in OPTIONS:
+        for value in options.get(key, ()):
+            text = str(Path(value).absolute()) if key in _FILE_OPTIONS else value
+            arguments += [f"--{key}", text]
+    return arguments
+
+
+def _end(child: subprocess.Popen[bytes]) -> int:
+    """Exit code of the child, which gets a moment to leave by itself."""
+    for stop in (child.terminate, child.kill):
+        try:
+            return child.wait(timeout=EXIT_WAIT_S)
+        except subprocess.TimeoutExpired:
+            stop()
+    return child.wait()
+
+
+def _last_line(fd: int) -> str:
+    size = os.lseek(fd, 0, os.SEEK_END)
+    os.lseek(fd, max(0, size - _STDERR_TAIL_BYTES), os.SEEK_SET)
+    lines = os.read(fd, _STDERR_TAIL_BYTES).decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it gave no reason")
