@@ -1,0 +1,221 @@
+"""Finding, checking and opening a model bundle: contract, hashes, models."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from firmware_host.errors import BundleError
+from firmware_host.inference.base import Signature, signature_of
+from firmware_host.inference.contract import (
+    Bundle,
+    BundleFile,
+    ChannelNeed,
+    GaitContract,
+    ModelContract,
+    Normalisation,
+    StressContract,
+    TimeControl,
+)
+from firmware_host.inference.tflite import TfliteModel
+from firmware_host.inference.toml_table import TomlTable
+from firmware_host.signals import gait_features, stress
+
+FORMAT = 1
+CONTRACT_FILE = "bundle.toml"
+_PACKAGE = Path(__file__).resolve().parents[1]
+# The wheel carries the bundles inside the package; a checkout has them beside it.
+BUNDLE_FOLDERS = (_PACKAGE / "bundles", _PACKAGE.parent / "models" / "bundles")
+
+
+def find_bundle(wanted: str | Path = "") -> Path:
+    """Folder of a bundle: a path, a name such as "wrist-0.1.0", or the newest that ships.
+
+    Raises
+    ------
+    BundleError
+        If there is none; the line lists those that ship.
+    """
+    if wanted and (Path(wanted) / CONTRACT_FILE).is_file():
+        return Path(wanted).resolve()
+    shipped = {
+        path.parent.name: path.parent
+        for folder in BUNDLE_FOLDERS
+        for path in sorted(folder.glob(f"*/{CONTRACT_FILE}"))
+    }
+    if not wanted and shipped:
+        return shipped[max(shipped, key=_version_key)]
+    if str(wanted) in shipped:
+        return shipped[str(wanted)]
+    known = ", ".join(sorted(shipped)) or "none"
+    raise BundleError(wanted or "(default)", f"a folder with {CONTRACT_FILE}", f"shipped: {known}")
+
+
+def _version_key(label: str) -> tuple[tuple[int, ...], str]:
+    numbers = label.rpartition("-")[2].split(".")
+    return tuple(int(n) if n.isdigit() else -1 for n in numbers), label
+
+
+def load_bundle(path: str | Path = "") -> Bundle:
+    """Contract of a bundle after every one of its files was checked.
+
+    Raises
+    ------
+    BundleError
+        If the folder, a file or a key is missing or altered, or the format is another.
+    """
+    folder = find_bundle(path)
+    file = folder / CONTRACT_FILE
+    content = file.read_bytes()
+    try:
+        values = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise BundleError(file, "a TOML file", str(err)) from err
+    with TomlTable(file, "", values) as table:
+        received = table.whole("format")
+        if received != FORMAT:
+            raise BundleError(file, f"format {FORMAT}", f"format {received}; update the host")
+        bundle = _read_bundle(folder, table, hashlib.sha256(content).hexdigest())
+    _check_files(bundle)
+    _check_features(bundle.path, bundle.stress, stress.FEATURE_NAMES)
+    _check_features(bundle.path, bundle.gait, gait_features.FEATURE_NAMES)
+    return bundle
+
+
+def open_model(bundle: Bundle, contract: ModelContract, *, runtime: str = "auto") -> TfliteModel:
+    """Load one model of the bundle and see that it has the functions that the contract names.
+
+    Raises
+    ------
+    BundleError
+        If a function is missing or has other shapes.
+    """
+    path = bundle.path / contract.file
+    model = TfliteModel(path, runtime=runtime)
+    for name, expected in contract.signatures.items():
+        received = model.signatures.get(name)
+        if received != expected:
+            raise BundleError(path, f"signature {_describe(expected)}", _describe(received))
+    return model
+
+
+def _describe(signature: Signature | None) -> str:
+    if signature is None:
+        return "none"
+    inputs = ", ".join(f"{s.name}{list(s.shape)}" for s in signature.inputs.values())
+    outputs = ", ".join(f"{s.name}{list(s.shape)}" for s in signature.outputs.values())
+    return f"{signature.name}({inputs}) -> {outputs}"
+
+
+def _check_features(folder: Path, contract: ModelContract, ours: tuple[str, ...]) -> None:
+    # A model fed with features in another order answers as calmly as ever.
+    for i, (expected, received) in enumerate(zip_longest(ours, contract.features)):
+        if expected != received:
+            raise BundleError(
+                folder / CONTRACT_FILE,
+                f"{contract.name}.features[{i}] to be this host's {expected!r}",
+                f"{received!r}",
+            )
+
+
+def _check_files(bundle: Bundle) -> None:
+    named = {bundle.stress.file, bundle.gait.file, bundle.gait.cohort, "golden.npz"}
+    for name in sorted(named - set(bundle.files)):
+        raise BundleError(bundle.path / CONTRACT_FILE, f"a hash of {name} in [files]", "none")
+    for name, expected in bundle.files.items():
+        path = bundle.path / name
+        if not path.is_file():
+            raise BundleError(path, f"a file of {expected.n_bytes} bytes", "no such file")
+        received = hashlib.sha256(path.read_bytes()).hexdigest()
+        if received != expected.sha256:
+            raise BundleError(path, f"sha256 {expected.sha256[:12]}…", f"{received[:12]}…")
+
+
+def _read_bundle(folder: Path, top: TomlTable, sha256: str) -> Bundle:
+    return Bundle(
+        path=folder,
+        name=top.text("name"),
+        version=top.text("version"),
+        placement=top.text("placement"),
+        seed=top.whole("seed"),
+        stress=_read_stress(top),
+        gait=_read_gait(top),
+        files=_read_files(folder, top),
+        recordings=top.table("recordings").all_texts(),
+        sha256=sha256,
+    )
+
+
+def _read_files(folder: Path, top: TomlTable) -> dict[str, BundleFile]:
+    files = {}
+    table = top.table("files")
+    for name in table.names():
+        if Path(name).name != name:
+            raise BundleError(folder / CONTRACT_FILE, "plain names in [files]", repr(name))
+        with table.table(name) as entry:
+            files[name] = BundleFile(entry.text("sha256"), entry.whole("bytes"))
+    return files
+
+
+def _read_stress(top: TomlTable) -> StressContract:
+    with top.table("stress") as table:
+        with table.table("normalisation") as norm:
+            low, high = norm.number("quality_low"), norm.number("quality_high")
+            normalisation = Normalisation(
+                spread=norm.numbers("spread"),
+                clip=norm.number("clip"),
+                quality_ramp=(low, high),
+            )
+        with table.table("time_control") as control:
+            time_control = TimeControl(control.numbers("t_s"), control.numbers("p_stress"))
+        common = _read_common("stress", table)
+    return StressContract(**common, normalisation=normalisation, time_control=time_control)
+
+
+def _read_gait(top: TomlTable) -> GaitContract:
+    with top.table("gait") as table:
+        return GaitContract(**_read_common("gait", table), cohort=table.text("cohort"))
+
+
+def _read_common(name: str, table: TomlTable) -> dict[str, Any]:
+    return {
+        "name": name,
+        "file": table.text("file"),
+        "channels": _read_channels(table.table("channels")),
+        "features": table.texts("features"),
+        "labels": table.texts("labels"),
+        "window_s": table.number("window_s"),
+        "hop_s": table.number("hop_s"),
+        "smoothing_s": table.number("smoothing_s"),
+        "thresholds": table.table("thresholds").all_numbers(),
+        "signatures": _read_signatures(table.table("signatures")),
+    }
+
+
+def _read_channels(table: TomlTable) -> tuple[ChannelNeed, ...]:
+    needs = []
+    for name in table.names():
+        with table.table(name) as entry:
+            needs.append(
+                ChannelNeed(
+                    name=name,
+                    unit=entry.text("unit"),
+                    min_rate_hz=entry.number("min_rate_hz"),
+                    max_rate_hz=entry.number("max_rate_hz"),
+                    axes=entry.whole("axes"),
+                    optional=entry.flag("optional"),
+                )
+            )
+    return tuple(needs)
+
+
+def _read_signatures(table: TomlTable) -> dict[str, Signature]:
+    signatures = {}
+    for name in table.names():
+        with table.table(name) as entry:
+            inputs, outputs = entry.table("inputs"), entry.table("outputs")
+            signatures[name] = signature_of(name, inputs.all_shapes(), outputs.all_shapes())
+    return signatures

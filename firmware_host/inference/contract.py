@@ -1,0 +1,173 @@
+"""What a bundle promises and asks for, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from firmware_host.errors import ContractError
+from firmware_host.inference.base import FloatArray, Signature
+from firmware_host.protocol.messages import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelNeed:
+    """One channel that a model reads; an optional one may be absent but not wrong."""
+
+    name: str
+    unit: str
+    min_rate_hz: float
+    max_rate_hz: float
+    axes: int
+    optional: bool
+
+    def problem_with(self, channel: Channel | None) -> str | None:
+        """Say in a few words why this channel cannot serve, None if it can."""
+        if channel is None:
+            return None if self.optional else f"{self.name} is missing"
+        if channel.unit != self.unit:
+            return f"{self.name} comes in {channel.unit}, needed in {self.unit}"
+        if not self.min_rate_hz <= channel.rate_hz <= self.max_rate_hz:
+            return (
+                f"{self.name} comes at {channel.rate_hz:g} Hz, "
+                f"needed at {self.min_rate_hz:g} to {self.max_rate_hz:g} Hz"
+            )
+        if channel.axes != self.axes:
+            return f"{self.name} has {channel.axes} axes, needed {self.axes}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelContract:
+    """What both models have: a file, its inputs and outputs, and the windows they are fed.
+
+    `features` are the names of the model's input vector in order, `labels` those of its classes;
+    `thresholds` are dimensionless unless their name carries a unit.
+    """
+
+    name: str
+    file: str
+    channels: tuple[ChannelNeed, ...]
+    features: tuple[str, ...]
+    labels: tuple[str, ...]
+    window_s: float
+    hop_s: float
+    smoothing_s: float
+    thresholds: Mapping[str, float]
+    signatures: Mapping[str, Signature]
+
+    def check_channels(self, channels: Iterable[Channel]) -> list[str]:
+        """List what is missing, in the wrong unit or at the wrong rate; empty when all is well."""
+        by_name = {channel.name: channel for channel in channels}
+        problems = [need.problem_with(by_name.get(need.name)) for need in self.channels]
+        return [problem for problem in problems if problem is not None]
+
+    def require_channels(self, channels: Iterable[Channel]) -> None:
+        """Refuse a board that cannot feed this model.
+
+        Raises
+        ------
+        ContractError
+            One line with every problem.
+        """
+        problems = self.check_channels(channels)
+        if problems:
+            raise ContractError(
+                f"the {self.name} model cannot run on this board: {'; '.join(problems)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """How a feature vector becomes the model's input, given the wearer's baseline.
+
+    `spread` (F,) is the typical within-person standard deviation, half of the divisor; `clip`
+    bounds the result; a channel counts from 0 at `quality_ramp[0]` to 1 at `quality_ramp[1]`.
+    """
+
+    spread: tuple[float, ...]
+    clip: float
+    quality_ramp: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeControl:
+    """What the clock alone would say: probability of stress by time since the session began.
+
+    A personal or generic model that does not beat this table has learned the protocol.
+    """
+
+    t_s: tuple[float, ...]
+    p_stress: tuple[float, ...]
+
+    def probability(self, t_s: FloatArray) -> FloatArray:
+        """Interpolate between the table's points; flat beyond its ends."""
+        return np.interp(t_s, self.t_s, self.p_stress).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class StressContract(ModelContract):
+    """The stress model's part of the bundle."""
+
+    normalisation: Normalisation
+    time_control: TimeControl
+
+
+@dataclass(frozen=True, slots=True)
+class GaitContract(ModelContract):
+    """The gait model's part; `cohort` is the file of background people for the personal head."""
+
+    cohort: str
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFile:
+    """One file of the bundle as it was written."""
+
+    sha256: str
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A model bundle whose files were all checked.
+
+    `sha256` is that of bundle.toml, which holds the hashes of everything else: it names this
+    bundle and nothing else. `recordings` is "dataset/participant" -> hash of what was trained on.
+    """
+
+    path: Path
+    name: str
+    version: str
+    placement: str
+    seed: int
+    stress: StressContract
+    gait: GaitContract
+    files: Mapping[str, BundleFile]
+    recordings: Mapping[str, str]
+    sha256: str
+
+    @property
+    def label(self) -> str:
+        """Name and version, as the folder is called."""
+        return f"{self.name}-{self.version}"
+
+    def check_channels(self, channels: Iterable[Channel]) -> dict[str, list[str]]:
+        """Problems by model; a model with an empty list can run."""
+        board = list(channels)
+        return {m.name: m.check_channels(board) for m in (self.stress, self.gait)}
+
+    def cohort(self) -> dict[str, FloatArray]:
+        """Load the background people, name -> array."""
+        return self._arrays(self.gait.cohort)
+
+    def golden(self) -> dict[str, FloatArray]:
+        """Load the inputs and outputs that every runtime must reproduce, name -> array."""
+        return self._arrays("golden.npz")
+
+    def _arrays(self, file: str) -> dict[str, FloatArray]:
+        with np.load(self.path / file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}

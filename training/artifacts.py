@@ -1,0 +1,63 @@
+"""What training hands to the export: plain values, no TensorFlow objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from models.stress import StressWeights
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """What a model was trained on and what was kept out: "dataset/participant" -> sha256."""
+
+    trained_on: Mapping[str, str]
+    held_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StressArtifacts:
+    """A trained stress model.
+
+    `spread` (F,) is the typical within-person standard deviation of `normalise`; `time_control`
+    is (t_s, p_stress), what time since the session began says on its own; `golden_x` (n, F) are
+    a few normalised windows; `figures` go into the card, one row each.
+    """
+
+    weights: StressWeights
+    feature_names: tuple[str, ...]
+    spread: FloatArray
+    thresholds: Mapping[str, float]
+    smoothing_s: float
+    time_control: tuple[FloatArray, FloatArray]
+    golden_x: FloatArray
+    recordings: Recordings
+    figures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GaitArtifacts:
+    """A trained gait model.
+
+    `network` is the exportable tf.Module; `cohort` (name -> array) is what the personal head
+    learns against; `golden` (input name -> (n, ...) array) are a few windows of each input.
+    """
+
+    network: Any
+    feature_names: tuple[str, ...]
+    labels: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    smoothing_s: float
+    cohort: Mapping[str, FloatArray]
+    golden: Mapping[str, FloatArray]
+    placement: str
+    recordings: Recordings
+    figures: Mapping[str, str] = field(default_factory=dict)
