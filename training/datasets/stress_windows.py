@@ -1,0 +1,166 @@
+"""Windows of stress recordings, made by the extractor that ships, and a cache of them.
+
+The cache key holds the recording's content and the extractor's source, so a changed feature or a
+changed file is never served from an old cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import firmware_host.signals
+from firmware_host.recording.e4 import E4Archive
+from firmware_host.signals.stress import CHANNELS, HOP_S, WINDOW_S, StressFeatures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
+
+    from training.datasets.base import Session
+
+# Samples are fed as a live stream would bring them, not whole recordings at once.
+FEED_S = 5.0
+_SOURCES = (
+    "bvp.py", "eda.py", "filters.py", "ibi.py", "imu.py", "quality.py", "stress.py", "timeline.py"
+)
+
+
+@dataclass(frozen=True)
+class SessionWindows:
+    """All windows of one session on the 10-s grid from its start.
+
+    Shapes: t_end_s (n,) stream seconds; features (n, 26); quality (n, 4) by `CHANNELS`; motion,
+    worn, missing (n,); stage (n,) index into `session.stages`, -1 where the window does not lie
+    wholly inside one.
+    """
+
+    session: Session
+    content_sha256: str
+    t_end_s: NDArray[np.float64]
+    features: NDArray[np.float32]
+    quality: NDArray[np.float64]
+    motion: NDArray[np.float64]
+    worn: NDArray[np.bool_]
+    missing: NDArray[np.float64]
+    stage: NDArray[np.int64]
+
+    @property
+    def label(self) -> NDArray[np.str_]:
+        """(n,) label of each window's stage, "" where there is none."""
+        names = np.array([*(s.label for s in self.session.stages), ""])
+        return names[self.stage]
+
+
+def default_cache_dir() -> Path:
+    """A folder of this user's outside the checkout."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    root = Path(base) if base else Path(tempfile.gettempdir()) / f"signet-{os.getuid()}"
+    return root / "signet-windows"
+
+
+def load_windows(
+    sessions: Iterable[Session], *, cache_dir: Path | None = None
+) -> list[SessionWindows]:
+    """Windows of each session, computed at most once for a given content and extractor."""
+    cache = cache_dir or default_cache_dir()
+    return [_load(session, cache) for session in _progress(list(sessions))]
+
+
+def stage_of_windows(session: Session, start_utc: float, t_end_s: NDArray[np.float64]) -> NDArray:
+    """(n,) index of the stage a window lies wholly inside, or -1."""
+    stage = np.full(len(t_end_s), -1)
+    for i, part in enumerate(session.stages):
+        first, last = part.start_utc - start_utc, part.end_utc - start_utc
+        stage[(t_end_s - WINDOW_S >= first) & (t_end_s <= last)] = i
+    return stage
+
+
+def extract(archive: E4Archive, on_time: Callable[[float], None] | None = None) -> dict:
+    """Arrays of every window of an archive, by field name of `SessionWindows`."""
+    channels = {name: archive.channels[name] for name in CHANNELS}
+    extractor = StressFeatures({name: c.rate_hz for name, c in channels.items()})
+    duration_s = archive.end_utc - archive.start_utc
+    windows, fed_s, due_s = [], 0.0, WINDOW_S
+    while due_s <= duration_s:
+        while fed_s < due_s:
+            for name, channel in channels.items():
+                offset_s = channel.start_utc - archive.start_utc
+                lo, hi = (
+                    max(0, round((t - offset_s) * channel.rate_hz)) for t in (fed_s, fed_s + FEED_S)
+                )
+                extractor.feed(name, offset_s + lo / channel.rate_hz, channel.values[lo:hi])
+            fed_s += FEED_S
+        windows.append(extractor.compute(due_s))
+        due_s += HOP_S
+        if on_time:
+            on_time(fed_s)
+    return {
+        "t_end_s": np.array([w.t_end_s for w in windows]),
+        "features": np.array([w.features for w in windows], np.float32).reshape(len(windows), -1),
+        "quality": np.array([[w.quality[c] for c in CHANNELS] for w in windows]).reshape(-1, 4),
+        "motion": np.array([w.motion for w in windows]),
+        "worn": np.array([w.worn for w in windows], bool),
+        "missing": np.array([w.missing for w in windows]),
+    }
+
+
+def _load(session: Session, cache: Path) -> SessionWindows:
+    source = _file_hash(session.path)
+    path = cache / f"{source[:32]}-{_extractor_hash()[:16]}.npz"
+    if path.is_file():
+        with np.load(path) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    else:
+        archive = E4Archive(session.path)
+        arrays = extract(archive)
+        arrays["start_utc"] = np.array(archive.start_utc)
+        arrays["content_sha256"] = np.array(archive.content_sha256())
+        _store(path, arrays)
+    start_utc, content = float(arrays.pop("start_utc")), str(arrays.pop("content_sha256"))
+    stage = stage_of_windows(session, start_utc, arrays["t_end_s"])
+    return SessionWindows(session, content, stage=stage, **arrays)
+
+
+def _store(path: Path, arrays: dict) -> None:
+    """Write whole or not at all: an interrupted run leaves no half file behind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
+        np.savez(handle, **arrays)
+    Path(handle.name).replace(path)
+
+
+def _file_hash(path: Path) -> str:
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*.csv") if p.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _extractor_hash() -> str:
+    folder = Path(firmware_host.signals.__file__).parent
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for name in _SOURCES:
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
+
+
+def _progress(items: list) -> Iterable:
+    """The items, with a progress bar only where somebody watches."""
+    if not sys.stderr.isatty():
+        return items
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return items
+    return tqdm(items, desc="windows", unit="session")
