@@ -1,0 +1,1 @@
+"""Learning this wearer on the host: episodes, learner, gate, ledger."""
