@@ -1,0 +1,210 @@
+"""Walking windows from acceleration and rotation rate, at any sample rate from 20 to 110 Hz.
+
+Two products per 5 s window: six orientation-free channels at 20 Hz for the activity gate, and,
+computed only when asked for, the identity features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.errors import SignalError
+from firmware_host.signals.cadence import Rhythm, rhythm
+from firmware_host.signals.gait_features import IDENTITY_RATE_HZ, N_WINDOW, identity_features
+from firmware_host.signals.motion_ring import SampleClock, SampleRing
+from firmware_host.signals.orientation import GravityTracker, length, orientation_free
+from firmware_host.signals.resample import grid_s, resample
+
+FloatArray = NDArray[np.float64]
+
+WINDOW_S = 5.0
+HOP_S = 2.5
+GATE_RATE_HZ = 20.0
+N_GATE = 100
+MIN_RATE_HZ, MAX_RATE_HZ = 19.0, 111.0
+
+_ACC, _GYRO = "acc", "gyro"
+# Windows are asked for soon after they end; this much lateness is forgiven.
+_KEEP_S = 30.0
+# After a silence this long the device may have been turned over or moved to another pocket.
+_FORGET_GRAVITY_AFTER_S = 3.0
+# Intervals longer than this many sample periods count as missing data.
+_GAP_PERIODS = 2.5
+# A gyroscope that delivered less than this share of the window is not used.
+_MAX_GYRO_MISSING = 0.1
+# Samples before the window: the average over one period before the first grid point needs them.
+_MARGIN_S = 0.1
+# Window ends are multiples of the hop, sample times sums of periods: equal but for rounding.
+_TIME_SLACK_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cut:
+    """The samples of one channel that a window needs, before resampling."""
+
+    t_s: FloatArray
+    rows: FloatArray
+    rate_hz: float
+
+    def at(self, grid: FloatArray, rate_hz: float, n_columns: int) -> FloatArray:
+        """(len(grid), n_columns) the first columns on a uniform grid."""
+        rows = self.rows[:, :n_columns]
+        return resample(self.t_s, rows, grid, input_rate_hz=self.rate_hz, rate_hz=rate_hz)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GaitWindow:
+    """Five seconds of motion.
+
+    `inv` is (100, 6) float32 at 20 Hz in the order of `orientation.CHANNEL_NAMES`; its three
+    gyroscope channels are zero without one. `missing` is the share of the window without
+    samples, 0..1.
+    """
+
+    t_end_s: float
+    inv: NDArray[np.float32]
+    has_gyro: bool
+    rhythm: Rhythm
+    missing: float
+    _acc: _Cut
+    _gyro: _Cut | None
+
+    @property
+    def periodicity(self) -> float:
+        """Highest autocorrelation of |acceleration| at lags 0.4 to 1.7 s."""
+        return self.rhythm.periodicity
+
+    @property
+    def cadence_spm(self) -> float:
+        """Steps per minute, NaN without a rhythm."""
+        return self.rhythm.cadence_spm
+
+    def features(self) -> NDArray[np.float32]:
+        """(421,) identity features; NaN where a feature needs the gyroscope that is not there."""
+        channels = _channels(self._acc, self._gyro, self.t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
+        values = identity_features(channels, self.rhythm, has_gyro=self.has_gyro)
+        return values.astype(np.float32)
+
+
+class _Input:
+    """One channel's clock and recent samples."""
+
+    def __init__(self, channel: str, n_columns: int, *, sample_rate_hz: float) -> None:
+        self.rate_hz = _checked_rate(channel, sample_rate_hz)
+        self.clock = SampleClock(channel, sample_rate_hz=sample_rate_hz)
+        self.ring = SampleRing(round(_KEEP_S * sample_rate_hz), n_columns)
+
+    def cut(self, t_start_s: float, t_end_s: float) -> _Cut:
+        """Copy the samples of a span: the ring moves on, the window stays."""
+        t_s, rows = self.ring.between(t_start_s - _MARGIN_S, t_end_s + _TIME_SLACK_S)
+        return _Cut(t_s.copy(), rows.copy(), self.rate_hz)
+
+    def missing(self, t_start_s: float, t_end_s: float) -> float:
+        """Share of a span that lies in gaps, 0..1."""
+        times, _ = self.ring.between(t_start_s - _TIME_SLACK_S, t_end_s + _TIME_SLACK_S)
+        edges = np.concatenate(([t_start_s], times, [t_end_s]))
+        steps = edges[1:] - edges[:-1]
+        lost = steps[steps > _GAP_PERIODS / self.rate_hz].sum()
+        return float(min(1.0, lost / (t_end_s - t_start_s)))
+
+
+class GaitFeatures:
+    """Streaming extractor over the channels `acc` [m/s²] and, if the board has it, `gyro` [rad/s].
+
+    Results depend on the samples and their times only: cutting the stream into other chunks
+    changes no bit.
+
+    Raises
+    ------
+    SignalError
+        If there is no `acc`, or a rate is outside 19..111 Hz.
+    """
+
+    def __init__(self, rates_hz: Mapping[str, float]) -> None:
+        if _ACC not in rates_hz:
+            raise SignalError(_ACC, "gait needs an accelerometer and the board declares none")
+        self._acc = _Input(_ACC, 6, sample_rate_hz=rates_hz[_ACC])
+        self._gravity = GravityTracker(sample_rate_hz=self._acc.rate_hz)
+        self._gyro: _Input | None = None
+        if _GYRO in rates_hz:
+            self._gyro = _Input(_GYRO, 3, sample_rate_hz=rates_hz[_GYRO])
+
+    def feed(
+        self, channel: str, t0_s: float, values: FloatArray, gap_before_samples: int = 0
+    ) -> None:
+        """Take (n, 3) samples in SI units whose first was at stream time `t0_s`.
+
+        Other channels than `acc` and `gyro` are ignored. Rows that are not finite count as lost.
+
+        Raises
+        ------
+        SignalError
+            If the values do not have three axes, or stream time goes back by over a second.
+        """
+        source = self._source(channel)
+        if source is None or len(values) == 0:
+            return
+        if values.ndim != 2 or values.shape[1] != 3:
+            raise SignalError(channel, f"expected (n, 3) values, got {values.shape}")
+        last_s = source.ring.last_s()
+        t_s = source.clock.times_s(t0_s, len(values), gap=gap_before_samples > 0)
+        rows = np.asarray(values, dtype=np.float64)
+        finite = np.isfinite(rows[:, 0] + rows[:, 1] + rows[:, 2])
+        if not finite.all():
+            t_s, rows = t_s[finite], rows[finite]
+        if source is self._acc:
+            if last_s is not None and t0_s - last_s > _FORGET_GRAVITY_AFTER_S:
+                self._gravity.reset()
+            rows = np.concatenate((rows, self._gravity.track(rows)), axis=1)
+        source.ring.append(t_s, rows)
+
+    def _source(self, channel: str) -> _Input | None:
+        if channel == _ACC:
+            return self._acc
+        return self._gyro if channel == _GYRO else None
+
+    def compute(self, t_end_s: float) -> GaitWindow:
+        """Build the window that ends at a stream time; samples after it are not looked at.
+
+        Without samples the channels are zero and `missing` is 1.
+        """
+        t_start_s = t_end_s - WINDOW_S
+        acc, gyro = self._acc.cut(t_start_s, t_end_s), None
+        if self._gyro and self._gyro.missing(t_start_s, t_end_s) <= _MAX_GYRO_MISSING:
+            gyro = self._gyro.cut(t_start_s, t_end_s)
+        grid = grid_s(t_end_s, N_WINDOW, sample_rate_hz=IDENTITY_RATE_HZ)
+        acc_norm = length(acc.at(grid, IDENTITY_RATE_HZ, 3))
+        return GaitWindow(
+            t_end_s=t_end_s,
+            inv=_channels(acc, gyro, t_end_s, N_GATE, GATE_RATE_HZ).astype(np.float32),
+            has_gyro=gyro is not None,
+            rhythm=rhythm(acc_norm, sample_rate_hz=IDENTITY_RATE_HZ),
+            missing=self._acc.missing(t_start_s, t_end_s),
+            _acc=acc,
+            _gyro=gyro,
+        )
+
+
+def _channels(
+    acc: _Cut, gyro: _Cut | None, t_end_s: float, n_points: int, rate_hz: float
+) -> FloatArray:
+    grid = grid_s(t_end_s, n_points, sample_rate_hz=rate_hz)
+    if gyro is not None and np.array_equal(acc.t_s, gyro.t_s):
+        # The usual board samples both at once: one pass over nine columns costs half of two.
+        both = _Cut(acc.t_s, np.concatenate((acc.rows, gyro.rows), axis=1), acc.rate_hz)
+        motion = both.at(grid, rate_hz, 9)
+        return orientation_free(motion[:, :3], motion[:, 3:6], motion[:, 6:])
+    motion = acc.at(grid, rate_hz, 6)
+    turn = None if gyro is None else gyro.at(grid, rate_hz, 3)
+    return orientation_free(motion[:, :3], motion[:, 3:], turn)
+
+
+def _checked_rate(channel: str, rate_hz: float) -> float:
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        reason = f"expected {MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz, the board declares {rate_hz:g}"
+        raise SignalError(channel, reason)
+    return float(rate_hz)
