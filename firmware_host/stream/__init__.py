@@ -1,0 +1,1 @@
+"""Messages become samples on one clock: gaps are written down, never interpolated over."""

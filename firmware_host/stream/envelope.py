@@ -1,0 +1,163 @@
+"""Lower envelope of delivery delays: a line under all points, as close to them as it can be.
+
+A serial link delivers late, never early. The smallest delays therefore lie on the true relation of
+two clocks, and a line that touches them from below gives offset and skew however bursty the
+delivery is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+# One minimum every 2 s, 300 of them: ten minutes, short enough to follow a crystal that warms up on
+# skin.
+BUCKET_S = 2.0
+N_BUCKETS = 300
+# Below this span the delays' spread would be taken for skew.
+MIN_SLOPE_SPAN_S = 20.0
+# The worst on-chip RC oscillators are a few per cent off; a steeper line is a backlog being
+# delivered.
+MAX_SKEW = 0.05
+# Refit when the data grew by this share, so that the first minute settles fast and later fits stay
+# rare.
+REFIT_SHARE = 0.05
+MIN_REFIT_S = 2.0
+MAX_REFIT_S = 20.0
+
+FloatArray = NDArray[np.float64]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """delay(t) = offset_s + skew * (t - t_ref_s)."""
+
+    t_ref_s: float
+    offset_s: float
+    skew: float
+
+    def at(self, t_s: float) -> float:
+        """Delay on the line at ``t_s``, in seconds."""
+        return self.offset_s + self.skew * (t_s - self.t_ref_s)
+
+
+class LowerEnvelope:
+    """Line under (t_s, delay_s) points that come in any number; memory is bounded.
+
+    Determinism: the line depends on the points and their order alone, not on when it is read.
+    """
+
+    def __init__(self) -> None:
+        self._t = np.empty(N_BUCKETS)
+        self._delay = np.empty(N_BUCKETS)
+        self.line: Line | None = None
+        self._n = 0
+        self._low = 0.0
+        self._low_t = 0.0
+        self._bucket_end_s = 0.0
+        self._next_fit_s = 0.0
+
+    def restart(self, t_s: float, delay_s: float) -> None:
+        """Forget all points but this one; the skew learned so far is kept."""
+        skew = self.line.skew if self.line else 0.0
+        self._n = 0
+        self._next_fit_s = t_s + MIN_REFIT_S
+        self._open(t_s, delay_s)
+        self.line = Line(t_s, delay_s, skew)
+
+    def add(self, t_s: float, delay_s: float) -> None:
+        """Take one point; cheap, a fit runs only now and then."""
+        if self.line is None:
+            self.restart(t_s, delay_s)
+            return
+        if t_s < self._bucket_end_s:
+            if delay_s < self._low:
+                self._low, self._low_t = delay_s, t_s
+                self._touch(t_s, delay_s)
+            return
+        self._close_bucket()
+        self._open(t_s, delay_s)
+        self._touch(t_s, delay_s)
+        if t_s >= self._next_fit_s:
+            self._fit()
+
+    @property
+    def span_s(self) -> float:
+        """Stream time the kept points cover."""
+        return float(self._t[self._n - 1] - self._t[0]) if self._n else 0.0
+
+    def _open(self, t_s: float, delay_s: float) -> None:
+        self._low, self._low_t = delay_s, t_s
+        self._bucket_end_s = t_s + BUCKET_S
+
+    def _touch(self, t_s: float, delay_s: float) -> None:
+        """Lower the line at once if a point lies under it."""
+        line = self.line
+        if line is not None and delay_s < line.at(t_s):
+            self.line = Line(t_s, delay_s, line.skew)
+
+    def _close_bucket(self) -> None:
+        if self._n == N_BUCKETS:
+            # Drop an eighth at a time, so that moving the rest costs next to nothing per point.
+            keep = N_BUCKETS - N_BUCKETS // 8
+            self._t[:keep] = self._t[-keep:]
+            self._delay[:keep] = self._delay[-keep:]
+            self._n = keep
+        self._t[self._n] = self._low_t
+        self._delay[self._n] = self._low
+        self._n += 1
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        horizon_s = self._t[self._n - 1] - N_BUCKETS * BUCKET_S
+        if self._t[0] >= horizon_s:
+            return
+        first = int(np.searchsorted(self._t[: self._n], horizon_s))
+        self._t[: self._n - first] = self._t[first : self._n]
+        self._delay[: self._n - first] = self._delay[first : self._n]
+        self._n -= first
+
+    def _fit(self) -> None:
+        refit_s = min(MAX_REFIT_S, max(MIN_REFIT_S, REFIT_SHARE * self.span_s))
+        self._next_fit_s = self._low_t + refit_s
+        t, delay = self._t[: self._n], self._delay[: self._n]
+        skew = self.line.skew if self.line else 0.0
+        if self.span_s >= MIN_SLOPE_SPAN_S:
+            self.line = _supporting_line(t, delay)
+            if self.line is not None:
+                return
+        low = int(np.argmin(delay - skew * t))
+        self.line = Line(float(t[low]), float(delay[low]), skew)
+
+
+def _supporting_line(t: FloatArray, delay: FloatArray) -> Line | None:
+    """Line below all points with the least summed distance: the hull edge under the mean time.
+
+    None if every edge from there on is steeper than any clock.
+    """
+    hull = _lower_hull(list(zip(t.tolist(), delay.tolist(), strict=True)))
+    mean_t = float(t.mean())
+    for (t0, d0), (t1, d1) in pairwise(hull):
+        skew = (d1 - d0) / (t1 - t0)
+        if t1 >= mean_t and abs(skew) <= MAX_SKEW:
+            return Line(t0, d0, skew)
+    return None
+
+
+def _lower_hull(points: list[Point]) -> list[Point]:
+    """Lower convex hull of points sorted by time (Andrew 1979, monotone chain)."""
+    hull: list[Point] = []
+    for point in points:
+        while len(hull) > 1 and _is_above(hull[-2], hull[-1], point):
+            hull.pop()
+        hull.append(point)
+    return hull
+
+
+def _is_above(a: Point, b: Point, c: Point) -> bool:
+    """Whether b is on or above the line from a to c."""
+    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])

@@ -1,0 +1,48 @@
+"""What the assembler hands on, and the names of what it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.events import StreamNoted
+from firmware_host.protocol.messages import Channel
+
+StreamEvent = StreamNoted
+"""Something about the stream itself; ``what`` is one of `Note`."""
+
+
+class Note(StrEnum):
+    """Values of ``StreamEvent.what``, with what ``detail`` holds."""
+
+    SESSION = "session"  # first HELLO: session, board, firmware, n_channels
+    REBOOT = "reboot"  # same board, new session, stream time starts at 0: as above
+    SWAP = "swap"  # another board: as above
+    LAYOUT = "layout"  # the board changed its channels within a session: n_channels
+    MISMATCH = "mismatch"  # HELLO of another protocol version: theirs
+    GAP = "gap"  # samples missing before this moment: missing_samples, lost_frames
+    PAUSE = "pause"  # the sensor took no samples for a while: missing_samples
+    RATE = "rate"  # the verdict changed: declared_hz, measured_hz, is_off
+    CLOCK_WRAP = "clock_wrap"  # the 32-bit counter wrapped: n_wraps
+    CLOCK_JUMP = "clock_jump"  # the board's count leapt while samples went on: jump_s
+    CLOCK_STEP = "clock_step"  # the host's clock was set, or a backlog was delivered: step_s
+    BUTTON = "button"  # value
+    WEAR = "wear"  # value
+    BATTERY = "battery"  # value
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Consecutive samples of one channel in SI units.
+
+    ``values`` (n_samples, axes); ``t0_s`` stream time of the first; ``gap_before_samples`` sample
+    periods missing right before it.
+    """
+
+    channel: Channel
+    t0_s: float
+    values: NDArray[np.float64]
+    gap_before_samples: int

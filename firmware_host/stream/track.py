@@ -1,0 +1,143 @@
+"""One stream of one session: blocks in, samples on stream time out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.protocol.messages import Block, Channel
+from firmware_host.stream.clock import StreamClock
+from firmware_host.stream.gaps import GapTracker, StreamCounters
+from firmware_host.stream.rate import RateMonitor
+from firmware_host.stream.samples import Note
+
+_NUMPY_TYPES = {
+    "i8": "<i1",
+    "u8": "<u1",
+    "i16": "<i2",
+    "u16": "<u2",
+    "i32": "<i4",
+    "u32": "<u4",
+    "f32": "<f4",
+}
+# Ticks and sample index may disagree by this before it means anything: interrupt latency, FIFO
+# depth.
+_SLACK_S = 0.5
+# And by this share of a gap, for a sensor whose own oscillator is off.
+_SLACK_SHARE = 0.05
+# Deliveries may be this much later than live before a pause of the sensor is taken for a jump of
+# the clock.
+_BACKLOG_S = 10.0
+# Old blocks only, live and for this long: a board that rebooted into the session id it had before.
+_OLD_BLOCKS = 8
+_OLD_BLOCKS_S = 10.0
+
+Detail = dict[str, float | int | str]
+Finding = tuple[Note, Detail]
+Place = tuple[float, int, int]
+
+
+class StreamTrack:
+    """Order, losses, time and decoding of one stream.
+
+    `place` says where a block belongs, `decode` turns its bytes into SI values. What is worth a
+    report is left in ``findings``.
+    """
+
+    def __init__(self, channel: Channel, rate: RateMonitor) -> None:
+        self.channel = channel
+        self.counters = StreamCounters()
+        self.rate = rate
+        self.findings: list[Finding] = []
+        self._gaps = GapTracker(self.counters)
+        self._dtype = np.dtype(_NUMPY_TYPES[channel.dtype])
+        self._sample_bytes = channel.sample_bytes
+        self._period_s = 1.0 / channel.rate_hz
+        self._next_s: float | None = None
+        self._slack_s = _SLACK_S
+        self._last_arrival_utc = 0.0
+        self._n_old = 0
+
+    def place(self, block: Block, clock: StreamClock, arrival_utc: float) -> Place | None:
+        """(t0_s, missing, skip): first new sample's time, samples missing before it, known ones.
+
+        None if nothing of the block is to be used.
+        """
+        n_samples, rest = divmod(len(block.data), self._sample_bytes)
+        if rest or not n_samples:
+            self.counters.bad_blocks += 1
+            return None
+        missing, skip = self._count(block, n_samples, arrival_utc)
+        if skip == n_samples:
+            return None
+        t0_s = clock.unwrap(block.ticks_us, arrival_utc) + skip * self._period_s
+        if self._next_s is not None:
+            away_s = t0_s - self._next_s - missing * self._period_s
+            if abs(away_s) > self._slack_s:
+                t0_s, missing = self._explain(t0_s, away_s, missing, clock, arrival_utc)
+        n_new = n_samples - skip
+        self._slack_s = _SLACK_S + n_new * self._period_s
+        self._next_s = t0_s + n_new * self._period_s
+        self._last_arrival_utc = arrival_utc
+        self._n_old = 0
+        self.counters.blocks += 1
+        self.counters.samples += n_new
+        return t0_s, missing, skip
+
+    def decode(self, data: bytes, skip: int) -> NDArray[np.float64]:
+        """(n_samples, axes) values in the channel's unit, the first ``skip`` samples left out."""
+        channel = self.channel
+        raw = np.frombuffer(data, self._dtype, offset=skip * self._sample_bytes)
+        # dtype is given because int8 times a float would be computed in half precision.
+        values: NDArray[np.float64] = np.multiply(raw, channel.scale, dtype=np.float64)
+        if channel.offset:
+            values += channel.offset
+        return values.reshape(-1, channel.axes)
+
+    def _count(self, block: Block, n_samples: int, arrival_utc: float) -> tuple[int, int]:
+        """(missing, skip) by index and sequence number."""
+        idx, seq = block.sample_idx, block.seq
+        if self._gaps.is_restart(idx, seq, n_samples) or self._is_reborn(arrival_utc):
+            self._gaps.restart(idx, seq, n_samples)
+            return 0, 0
+        lost_frames = self.counters.lost_frames
+        missing, skip = self._gaps.take(idx, seq, block.dropped, n_samples)
+        if missing:
+            lost_frames = self.counters.lost_frames - lost_frames
+            self.findings.append(
+                (Note.GAP, {"missing_samples": missing, "lost_frames": lost_frames})
+            )
+        self._n_old += skip == n_samples
+        return missing, skip
+
+    def _is_reborn(self, arrival_utc: float) -> bool:
+        return self._n_old >= _OLD_BLOCKS and arrival_utc - self._last_arrival_utc >= _OLD_BLOCKS_S
+
+    def _explain(
+        self, t0_s: float, away_s: float, missing: int, clock: StreamClock, arrival_utc: float
+    ) -> tuple[float, int]:
+        """Time and gap of a block whose ticks and sample index disagree by ``away_s``."""
+        if abs(away_s) <= self._slack_s + _SLACK_SHARE * missing * self._period_s:
+            return t0_s, missing
+        self.rate.restart()
+        if abs(away_s - clock.last_jump_s) <= self._slack_s:
+            # Measured before a jump that another stream showed first.
+            return t0_s - clock.last_jump_s, missing
+        advanced_s = away_s + missing * self._period_s
+        live_s = max(0.0, arrival_utc - self._last_arrival_utc)
+        if -self._slack_s <= advanced_s <= live_s + _BACKLOG_S:
+            return t0_s, self._recount(advanced_s, missing)
+        clock.jump(-away_s)
+        self.findings.append((Note.CLOCK_JUMP, {"jump_s": away_s}))
+        return t0_s - away_s, missing
+
+    def _recount(self, advanced_s: float, missing: int) -> int:
+        """Missing samples by time, where the sensor paused or its index leapt."""
+        by_time = max(0, round(advanced_s / self._period_s))
+        if by_time > missing:
+            self.counters.paused_samples += by_time - missing
+            self.findings.append((Note.PAUSE, {"missing_samples": by_time - missing}))
+        else:
+            self.counters.index_restarts += 1
+            self.counters.lost_samples += by_time - missing
+        return by_time
