@@ -69,6 +69,8 @@ class SimulatorTransport:
         # The first chunk at once: a simulator that cannot start fails here, and now_utc is known.
         self._next: Chunk | None = self._receive()
         self._now_utc = self._next.arrival_utc if self._next else 0.0
+        if self._next is None:
+            self._end_of_day()
 
     def read(self, timeout_s: float) -> Chunk | None:  # noqa: ARG002 - see the class docstring
         """The next chunk, None for a stretch without bytes.
@@ -89,9 +91,7 @@ class SimulatorTransport:
             self._reply()
             chunk = self._receive()
         if chunk is None:
-            self._ended = True
-            self.close()
-            raise self._closed_error()
+            raise self._end_of_day()
         self._now_utc = chunk.arrival_utc
         return chunk if chunk.data else None
 
@@ -144,6 +144,11 @@ class SimulatorTransport:
             parts.append(part)
             n_bytes -= len(part)
         return b"".join(parts)
+
+    def _end_of_day(self) -> LinkClosed:
+        self._ended = True
+        self.close()
+        return self._closed_error()
 
     def _died(self) -> LinkClosed:
         child = self._child

@@ -1,0 +1,1 @@
+"""What the machine says of itself; everything takes its root folder as an argument."""

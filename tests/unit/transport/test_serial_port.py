@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import errno
+import fcntl
+import grp
+import logging
+import os
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from firmware_host.errors import ConfigError, LinkClosed, LinkError, LinkTimeout
+from firmware_host.transport import serial_port
+from firmware_host.transport.registry import open_transport
+from firmware_host.transport.serial_port import SerialTransport, explain_open_error
+
+
+@pytest.fixture
+def pty() -> Iterator[tuple[int, str]]:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    yield master, os.ttyname(slave)
+    os.close(slave)
+    os.close(master)
+
+
+def test_baud_is_115200_unless_the_url_says(pty) -> None:
+    for query, speed in [("", termios.B115200), ("?baud=9600", termios.B9600)]:
+        transport = open_transport(f"serial:{pty[1]}{query}")
+        assert termios.tcgetattr(pty[0])[4] == speed
+        assert transport.url == f"serial:{pty[1]}{query}"
+        transport.close()
+
+
+def test_a_fraction_of_a_baud_is_refused(pty) -> None:
+    with pytest.raises(ConfigError, match="whole bits per second"):
+        open_transport(f"serial:{pty[1]}?baud=9600.5")
+
+
+def test_a_second_opener_is_told_who_holds_the_port(pty) -> None:
+    transport = open_transport(pty[1])
+    with pytest.raises(LinkError, match=rf"in use .*held by .*\({os.getpid()}\)"):
+        open_transport(pty[1])
+    transport.close()
+    open_transport(pty[1]).close()
+
+
+def test_close_gives_the_port_back_to_programs_without_locks(pty) -> None:
+    transport = open_transport(pty[1])
+    transport.close()
+    fd = os.open(pty[1], os.O_RDWR | os.O_NOCTTY)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(fd)
+
+
+def test_busy_without_a_visible_holder_says_how_to_look(tmp_path: Path) -> None:
+    text = str(explain_open_error("/dev/ttyACM0", OSError(errno.EBUSY, "busy"), tmp_path))
+    assert "fuser -v /dev/ttyACM0" in text
+
+
+def test_no_such_port_lists_the_ports_there_are(tmp_path: Path) -> None:
+    by_id = tmp_path / "dev/serial/by-id"
+    by_id.mkdir(parents=True)
+    for name in ("ttyACM0", "ttyACM10", "ttyACM9", "ttyS0", "ttyS1"):
+        (tmp_path / "dev" / name).touch()
+    for name, kind in (("ttyS0", "4"), ("ttyS1", "0")):
+        (tmp_path / "sys/class/tty" / name).mkdir(parents=True)
+        (tmp_path / "sys/class/tty" / name / "type").write_text(f"{kind}\n")
+    (by_id / "usb-Seeed_XIAO-if00").symlink_to("../../ttyACM9")
+    text = str(explain_open_error("/dev/ttyACM7", OSError(errno.ENOENT, "absent"), tmp_path))
+    shown = text.partition("ports here: ")[2].replace(str(tmp_path), "")
+    names = ["/dev/ttyACM0", "/dev/serial/by-id/usb-Seeed_XIAO-if00", "/dev/ttyACM10", "/dev/ttyS0"]
+    assert shown == ", ".join(names)
+
+
+def test_no_such_port_says_when_there_is_none(tmp_path: Path) -> None:
+    text = str(explain_open_error("/dev/x", OSError(errno.ENOENT, "absent"), tmp_path))
+    assert text == "/dev/x: no such port; no serial port is connected"
+
+
+def test_no_permission_names_the_group_and_the_rule(tmp_path: Path) -> None:
+    device = tmp_path / "ttyACM0"
+    device.touch()
+    group = grp.getgrgid(device.stat().st_gid).gr_name
+    text = str(explain_open_error(str(device), OSError(errno.EACCES, "denied")))
+    assert f"belongs to group {group}" in text
+    assert f"usermod -aG {group}" in text
+    assert "70-signet.rules" in text
+    assert "sudo" not in text
+    assert "chmod" not in text
+
+
+def test_no_permission_below_a_closed_folder_is_still_one_line() -> None:
+    text = str(explain_open_error("/nowhere/x", PermissionError(errno.EACCES, "denied")))
+    assert "no permission; the folder it is in is closed to you" in text
+
+
+def test_a_file_that_is_no_port_is_a_link_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LinkError, match="cannot be opened as a serial port at 115200 baud"):
+        open_transport(str(tmp_path / "file"))
+
+
+def test_without_pyserial_the_error_says_what_to_install(monkeypatch, pty) -> None:
+    # None in sys.modules is how Python itself marks a module as absent.
+    monkeypatch.setitem(sys.modules, "serial", None)
+    with pytest.raises(LinkError, match="pip install pyserial"):
+        open_transport(pty[1])
+
+
+def test_writing_to_a_vanished_board_is_link_closed() -> None:
+    master, slave = os.openpty()
+    transport = open_transport(os.ttyname(slave))
+    os.close(slave)
+    os.close(master)
+    with pytest.raises(LinkClosed, match=r"board went away .*check its cable"):
+        transport.write(b"x")
+    with pytest.raises(LinkClosed, match="this link was closed"):
+        transport.write(b"x")
+
+
+def test_a_board_that_takes_no_bytes_is_a_timeout(monkeypatch, pty) -> None:
+    monkeypatch.setattr(serial_port, "WRITE_TIMEOUT_S", 0.02)
+    transport = open_transport(pty[1])
+    with pytest.raises(LinkTimeout, match="takes no bytes"):
+        transport.write(bytes(1 << 20))
+    transport.close()
+
+
+def test_chunks_carry_the_given_clock(pty, clock) -> None:
+    transport = SerialTransport(pty[1], clock=clock)
+    os.write(pty[0], b"x")
+    chunk = transport.read(5.0)
+    assert chunk == (clock(), b"x")
+    assert transport.now_utc() == clock()
+    transport.close()
+
+
+def test_an_unstable_name_is_warned_about_once(tmp_path: Path, caplog) -> None:
+    device = tmp_path / "dev/ttyACM0"
+    by_id = tmp_path / "dev/serial/by-id"
+    by_id.mkdir(parents=True)
+    device.touch()
+    (by_id / "usb-board").symlink_to(device)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            serial_port._warn_unstable_name(str(device), tmp_path)
+        serial_port._warn_unstable_name(str(by_id / "usb-board"), tmp_path)
+    assert len(caplog.messages) == 1
+    assert f"use {by_id / 'usb-board'}" in caplog.messages[0]

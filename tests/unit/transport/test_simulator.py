@@ -1,0 +1,152 @@
+"""The host's half of the lock-step, against a child of a few lines instead of the simulator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from firmware_host.errors import ConfigError, LinkClosed, LinkEnded, LinkError, LinkTimeout
+from firmware_host.transport import simulator
+from firmware_host.transport.base import parse_url
+from firmware_host.transport.simulator import open_simulator, simulator_arguments
+
+PROLOGUE = """
+import os, struct, sys, time
+def send(utc, data):
+    os.write(1, struct.pack("<dI", utc, len(data)) + data)
+def take(n):
+    data = b""
+    while len(data) < n:
+        part = os.read(0, n - len(data))
+        if not part:
+            sys.exit(0)
+        data += part
+    return data
+def reply():
+    return take(struct.unpack("<I", take(4))[0])
+def end():
+    os.write(1, struct.pack("<dI", 0.0, 0xFFFFFFFF))
+"""
+
+
+@pytest.fixture
+def sim(tmp_path: Path):
+    """Opens a simulator whose program is the given text."""
+    opened = []
+
+    def start(program: str, query: str = ""):
+        (tmp_path / "sim").mkdir()
+        (tmp_path / "sim/__main__.py").write_text(PROLOGUE + program)
+        opened.append(open_simulator(parse_url(f"synthetic:{query}"), checkout=tmp_path))
+        return opened[-1]
+
+    yield start
+    for transport in opened:
+        transport.close()
+
+
+def test_chunks_come_with_their_virtual_times_until_the_day_ends(sim) -> None:
+    link = sim(
+        "send(10.0, b'ab'); reply(); send(11.5, b''); reply(); send(12.0, b'c'); reply(); end()"
+    )
+    assert link.virtual_time
+    assert link.now_utc() == 10.0
+    assert link.read(0.0) == (10.0, b"ab")
+    assert link.read(0.0) is None
+    assert link.now_utc() == 11.5
+    assert link.read(0.0) == (12.0, b"c")
+    for _ in range(2):
+        with pytest.raises(LinkEnded, match="simulated day is over"):
+            link.read(0.0)
+
+
+def test_what_was_written_reaches_the_board_before_the_next_chunk(sim) -> None:
+    link = sim("send(1.0, b'first')\nfor i in range(3):\n    send(2.0 + i, b'<' + reply() + b'>')")
+    link.write(b"be")
+    link.write(b"fore")
+    assert link.read(0.0).data == b"first"
+    link.write(b"!")
+    assert link.read(0.0).data == b"<before!>"
+    assert link.read(0.0).data == b"<>"
+    link.write(b"cue")
+    assert link.read(0.0).data == b"<cue>"
+
+
+def test_a_large_chunk_comes_whole(sim) -> None:
+    link = sim("send(1.0, bytes(range(256)) * 4096)")
+    assert link.read(0.0).data == bytes(range(256)) * 4096
+
+
+def test_a_simulator_that_cannot_start_says_why_when_it_is_opened(sim) -> None:
+    complaint = "sim: unknown scenario 'nigth'"
+    with pytest.raises(LinkClosed, match=rf"exit code 2\): {complaint}"):
+        sim(f"sys.stderr.write({f'usage: sim{chr(10)}{complaint}{chr(10)}'!r}); sys.exit(2)")
+
+
+def test_a_simulator_that_dies_later_gives_its_last_line(sim) -> None:
+    link = sim(
+        "send(1.0, b'x'); reply(); sys.stderr.write('step one\\nsensor burnt\\n\\n'); os._exit(7)"
+    )
+    link.read(0.0)
+    with pytest.raises(
+        LinkClosed, match=r"simulator ended \(exit code 7\): sensor burnt"
+    ) as caught:
+        link.read(0.0)
+    assert not isinstance(caught.value, LinkEnded)
+    with pytest.raises(LinkClosed, match="was closed"):
+        link.read(0.0)
+
+
+def test_a_simulator_cut_in_the_middle_of_a_chunk_is_link_closed(sim) -> None:
+    with pytest.raises(LinkClosed, match="it gave no reason"):
+        sim("os.write(1, struct.pack('<dI', 1.0, 100) + b'half')")
+
+
+def test_a_simulator_that_hangs_is_a_timeout(sim, monkeypatch) -> None:
+    monkeypatch.setattr(simulator, "STALL_S", 0.05)
+    monkeypatch.setattr(simulator, "EXIT_WAIT_S", 0.05)
+    with pytest.raises(LinkTimeout, match="says nothing"):
+        sim("time.sleep(60)")
+
+
+def test_an_empty_day_is_link_ended(sim) -> None:
+    link = sim("end()")
+    with pytest.raises(LinkEnded):
+        link.read(0.0)
+
+
+def test_closing_ends_the_child_and_is_idempotent(sim) -> None:
+    link = sim("send(1.0, str(os.getpid()).encode()); reply()")
+    pid = int(link.read(0.0).data)
+    link.close()
+    link.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(LinkClosed):
+        link.read(0.0)
+    with pytest.raises(LinkClosed):
+        link.write(b"x")
+
+
+def test_options_become_arguments_in_a_fixed_order(sim) -> None:
+    query = "?hours=8&fault=unplug&seed=7&fault=noise&scenario=day"
+    link = sim("send(1.0, ' '.join(sys.argv[1:]).encode()); reply()", query)
+    expected = b"--stdio --seed 7 --scenario day --hours 8 --fault unplug --fault noise"
+    assert link.read(0.0).data == expected
+
+
+def test_files_are_made_absolute_because_the_child_runs_elsewhere() -> None:
+    arguments = simulator_arguments(parse_url("sim:?truth=out.json&recording=/a/b.mcap").options)
+    assert arguments == ["--recording", "/a/b.mcap", "--truth", str(Path("out.json").absolute())]
+
+
+def test_an_unknown_option_names_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="fault, hours, recording, scenario, seed, truth"):
+        open_simulator(parse_url("sim:?speed=2"))
+
+
+def test_without_a_checkout_the_error_says_so(tmp_path: Path) -> None:
+    with pytest.raises(LinkError, match="comes with a checkout, not with the package"):
+        open_simulator(parse_url("sim:?seed=7"), checkout=tmp_path)
