@@ -1,0 +1,1 @@
+"""Stand-ins for body, board and link, so that everything runs without hardware."""

@@ -1,0 +1,118 @@
+"""What a board is worn on: raw samples per channel and events, on the body's own time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from sim.schedule import BodyEvent, Schedule
+from sim.sensors import CHANNELS, to_raw
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from firmware_host.protocol.messages import Channel
+    from sim.person import PieceSignals, Wearer
+
+    Ints = NDArray[np.int64]
+
+
+class Body(Protocol):
+    """Sensors on a body, read in order.
+
+    Sample ``i`` of a channel is taken at ``offset_s(name) + i / rate_hz`` body seconds.
+    """
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Channels as HELLO announces them."""
+        ...
+
+    @property
+    def duration_s(self) -> float:
+        """Body seconds until nothing more comes."""
+        ...
+
+    def offset_s(self, name: str) -> float:
+        """Body time of the channel's first sample."""
+        ...
+
+    def read(self, name: str, n: int) -> Ints:
+        """Take the next (up to n, axes) raw samples; fewer only at the end."""
+        ...
+
+    def events(self) -> list[BodyEvent]:
+        """Every event in time order."""
+        ...
+
+
+class SyntheticBody:
+    """A simulated wearer through simulated sensors."""
+
+    channels = CHANNELS
+
+    def __init__(self, wearer: Wearer) -> None:
+        self._wearer = wearer
+        self._schedule: Schedule = wearer.schedule
+        self._pieces: Iterator[PieceSignals] = iter(wearer)
+        self._queues = {channel.name: _SampleQueue(channel.axes) for channel in CHANNELS}
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the schedule."""
+        return float(self._schedule.duration_s)
+
+    def offset_s(self, name: str) -> float:  # noqa: ARG002 - every channel starts at once
+        """Zero: every channel starts with the schedule."""
+        return 0.0
+
+    def read(self, name: str, n: int) -> Ints:
+        """Take the next (up to n, axes) raw samples; fewer only at the end."""
+        queue = self._queues[name]
+        while queue.n_waiting < n and self._make_piece():
+            pass
+        return queue.take(n)
+
+    def events(self) -> list[BodyEvent]:
+        """Every event of the schedule in time order."""
+        return self._schedule.events(seed=self._wearer.seed)
+
+    def _make_piece(self) -> bool:
+        signals = next(self._pieces, None)
+        if signals is None:
+            return False
+        for channel in CHANNELS:
+            self._queues[channel.name].put(to_raw(channel, signals.channel(channel.name)))
+        return True
+
+
+class _SampleQueue:
+    """Samples made but not yet read; never copies what is already queued."""
+
+    def __init__(self, axes: int) -> None:
+        self._axes = axes
+        self._parts: list[Ints] = []
+        self._at = 0
+        self.n_waiting = 0
+
+    def put(self, samples: Ints) -> None:
+        self._parts.append(samples)
+        self.n_waiting += len(samples)
+
+    def take(self, n: int) -> Ints:
+        n = min(n, self.n_waiting)
+        self.n_waiting -= n
+        out: list[Ints] = []
+        while n:
+            part = self._parts[0][self._at : self._at + n]
+            self._at += len(part)
+            n -= len(part)
+            out.append(part)
+            if self._at == len(self._parts[0]):
+                self._parts.pop(0)
+                self._at = 0
+        if len(out) == 1:
+            return out[0]
+        return np.concatenate(out) if out else np.empty((0, self._axes), dtype=np.int64)

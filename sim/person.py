@@ -1,0 +1,137 @@
+"""A seeded wearer: what the band's sensors would see through a scheduled day, and what is true."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from firmware_host.units import STANDARD_GRAVITY_MS2
+from sim.gait import GAITS
+from sim.motion import Motion
+from sim.physiology import AMBIENT_DEGC, TEMP_RATE_HZ, Physiology
+from sim.traits import Traits, draw_traits
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sim.schedule import Piece, Schedule
+
+    Floats = NDArray[np.float64]
+
+# Another person is another seed; the offset only has to be the same every time.
+OTHER_SEED_OFFSET = 7919
+# The band itself warms and cools this slowly.
+_BAND_TAU_S = 45.0
+_OFF_STREAM = 8
+# Dry electrodes need a while on the skin before they conduct as they will.
+_CONTACT_TAU_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class PieceSignals:
+    """Signals of one piece in SI units, and the truth behind them.
+
+    Shapes: bvp (64 n_s, 1) au; eda (4 n_s, 1) µS; temp (4 n_s, 1) °C; acc (50 n_s, 3) m/s²;
+    gyro (50 n_s, 3) rad/s; beat_t_s (n_beats,) body seconds. ``cadence_spm`` is NaN without gait.
+    """
+
+    piece: Piece
+    bvp: Floats
+    eda: Floats
+    temp: Floats
+    acc: Floats
+    gyro: Floats
+    beat_t_s: Floats
+    cadence_spm: float
+
+    def channel(self, name: str) -> Floats:
+        """One signal by the channel's name on the wire."""
+        by_name = {
+            "bvp": self.bvp,
+            "eda": self.eda,
+            "temp": self.temp,
+            "acc": self.acc,
+            "gyro": self.gyro,
+        }
+        return by_name[name]
+
+
+class _Body:
+    """One person: lasting traits, a heart and a wrist."""
+
+    def __init__(self, seed: int) -> None:
+        self.traits: Traits = draw_traits(seed)
+        self.physiology = Physiology(self.traits, seed=seed)
+        self.motion = Motion(self.traits, seed=seed)
+
+
+class Wearer:
+    """The band's day: its wearer, and whoever else wears it meanwhile.
+
+    Iterate once; the same seed and schedule give the same signals to the last bit.
+    """
+
+    def __init__(self, schedule: Schedule, *, seed: int) -> None:
+        self.schedule = schedule
+        self.seed = seed
+        self._own = _Body(seed)
+        self._other = _Body(seed + OTHER_SEED_OFFSET)
+        self._band_degc = self._own.traits.skin_temp_degc - 1.0
+        self._contact = 0.8
+
+    @property
+    def traits(self) -> Traits:
+        """The wearer's lasting properties."""
+        return self._own.traits
+
+    def __iter__(self) -> Iterator[PieceSignals]:
+        return map(self._signals, self.schedule.pieces())
+
+    def _signals(self, piece: Piece) -> PieceSignals:
+        body = self._other if piece.bout.label == "other_person" else self._own
+        imu = body.motion.advance(piece)
+        size = np.sqrt(np.einsum("ta,ta->t", imu[:, :3], imu[:, :3]))
+        shake = size - STANDARD_GRAVITY_MS2 + 0.5 * imu[:, 3]
+        vitals = body.physiology.advance(piece, shake)
+        bvp, eda, temp = vitals.bvp, vitals.eda, vitals.temp
+        beats = vitals.beat_t_s
+        if not piece.bout.worn:
+            rng = np.random.default_rng([self.seed, _OFF_STREAM, piece.idx])
+            bvp = 1.5 * rng.standard_normal(len(bvp))
+            temp = np.full(len(temp), AMBIENT_DEGC)
+            beats = beats[:0]
+        eda = eda * self._electrodes(len(eda), worn=piece.bout.worn)
+        walks = piece.bout.activity in GAITS
+        return PieceSignals(
+            piece,
+            bvp=bvp[:, None],
+            eda=eda[:, None],
+            temp=self._through_band(temp)[:, None],
+            acc=imu[:, :3],
+            gyro=imu[:, 3:],
+            beat_t_s=beats,
+            cadence_spm=body.motion.gait.cadence_spm(piece) if walks else math.nan,
+        )
+
+    def _through_band(self, skin_degc: Floats) -> Floats:
+        """Follow the skin as slowly as the back of the band does, which the thermometer sees."""
+        k = -math.expm1(-1.0 / (_BAND_TAU_S * TEMP_RATE_HZ))
+        value, out = self._band_degc, []
+        for goal in skin_degc.tolist():
+            value += k * (goal - value)
+            out.append(value)
+        self._band_degc = value
+        return np.array(out)
+
+    def _electrodes(self, n: int, *, worn: bool) -> Floats:
+        """Share of the skin's conductance that reaches the electrodes, 0 without contact."""
+        if not worn:
+            self._contact = 0.6
+            return np.zeros(n)
+        gone = (1.0 - self._contact) * np.exp(-np.arange(1, n + 1) / (_CONTACT_TAU_S * 4))
+        self._contact = float(1.0 - gone[-1])
+        return np.asarray(1.0 - gone)

@@ -1,0 +1,229 @@
+"""What the wearer does and when: scenario files, bouts, button presses and the ground truth."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from firmware_host.errors import ConfigError
+from firmware_host.protocol.messages import Button, EventKind
+
+SCENARIO_DIR = Path(__file__).parent / "scenarios"
+LABELS = ("rest", "stress", "walk", "run", "stairs", "other", "off", "other_person")
+ACTIVITIES = ("still", "typing", "eating", "walk", "run", "stairs", "table")
+TASKS = ("none", "arithmetic", "speech", "stroop", "call", "deadline")
+BUTTONS = ("none", "on_time", "late")
+_DEFAULT_ACTIVITY = {
+    "rest": "still", "stress": "still", "walk": "walk", "run": "run", "stairs": "stairs",
+    "other": "typing", "off": "table", "other_person": "walk",
+}  # fmt: skip
+_BOUT_KEYS = ("label", "activity", "minutes", "task", "buttons", "late_s")
+# One random stream per purpose, so that a change to one leaves the others as they were.
+_BUTTON_STREAM = 11
+PIECE_S = 60
+BATTERY_EVERY_S = 600
+BATTERY_PERCENT_PER_HOUR = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bout:
+    """One thing the wearer does; whole seconds since the band was switched on."""
+
+    idx: int
+    start_s: int
+    end_s: int
+    label: str
+    activity: str
+    task: str = "none"
+    buttons: str = "none"
+    late_s: int = 0
+
+    @property
+    def worn(self) -> bool:
+        """Whether the band is on somebody's skin."""
+        return self.label != "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """At most a minute of one bout: the unit in which signals are made."""
+
+    idx: int
+    start_s: int
+    n_s: int
+    bout: Bout
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEvent:
+    """A button press, a change of contact or a battery level, at ``t_s`` of the body's time."""
+
+    t_s: float
+    kind: EventKind
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Bouts without a gap between them."""
+
+    name: str
+    start_utc: float
+    bouts: tuple[Bout, ...]
+
+    @property
+    def duration_s(self) -> int:
+        """Seconds from the first bout's start to the last one's end."""
+        return self.bouts[-1].end_s
+
+    def pieces(self) -> Iterator[Piece]:
+        """Cut the bouts into pieces of at most a minute."""
+        idx = 0
+        for bout in self.bouts:
+            for start_s in range(bout.start_s, bout.end_s, PIECE_S):
+                yield Piece(idx, start_s, min(PIECE_S, bout.end_s - start_s), bout)
+                idx += 1
+
+    def lasting(self, hours: float) -> Schedule:
+        """Cut this life to ``hours``, or live it again from the start until they are over."""
+        if not (math.isfinite(hours) and hours > 0):
+            raise ConfigError("hours", "a positive number", hours)
+        total_s = max(round(hours * 3600), 1)
+        bouts: list[Bout] = []
+        while not bouts or bouts[-1].end_s < total_s:
+            shift = bouts[-1].end_s if bouts else 0
+            for bout in self.bouts:
+                if bout.start_s + shift >= total_s:
+                    break
+                end_s = min(bout.end_s + shift, total_s)
+                bouts.append(
+                    replace(bout, idx=len(bouts), start_s=bout.start_s + shift, end_s=end_s)
+                )
+        return replace(self, bouts=tuple(bouts))
+
+    def events(self, *, seed: int) -> list[BodyEvent]:
+        """Every event of the day in time order."""
+        rng = np.random.default_rng([seed, _BUTTON_STREAM])
+        events = [*self._contact(), *self._battery()]
+        for bout in self.bouts:
+            events += _presses(bout, rng)
+        return sorted(events, key=lambda event: (event.t_s, event.kind, event.value))
+
+    def _contact(self) -> Iterator[BodyEvent]:
+        worn = None
+        for bout in self.bouts:
+            if bout.worn != worn:
+                worn = bout.worn
+                yield BodyEvent(float(bout.start_s), EventKind.WEAR, int(worn))
+
+    def _battery(self) -> Iterator[BodyEvent]:
+        for t_s in range(0, self.duration_s, BATTERY_EVERY_S):
+            percent = max(1, round(98 - BATTERY_PERCENT_PER_HOUR * t_s / 3600))
+            yield BodyEvent(float(t_s), EventKind.BATTERY, percent)
+
+
+_PRESS_VALUES = {
+    "stress": (Button.STRESS_STARTS, Button.STRESS_ENDS),
+    "rest": (Button.REST_STARTS, Button.REST_ENDS),
+}
+
+
+def _presses(bout: Bout, rng: np.random.Generator) -> list[BodyEvent]:
+    """Press a few seconds after the fact, or much too late at the start."""
+    after_start_s, after_end_s = rng.uniform(1.0, 5.0, 2)
+    if bout.buttons == "none":
+        return []
+    starts, ends = _PRESS_VALUES[bout.label]
+    late_s = bout.late_s if bout.buttons == "late" else 0
+    return [
+        BodyEvent(bout.start_s + late_s + float(after_start_s), EventKind.BUTTON, int(starts)),
+        # The end is pressed before the next thing starts, or two bouts would overlap.
+        BodyEvent(bout.end_s - 6.0 + float(after_end_s), EventKind.BUTTON, int(ends)),
+    ]
+
+
+def load_scenario(name_or_path: str | Path) -> Schedule:
+    """Load a scenario by the name of a shipped file or by path.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not TOML, or a key or value is unknown.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = SCENARIO_DIR / f"{name_or_path}.toml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in SCENARIO_DIR.glob("*.toml")))
+            raise ConfigError("scenario", f"one of {known} or a .toml file", str(name_or_path))
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise ConfigError("scenario", "a readable file", f"{path}: {err.strerror}") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise ConfigError("scenario", "TOML", f"{path}: {err}") from err
+    return build_schedule(table, name=path.stem)
+
+
+def build_schedule(table: Mapping[str, Any], *, name: str) -> Schedule:
+    """Schedule from a parsed scenario: ``start_utc`` and a list ``bout``."""
+    _known_keys(table, ("start_utc", "bout"), "scenario")
+    rows = table.get("bout")
+    if not isinstance(rows, list) or not rows:
+        raise ConfigError("bout", "at least one [[bout]]", rows)
+    bouts: list[Bout] = []
+    for row in rows:
+        bouts.append(_bout(row, idx=len(bouts), start_s=bouts[-1].end_s if bouts else 0))
+    return Schedule(name, _start_utc(table.get("start_utc")), tuple(bouts))
+
+
+def _start_utc(value: object) -> float:
+    if not isinstance(value, datetime):
+        raise ConfigError("start_utc", "a date-time such as 2026-05-04T08:00:00Z", value)
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+
+
+def _bout(row: object, *, idx: int, start_s: int) -> Bout:
+    where = f"bout {idx + 1}"
+    if not isinstance(row, dict):
+        raise ConfigError(where, "a table", row)
+    _known_keys(row, _BOUT_KEYS, where)
+    label = _choice(row.get("label"), LABELS, f"{where} label")
+    activity = _choice(
+        row.get("activity", _DEFAULT_ACTIVITY[label]), ACTIVITIES, f"{where} activity"
+    )
+    default_task = "arithmetic" if label == "stress" else "none"
+    task = _choice(row.get("task", default_task), TASKS, f"{where} task")
+    buttons = _choice(row.get("buttons", "none"), BUTTONS, f"{where} buttons")
+    if buttons != "none" and label not in _PRESS_VALUES:
+        raise ConfigError(f"{where} buttons", "none (only rest and stress are labelled)", buttons)
+    duration_s = _duration_s(row.get("minutes"), where)
+    late_s = row.get("late_s", 0)
+    if not isinstance(late_s, int) or not 0 <= late_s < duration_s - 10:
+        raise ConfigError(f"{where} late_s", "whole seconds, less than the bout", late_s)
+    return Bout(idx, start_s, start_s + duration_s, label, activity, task, buttons, late_s)
+
+
+def _duration_s(minutes: object, where: str) -> int:
+    if not isinstance(minutes, int | float) or not 0.1 <= minutes <= 1440:
+        raise ConfigError(f"{where} minutes", "0.1 to 1440", minutes)
+    return round(minutes * 60)
+
+
+def _choice(value: object, allowed: tuple[str, ...], key: str) -> str:
+    if value not in allowed:
+        raise ConfigError(key, f"one of {', '.join(allowed)}", value)
+    return str(value)
+
+
+def _known_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ConfigError(where, f"only the keys {', '.join(known)}", ", ".join(unknown))
