@@ -7,6 +7,7 @@ commands. One waits for the other at each chunk, so neither load nor scheduling 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import struct
@@ -19,6 +20,8 @@ from typing import IO, cast
 
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError, LinkTimeout
 from firmware_host.transport.base import Chunk, DeviceUrl
+
+_LOGGER = logging.getLogger(__name__)
 
 CHUNK_HEADER = struct.Struct("<dI")
 REPLY_HEADER = struct.Struct("<I")
@@ -147,6 +150,16 @@ class SimulatorTransport:
 
     def _end_of_day(self) -> LinkClosed:
         self._ended = True
+        child = self._child
+        if child is not None:
+            # It may still write its truth file; the end of its input tells it that nobody waits.
+            with contextlib.suppress(OSError):
+                self._stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=STALL_S)
+            if child.returncode:
+                reason = _last_line(self._stderr.fileno())
+                _LOGGER.warning("%s: simulator failed after its last byte: %s", self.url, reason)
         self.close()
         return self._closed_error()
 

@@ -135,10 +135,16 @@ def test_groups_of_the_database_need_a_new_session(good) -> None:
 
 def test_groups_the_user_lacks_are_named(good) -> None:
     nobody = but(good, session_groups=frozenset(), database_groups=frozenset())
-    check = checks.check_groups(nobody, [dataclasses.replace(PORT, group="uucp")])
+    closed = dataclasses.replace(PORT, group="uucp", may_open=False)
+    check = checks.check_groups(nobody, [closed])
     assert "not a member of uucp" in check.text
     assert "usermod -aG uucp" in check.fix
     assert "dialout" in checks.check_groups(nobody, []).text
+
+
+def test_no_group_is_needed_when_the_boards_open_without(good) -> None:
+    nobody = but(good, session_groups=frozenset(), database_groups=frozenset())
+    assert checks.check_groups(nobody, [PORT]).status is Status.OK
 
 
 def test_root_is_told_not_to_be(good) -> None:

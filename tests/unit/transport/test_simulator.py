@@ -117,6 +117,21 @@ def test_an_empty_day_is_link_ended(sim) -> None:
         link.read(0.0)
 
 
+def test_the_child_may_finish_its_files_after_the_last_byte(sim, tmp_path: Path) -> None:
+    link = sim("end(); time.sleep(0.05); open('truth', 'w').write('done')")
+    with pytest.raises(LinkEnded):
+        link.read(0.0)
+    assert (tmp_path / "truth").read_text() == "done"
+
+
+def test_a_failure_after_the_last_byte_is_logged(sim, caplog) -> None:
+    link = sim("send(1.0, b'x'); reply(); end(); sys.exit('truth: disk full')")
+    link.read(0.0)
+    with pytest.raises(LinkEnded):
+        link.read(0.0)
+    assert "truth: disk full" in caplog.text
+
+
 def test_closing_ends_the_child_and_is_idempotent(sim) -> None:
     link = sim("send(1.0, str(os.getpid()).encode()); reply()")
     pid = int(link.read(0.0).data)
