@@ -1,0 +1,156 @@
+"""Adapters at rest: what was learned, tied by hash to the model it was learned on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from firmware_host.adaptation import ledger
+from firmware_host.errors import AdaptationError, AdaptationReason
+from firmware_host.inference.base import FloatArray, SignatureModel, find_signature
+from firmware_host.vault.pack import pack, unpack
+from firmware_host.vault.records import Record, Vault
+
+ADAPTER_KIND = "adapter"
+_MOMENTUM = "momentum_"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One stored adapter: its values, and what they were learned on and from.
+
+    `parent_id` is the adapter it replaced, None for the generic model; `baseline_id` the baseline
+    its inputs were normalised with. An adapter is personal data: it can tell of the wearer.
+    """
+
+    id: int
+    version: int
+    model: str
+    bundle_sha256: str
+    group: str
+    parent_id: int | None
+    baseline_id: int | None
+    created_utc: float
+    arrays: Mapping[str, FloatArray] = field(repr=False)
+
+
+def pointer_name(model: str) -> str:
+    """Name of the pointer at the adapter in force for a model."""
+    return f"adapter/{model}"
+
+
+def read_adapter(model: SignatureModel) -> dict[str, FloatArray]:
+    """Copy the trainable values out of a model, without momentum."""
+    state = model.run("get_adapter")
+    return {name: v for name, v in state.items() if not name.startswith(_MOMENTUM)}
+
+
+def apply_adapter(model: SignatureModel, arrays: Mapping[str, FloatArray] | None) -> None:
+    """Put values into a model, momentum at rest; None is the generic model."""
+    if arrays is None:
+        model.run("reset")
+        return
+    inputs = find_signature(model.signatures, "set_adapter").inputs
+    at_rest = {
+        name: np.zeros(spec.shape, np.float32)
+        for name, spec in inputs.items()
+        if name.startswith(_MOMENTUM)
+    }
+    model.run("set_adapter", **dict(arrays), **at_rest)
+
+
+def put_adapter(
+    vault: Vault,
+    arrays: Mapping[str, FloatArray],
+    *,
+    model: str,
+    bundle_sha256: str,
+    group: str,
+    baseline_id: int | None,
+    now_utc: float,
+) -> int:
+    """Store an adapter and make it the one in force; belongs inside a transaction."""
+    meta = {
+        "version": next_version(vault, model),
+        "model": model,
+        "bundle_sha256": bundle_sha256,
+        "group": group,
+        "parent_id": vault.pointer(pointer_name(model)),
+        "baseline_id": baseline_id,
+    }
+    record_id = vault.put(ADAPTER_KIND, pack(arrays, meta), now_utc)
+    vault.set_pointer(pointer_name(model), record_id)
+    return record_id
+
+
+def history(vault: Vault, model: str) -> list[Adapter]:
+    """Open every stored adapter of a model, oldest first."""
+    adapters = [_adapter(record) for record in vault.iterate(ADAPTER_KIND)]
+    return [adapter for adapter in adapters if adapter.model == model]
+
+
+def next_version(vault: Vault, model: str) -> int:
+    """Give the number after the highest one stored; 0 is the generic model."""
+    return max((adapter.version for adapter in history(vault, model)), default=0) + 1
+
+
+def load_current(vault: Vault, model: str, *, bundle_sha256: str) -> Adapter | None:
+    """Open the adapter in force, None while the generic model is.
+
+    Raises
+    ------
+    AdaptationError
+        `foreign_adapter` if it was learned on another bundle: its numbers mean nothing on this one.
+    """
+    record_id = vault.pointer(pointer_name(model))
+    if record_id is None:
+        return None
+    adapter = _adapter(vault.get(record_id))
+    if adapter.bundle_sha256 != bundle_sha256 or adapter.model != model:
+        msg = (
+            f"adapter {adapter.version}: expected one learned on bundle {bundle_sha256[:12]}, "
+            f"got one of {adapter.bundle_sha256[:12]}: learn again, or go back to that bundle"
+        )
+        raise AdaptationError(AdaptationReason.FOREIGN_ADAPTER, msg)
+    return adapter
+
+
+def revert(vault: Vault, model: str, *, now_utc: float, to_generic: bool = False) -> Adapter | None:
+    """Go back to the adapter that the one in force replaced, or to the generic model (None).
+
+    Nothing is deleted, and the ledger says that it happened.
+
+    Raises
+    ------
+    AdaptationError
+        `no_data` if the generic model is in force already.
+    """
+    name = pointer_name(model)
+    record_id = vault.pointer(name)
+    if record_id is None:
+        msg = f"{model}: expected an adapter to go back from, the generic model is in force"
+        raise AdaptationError(AdaptationReason.NO_DATA, msg)
+    parent_id = None if to_generic else _adapter(vault.get(record_id)).parent_id
+    with vault.transaction():
+        vault.set_pointer(name, parent_id)
+        entry: dict[str, Any] = {"what": "revert", "model": model}
+        ledger.append(vault, {**entry, "from_id": record_id, "to_id": parent_id}, now_utc=now_utc)
+    return None if parent_id is None else _adapter(vault.get(parent_id))
+
+
+def _adapter(record: Record) -> Adapter:
+    arrays, meta = unpack(record.payload)
+    return Adapter(
+        id=record.id,
+        version=meta["version"],
+        model=meta["model"],
+        bundle_sha256=meta["bundle_sha256"],
+        group=meta["group"],
+        parent_id=meta["parent_id"],
+        baseline_id=meta["baseline_id"],
+        created_utc=record.t_utc,
+        arrays=arrays,
+    )

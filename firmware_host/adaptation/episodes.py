@@ -1,0 +1,284 @@
+"""Labelled episodes, and their division into what is learned from and what judges it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.errors import AdaptationReason, LabelError
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+# A gap this short between equal labels is one episode: label files count whole seconds.
+_JOIN_S = 1.5
+# Windows overlap by 50 of 60 s, so three are 80 s of signal: less says nothing of an episode.
+MIN_EPISODE_WINDOWS = 3
+# On either side and of either class; four overlapping windows are a minute and a half.
+MIN_CLASS_WINDOWS = 4
+# With more of the labelled windows claimed by both labels, the labels themselves are in doubt.
+_MAX_CONTRADICTED_SHARE = 0.2
+
+
+class Label(StrEnum):
+    """What the wearer can say of a stretch of time; the order is the model's output order."""
+
+    REST = "rest"
+    STRESS = "stress"
+
+    @property
+    def class_idx(self) -> int:
+        """Position among the model's outputs."""
+        return list(Label).index(self)
+
+
+class LeftOut(StrEnum):
+    """Why a window takes no part in learning; counted, so that the wearer can be told."""
+
+    NOT_WORN = "not_worn"
+    POOR_SIGNAL = "poor_signal"
+    MOVING = "moving"
+    UNLABELLED = "unlabelled"
+    EDGE = "edge"
+    CONTRADICTED = "contradicted"
+    SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpan:
+    """A stretch of time, host UTC, and what it was."""
+
+    label: Label
+    start_utc: float
+    end_utc: float
+
+    def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "label", Label(self.label))
+        except ValueError as err:
+            known = ", ".join(Label)
+            msg = f"label: expected one of {known}, got {self.label!r}"
+            raise LabelError(msg) from err
+        if not self.start_utc < self.end_utc:
+            msg = f"label: expected a start before its end, got {self.start_utc}, {self.end_utc}"
+            raise LabelError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One unbroken stretch of one label and the usable windows wholly inside it.
+
+    window_idx (n,) positions in the table the episodes were built from, t_end_utc (n,) their ends.
+    """
+
+    label: Label
+    start_utc: float
+    end_utc: float
+    window_idx: NDArray[np.int64]
+    t_end_utc: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.window_idx)
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeSet:
+    """Episodes by start time, and how many windows were left out for which reason."""
+
+    episodes: tuple[Episode, ...]
+    left_out: Mapping[LeftOut, int]
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Calibration and held-back episodes.
+
+    With `different_episode` every held-back window is later than every calibration window and of
+    another episode, for stress and rest alike. Without it the sides are halves of the same
+    episodes, and passing there is no evidence for the next episode.
+    """
+
+    calibration: tuple[Episode, ...]
+    held_back: tuple[Episode, ...]
+    different_episode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why nothing can be learned yet, in a word and in a sentence for the wearer."""
+
+    reason: AdaptationReason
+    text: str
+
+
+def build_episodes(
+    t_end_utc: FloatArray,
+    labels: Sequence[LabelSpan],
+    *,
+    window_s: float,
+    unusable: Mapping[LeftOut, BoolArray] | None = None,
+) -> EpisodeSet:
+    """Assign windows to labelled episodes.
+
+    Parameters
+    ----------
+    t_end_utc
+        (n,) ends of the windows, increasing.
+    labels
+        Spans in any order; equal ones that touch or overlap are one episode.
+    unusable
+        Masks (n,) of windows that are left out whatever their label, first reason counts.
+    """
+    spans = _joined(labels)
+    free, counts = _usable(len(t_end_utc), unusable or {})
+    start_utc = t_end_utc - window_s
+    clashing = _clashing(start_utc, t_end_utc, spans)
+    inside_any = np.zeros(len(t_end_utc), np.bool_)
+    touched = np.zeros(len(t_end_utc), np.bool_)
+    episodes: list[Episode] = []
+    short = 0
+    for span in spans:
+        inside = (start_utc >= span.start_utc) & (t_end_utc <= span.end_utc)
+        touched |= (t_end_utc > span.start_utc) & (start_utc < span.end_utc)
+        inside_any |= inside
+        chosen = np.flatnonzero(inside & free & ~clashing)
+        if len(chosen) >= MIN_EPISODE_WINDOWS:
+            ends = t_end_utc[chosen]
+            episodes.append(Episode(span.label, span.start_utc, span.end_utc, chosen, ends))
+        else:
+            short += len(chosen)
+    counts[LeftOut.UNLABELLED] = int((free & ~touched).sum())
+    counts[LeftOut.CONTRADICTED] = int((free & clashing).sum())
+    counts[LeftOut.EDGE] = int((free & touched & ~inside_any & ~clashing).sum())
+    counts[LeftOut.SHORT] = short
+    return EpisodeSet(tuple(episodes), counts, window_s)
+
+
+def split_for_gate(built: EpisodeSet) -> Split | Refusal:
+    """Divide episodes into earlier ones to learn from and later ones to judge by.
+
+    With two stress episodes or more, about the last third of them is held back, with the rest that
+    follows or lies between; whole episodes only. If that leaves a side without one of the classes,
+    every episode is halved and `different_episode` is False.
+    """
+    refusal = _refusal(built)
+    if refusal is not None:
+        return refusal
+    n_stress = sum(episode.label is Label.STRESS for episode in built.episodes)
+    for n_held_back in range(max(1, n_stress // 3), 0, -1):
+        split = _split_by_episode(built, n_held_back)
+        if split is not None:
+            return split
+    halves = _halves(built)
+    if not _has_both(halves.calibration) or not _has_both(halves.held_back):
+        return Refusal(AdaptationReason.NO_DATA, _too_little(built))
+    return halves
+
+
+def _joined(labels: Sequence[LabelSpan]) -> list[LabelSpan]:
+    spans: list[LabelSpan] = []
+    for kind in Label:
+        own: list[LabelSpan] = []
+        for span in sorted((s for s in labels if s.label is kind), key=lambda s: s.start_utc):
+            if own and span.start_utc - own[-1].end_utc <= _JOIN_S:
+                own[-1] = replace(own[-1], end_utc=max(own[-1].end_utc, span.end_utc))
+            else:
+                own.append(span)
+        spans += own
+    return sorted(spans, key=lambda s: (s.start_utc, s.end_utc))
+
+
+def _usable(n: int, unusable: Mapping[LeftOut, BoolArray]) -> tuple[BoolArray, dict[LeftOut, int]]:
+    free = np.ones(n, np.bool_)
+    counts: dict[LeftOut, int] = dict.fromkeys(LeftOut, 0)
+    for reason, mask in unusable.items():
+        counts[reason] = int((free & mask).sum())
+        free &= ~mask
+    return free, counts
+
+
+def _clashing(start_utc: FloatArray, end_utc: FloatArray, spans: list[LabelSpan]) -> BoolArray:
+    """Mark windows that touch a moment which both labels claim."""
+    clashing = np.zeros(len(start_utc), np.bool_)
+    for rest in (s for s in spans if s.label is Label.REST):
+        for stress in (s for s in spans if s.label is Label.STRESS):
+            begin = max(rest.start_utc, stress.start_utc)
+            end = min(rest.end_utc, stress.end_utc)
+            if begin < end:
+                clashing |= (end_utc > begin) & (start_utc < end)
+    return clashing
+
+
+def _refusal(built: EpisodeSet) -> Refusal | None:
+    n_used = sum(len(episode) for episode in built.episodes)
+    n_clashing = built.left_out.get(LeftOut.CONTRADICTED, 0)
+    if n_clashing > _MAX_CONTRADICTED_SHARE * (n_used + n_clashing):
+        text = f"{n_clashing} of {n_used + n_clashing} labelled windows are called rest and stress"
+        return Refusal(AdaptationReason.CONTRADICTION, f"{text}: check the labels")
+    if not built.episodes:
+        return Refusal(AdaptationReason.NO_DATA, _too_little(built))
+    for label in Label:
+        if all(episode.label is not label for episode in built.episodes):
+            text = f"no usable {label} episode yet: label one of at least 2 minutes"
+            return Refusal(AdaptationReason.ONE_CLASS, text)
+    return None
+
+
+def _too_little(built: EpisodeSet) -> str:
+    lost = {reason: n for reason, n in built.left_out.items() if n}
+    why = ", ".join(f"{n} {reason}" for reason, n in lost.items()) or "none were left out"
+    return f"too few labelled windows to learn and to check ({why}): label longer episodes"
+
+
+def _split_by_episode(built: EpisodeSet, n_stress_held_back: int) -> Split | None:
+    episodes = built.episodes
+    for cut in range(len(episodes) - 1, 0, -1):
+        held_back = _later(episodes[cut:], episodes[:cut], built.window_s)
+        n_stress = sum(episode.label is Label.STRESS for episode in held_back)
+        if n_stress < n_stress_held_back or not _has_both(held_back):
+            continue
+        # An earlier cut only takes more away from calibration.
+        if not _has_both(episodes[:cut]):
+            return None
+        return Split(episodes[:cut], held_back, different_episode=True)
+    return None
+
+
+def _later(
+    later: tuple[Episode, ...], earlier: tuple[Episode, ...], window_s: float
+) -> tuple[Episode, ...]:
+    """Keep what starts after every earlier window has ended; labels may overlap in time."""
+    end_utc = max(float(episode.t_end_utc[-1]) for episode in earlier)
+    kept = [_where(episode, episode.t_end_utc - window_s >= end_utc) for episode in later]
+    return tuple(episode for episode in kept if len(episode) >= MIN_EPISODE_WINDOWS)
+
+
+def _halves(built: EpisodeSet) -> Split:
+    first: list[Episode] = []
+    second: list[Episode] = []
+    for episode in built.episodes:
+        begin, end = float(episode.t_end_utc[0]) - built.window_s, float(episode.t_end_utc[-1])
+        middle = (begin + end) / 2
+        first.append(_where(episode, episode.t_end_utc <= middle))
+        second.append(_where(episode, episode.t_end_utc - built.window_s >= middle))
+    return Split(
+        tuple(episode for episode in first if len(episode)),
+        tuple(episode for episode in second if len(episode)),
+        different_episode=False,
+    )
+
+
+def _where(episode: Episode, mask: BoolArray) -> Episode:
+    return replace(episode, window_idx=episode.window_idx[mask], t_end_utc=episode.t_end_utc[mask])
+
+
+def _has_both(episodes: Sequence[Episode]) -> bool:
+    return all(
+        sum(len(episode) for episode in episodes if episode.label is label) >= MIN_CLASS_WINDOWS
+        for label in Label
+    )

@@ -1,0 +1,121 @@
+"""The gate: an update is kept only if the wearer's own held-back windows do not object."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from firmware_host.scoring import balanced_accuracy, log_loss
+
+# The one group with so few degrees of freedom that a single stress episode cannot mislead it far.
+SAFE_GROUPS = frozenset({"bias"})
+# Scores this close are the same: float32 sums in another order differ by less.
+_TIE = 1e-6
+
+
+class GateReason(StrEnum):
+    """Why an update was kept or not."""
+
+    BETTER = "better"
+    TIE = "tie"
+    SMALL_GAIN = "small_gain"
+    WORSE_THAN_CURRENT = "worse_than_current"
+    WORSE_THAN_GENERIC = "worse_than_generic"
+    NEEDS_ANOTHER_EPISODE = "needs_another_episode"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well one set of weights does on the held-back windows; classes weigh the same."""
+
+    log_loss: float
+    balanced_accuracy: float
+    n_windows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Kept or not, why, in a sentence, and the figures it rests on."""
+
+    kept: bool
+    reason: GateReason
+    text: str
+    figures: dict[str, float]
+
+
+def score(truth: ArrayLike, p_stress: ArrayLike) -> Scores:
+    """Score probabilities of stress against 0 (rest) and 1 (stress); NaN probabilities give NaN."""
+    p = np.asarray(p_stress, np.float64)
+    if not np.isfinite(p).all():
+        return Scores(float("nan"), float("nan"), p.size)
+    accuracy = balanced_accuracy(truth, (p > 0.5).astype(np.int64))
+    return Scores(log_loss(truth, p, balanced=True), accuracy, p.size)
+
+
+def decide(
+    *,
+    generic: Scores,
+    current: Scores,
+    candidate: Scores,
+    group: str,
+    different_episode: bool,
+    min_gain: float = 0.0,
+) -> Decision:
+    """Compare a candidate with the generic model and with what the wearer has now.
+
+    Parameters
+    ----------
+    group
+        What was trained: "bias", "head", "lora"; "generic" for going back to the generic model.
+    different_episode
+        Whether the held-back windows come from another stress episode than the calibration.
+    min_gain
+        Share by which the log loss must fall against the current weights. Held-back windows
+        overlap and are few; without a margin an update is kept on noise.
+    """
+    figures = _figures(generic, current, candidate)
+    values = (candidate.log_loss, candidate.balanced_accuracy)
+    if not all(math.isfinite(value) for value in values):
+        return _no(GateReason.DIVERGED, "the update gave no usable scores", figures)
+    if group not in {*SAFE_GROUPS, "generic"} and not different_episode:
+        text = f"an update of '{group}' needs a second stress episode to be checked on"
+        return _no(GateReason.NEEDS_ANOTHER_EPISODE, text, figures)
+    for reason, who, other in (
+        (GateReason.WORSE_THAN_CURRENT, "your current model", current),
+        (GateReason.WORSE_THAN_GENERIC, "the generic model", generic),
+    ):
+        if _loses(candidate, other):
+            return _no(reason, f"on later windows of yours it did worse than {who}", figures)
+    gain = current.log_loss - candidate.log_loss
+    if gain <= _TIE and candidate.balanced_accuracy - current.balanced_accuracy <= _TIE:
+        return _no(GateReason.TIE, "it did as well as your current model, which stays", figures)
+    if gain < min_gain * current.log_loss:
+        text = f"it did better by less than {min_gain:.0%}, too little to be sure"
+        return _no(GateReason.SMALL_GAIN, text, figures)
+    text = f"on {candidate.n_windows} later windows of yours it did better and lost nothing"
+    return Decision(kept=True, reason=GateReason.BETTER, text=text, figures=figures)
+
+
+def _loses(candidate: Scores, other: Scores) -> bool:
+    # Compared so that a NaN on the other side cannot let a candidate through.
+    return not (
+        candidate.log_loss <= other.log_loss + _TIE
+        and candidate.balanced_accuracy >= other.balanced_accuracy - _TIE
+    )
+
+
+def _no(reason: GateReason, text: str, figures: dict[str, float]) -> Decision:
+    return Decision(kept=False, reason=reason, text=text, figures=figures)
+
+
+def _figures(generic: Scores, current: Scores, candidate: Scores) -> dict[str, float]:
+    figures: dict[str, float] = {"n_windows": float(candidate.n_windows)}
+    for name, scores in (("generic", generic), ("current", current), ("candidate", candidate)):
+        figures[f"{name}_log_loss"] = scores.log_loss
+        figures[f"{name}_balanced_accuracy"] = scores.balanced_accuracy
+    return figures

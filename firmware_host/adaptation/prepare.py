@@ -1,0 +1,144 @@
+"""What a learning job reads: windows and labels divided, with the baseline they are seen from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.adaptation.episodes import (
+    Episode,
+    EpisodeSet,
+    Label,
+    LeftOut,
+    Refusal,
+    Split,
+    build_episodes,
+    split_for_gate,
+)
+from firmware_host.adaptation.samples import (
+    WindowTable,
+    load_baseline,
+    load_labels,
+    load_windows,
+    model_inputs,
+)
+from firmware_host.adaptation.update import Labelled
+from firmware_host.errors import AdaptationReason
+from firmware_host.signals.normalise import Baseline, BaselineEstimator
+from firmware_host.signals.stress import CHANNELS
+from firmware_host.vault.pack import pack
+from firmware_host.vault.records import Vault
+
+# Below this share of good heart beats a window was wrong more often than right, whatever the model.
+MIN_PULSE_QUALITY = 0.5
+MIN_SKIN_QUALITY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the job needs to know of the bundle.
+
+    `spread` (26,) typical within-wearer spread; `max_motion_ms2` the movement above which a
+    window is exercise, None if the caller filters elsewhere.
+    """
+
+    bundle_sha256: str
+    spread: NDArray[np.float64]
+    window_s: float
+    max_motion_ms2: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything read and divided before any weight moves; `baseline_id` None if it is new."""
+
+    baseline_id: int | None
+    baseline: Baseline
+    split: Split
+    calibration: Labelled
+    held_back: Labelled
+    left_out: Mapping[LeftOut, int]
+    data_sha256: str
+
+
+def prepare(vault: Vault, facts: ModelFacts) -> Prepared | tuple[Refusal, EpisodeSet]:
+    """Read the vault; a refusal comes with the episodes that there are."""
+    labels = load_labels(vault)
+    table = load_windows(vault, labels)
+    built = build_episodes(
+        table.t_end_utc,
+        labels,
+        window_s=facts.window_s,
+        unusable=unusable_windows(table, max_motion_ms2=facts.max_motion_ms2),
+    )
+    split = split_for_gate(built)
+    if isinstance(split, Refusal):
+        return split, built
+    stored = load_baseline(vault)
+    baseline_id, baseline = stored or (None, first_rest_baseline(table, built.episodes))
+    if baseline is None:
+        text = "no rest to compare with yet: sit still for a few minutes and label it rest"
+        return Refusal(AdaptationReason.NO_BASELINE, text), built
+    x = model_inputs(table, baseline, facts.spread)
+    calibration = labelled_windows(x, split.calibration)
+    held_back = labelled_windows(x, split.held_back)
+    return Prepared(
+        baseline_id,
+        baseline,
+        split,
+        calibration,
+        held_back,
+        built.left_out,
+        _data_hash(calibration, held_back),
+    )
+
+
+def unusable_windows(
+    table: WindowTable, *, max_motion_ms2: float | None
+) -> dict[LeftOut, NDArray[np.bool_]]:
+    """Mark windows that are no evidence of stress or rest, whatever their label."""
+    pulse = table.quality[:, CHANNELS.index("bvp")]
+    skin = table.quality[:, CHANNELS.index("eda")]
+    masks = {
+        LeftOut.NOT_WORN: ~table.worn,
+        LeftOut.POOR_SIGNAL: (pulse < MIN_PULSE_QUALITY) & (skin < MIN_SKIN_QUALITY),
+    }
+    if max_motion_ms2 is not None:
+        masks[LeftOut.MOVING] = table.motion > max_motion_ms2
+    return masks
+
+
+def first_rest_baseline(table: WindowTable, episodes: tuple[Episode, ...]) -> Baseline | None:
+    """Baseline of the earliest rest episode, for a wearer without a guided one."""
+    rests = [episode for episode in episodes if episode.label is Label.REST]
+    if not rests:
+        return None
+    estimator = BaselineEstimator()
+    for idx in rests[0].window_idx:
+        estimator.add(table.features[idx], table.quality_of(int(idx)))
+    return estimator.baseline()
+
+
+def labelled_windows(x: NDArray[np.float32], episodes: tuple[Episode, ...]) -> Labelled:
+    """Rows of the episodes' windows; every episode of a class weighs the same.
+
+    Windows overlap, so a long episode has more of them, but hardly tells more.
+    """
+    idx = np.concatenate([episode.window_idx for episode in episodes])
+    y = np.concatenate([np.full(len(e), e.label.class_idx, np.int64) for e in episodes])
+    weight = np.concatenate([np.full(len(e), 1.0 / len(e)) for e in episodes])
+    return Labelled(x[idx], y, weight.astype(np.float32))
+
+
+def _data_hash(calibration: Labelled, held_back: Labelled) -> str:
+    sides = {"calibration": calibration, "held_back": held_back}
+    arrays = {
+        f"{side}_{name}": values
+        for side, windows in sides.items()
+        for name, values in (("x", windows.x), ("y", windows.y), ("weight", windows.weight))
+    }
+    return hashlib.sha256(pack(arrays)).hexdigest()
