@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -67,19 +67,24 @@ class Check:
 def run_checks(*, state_dir: Path, key_file: Path, machine: Machine | None = None) -> list[Check]:
     """Every check, in the order in which a fresh installation meets them."""
     machine = machine or Machine()
-    ports = machine.ports()
-    return [
-        check_python(machine),
-        check_packages(machine),
-        check_runtime(machine),
-        check_ports(ports),
-        check_groups(machine, ports),
-        check_udev_rule(machine),
-        check_disk(machine, state_dir),
-        check_key_file(machine, key_file, state_dir),
-        check_clock(machine),
-        check_heat(machine),
+    try:
+        ports = machine.ports()
+    except OSError:
+        # A port that vanished while it was looked at; the check of the ports then sees none.
+        ports = []
+    steps: list[tuple[str, Callable[[], Check]]] = [
+        ("python", lambda: check_python(machine)),
+        ("packages", lambda: check_packages(machine)),
+        ("tflite", lambda: check_runtime(machine)),
+        ("ports", lambda: check_ports(ports)),
+        ("groups", lambda: check_groups(machine, ports)),
+        ("udev", lambda: check_udev_rule(machine)),
+        ("disk", lambda: check_disk(machine, state_dir)),
+        ("key", lambda: check_key_file(machine, key_file, state_dir)),
+        ("clock", lambda: check_clock(machine)),
+        ("heat", lambda: check_heat(machine)),
     ]
+    return [_guarded(name, step) for name, step in steps]
 
 
 def worst(checks: Iterable[Check]) -> Status:
@@ -245,6 +250,14 @@ def check_heat(machine: Machine) -> Check:
     if hottest_degc >= HOT_DEGC:
         return Check("heat", Status.WARN, text, "cool the host: it slows down from here on")
     return Check("heat", Status.OK, text)
+
+
+def _guarded(name: str, step: Callable[[], Check]) -> Check:
+    """One check that cannot look must not hide what the others see."""
+    try:
+        return step()
+    except OSError as err:
+        return Check(name, Status.FAIL, f"cannot look: {err}", "run as the user Signet runs as")
 
 
 def _key_problem(info: os.stat_result, uid: int) -> tuple[str, str]:

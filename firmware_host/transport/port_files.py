@@ -68,10 +68,12 @@ def owner_group(device: Path, group_name: Callable[[int], str] | None = None) ->
 
 def join_group_advice(group: str) -> str:
     """How an ordinary user gets at a port: never by becoming root or opening it to everybody."""
-    return (
-        f"ask an administrator to add you to it (usermod -aG {group} NAME) and log in again, "
-        f"or to copy {shipped_udev_rule()} to /etc/udev/rules.d and plug the board in again"
-    )
+    rule = f"copy {shipped_udev_rule()} to /etc/udev/rules.d and plug the board in again"
+    if group == "root":
+        # Such a port is a console, or udev did not run: nobody should join that group for it.
+        return f"ask an administrator to {rule}"
+    join = f"add you to it (usermod -aG {group} NAME; then log in again)"
+    return f"ask an administrator to {join}, or to {rule}"
 
 
 def shipped_udev_rule() -> Path:

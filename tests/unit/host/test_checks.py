@@ -52,6 +52,22 @@ def test_a_healthy_host_has_nothing_to_fix(good, tmp_path: Path) -> None:
     assert len({c.name for c in found}) == len(found) == 10
 
 
+def test_a_check_that_cannot_look_leaves_the_others_alone(good, tmp_path: Path) -> None:
+    def closed(_folder: Path) -> int:
+        raise PermissionError(13, "Permission denied", "/closed")
+
+    def gone() -> list[PortInfo]:
+        raise FileNotFoundError(2, "No such file", "/dev/ttyACM0")
+
+    host = but(good, free_bytes=closed, ports=gone)
+    found = run_checks(state_dir=tmp_path, key_file=tmp_path.parent / "key", machine=host)
+    by_name = {check.name: check for check in found}
+    assert len(by_name) == 10
+    assert (by_name["disk"].status, "/closed" in by_name["disk"].text) == (Status.FAIL, True)
+    assert by_name["ports"].text == "no USB serial port"
+    assert by_name["heat"].status is Status.OK
+
+
 def test_this_machine_can_be_checked(tmp_path: Path) -> None:
     here = Machine(load_module=lambda _module: "")
     found = run_checks(state_dir=tmp_path, key_file=tmp_path.parent / "key", machine=here)

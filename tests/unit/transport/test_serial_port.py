@@ -10,11 +10,13 @@ import termios
 import tty
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from firmware_host.errors import ConfigError, LinkClosed, LinkError, LinkTimeout
 from firmware_host.transport import serial_port
+from firmware_host.transport.port_files import join_group_advice
 from firmware_host.transport.registry import open_transport
 from firmware_host.transport.serial_port import SerialTransport, explain_open_error
 
@@ -82,16 +84,21 @@ def test_no_such_port_says_when_there_is_none(tmp_path: Path) -> None:
     assert text == "/dev/x: no such port; no serial port is connected"
 
 
-def test_no_permission_names_the_group_and_the_rule(tmp_path: Path) -> None:
+def test_no_permission_names_the_group_and_the_rule(tmp_path: Path, monkeypatch) -> None:
     device = tmp_path / "ttyACM0"
     device.touch()
-    group = grp.getgrgid(device.stat().st_gid).gr_name
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: SimpleNamespace(gr_name="dialout"))
     text = str(explain_open_error(str(device), OSError(errno.EACCES, "denied")))
-    assert f"belongs to group {group}" in text
-    assert f"usermod -aG {group}" in text
+    assert "belongs to group dialout" in text
+    assert "usermod -aG dialout" in text
     assert "70-signet.rules" in text
     assert "sudo" not in text
     assert "chmod" not in text
+
+
+def test_nobody_is_told_to_join_the_group_of_root() -> None:
+    assert "usermod" not in join_group_advice("root")
+    assert "70-signet.rules" in join_group_advice("root")
 
 
 def test_no_permission_below_a_closed_folder_is_still_one_line() -> None:
