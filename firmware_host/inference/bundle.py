@@ -32,7 +32,9 @@ BUNDLE_FOLDERS = (_PACKAGE / "bundles", _PACKAGE.parent / "models" / "bundles")
 
 
 def find_bundle(wanted: str | Path = "") -> Path:
-    """Folder of a bundle: a path, a name such as "wrist-0.1.0", or the newest that ships.
+    """Folder of a bundle: its path, its name such as "wrist-0.1.0", or the newest that ships.
+
+    A path may also be a folder of bundles; its newest is taken.
 
     Raises
     ------
@@ -41,17 +43,19 @@ def find_bundle(wanted: str | Path = "") -> Path:
     """
     if wanted and (Path(wanted) / CONTRACT_FILE).is_file():
         return Path(wanted).resolve()
-    shipped = {
-        path.parent.name: path.parent
-        for folder in BUNDLE_FOLDERS
-        for path in sorted(folder.glob(f"*/{CONTRACT_FILE}"))
-    }
-    if not wanted and shipped:
-        return shipped[max(shipped, key=_version_key)]
+    shipped = _bundles_in(*BUNDLE_FOLDERS)
     if str(wanted) in shipped:
         return shipped[str(wanted)]
+    candidates = _bundles_in(Path(wanted)) if wanted else shipped
+    if candidates:
+        return candidates[max(candidates, key=_version_key)]
     known = ", ".join(sorted(shipped)) or "none"
     raise BundleError(wanted or "(default)", f"a folder with {CONTRACT_FILE}", f"shipped: {known}")
+
+
+def _bundles_in(*folders: Path) -> dict[str, Path]:
+    files = [path for folder in folders for path in sorted(folder.glob(f"*/{CONTRACT_FILE}"))]
+    return {path.parent.name: path.parent.resolve() for path in files}
 
 
 def _version_key(label: str) -> tuple[tuple[int, ...], str]:

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from firmware_host.errors import BundleError, ContractError
+from firmware_host.inference import bundle as bundle_module
+from firmware_host.inference.bundle import find_bundle, load_bundle, open_model
+from firmware_host.protocol.messages import Channel
+from tests.bundles import write_bundle
+
+E4 = [
+    Channel(0, "bvp", "au", 64.0, 0.01, 0.0, "i32", 1),
+    Channel(1, "eda", "uS", 4.0, 1e-6, 0.0, "i32", 1),
+    Channel(2, "temp", "degC", 4.0, 0.01, 0.0, "i16", 1),
+    Channel(3, "acc", "m/s2", 32.0, 0.15, 0.0, "i8", 3),
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "bundles")
+
+
+def edit(folder: Path, old: str, new: str) -> None:
+    path = folder / "bundle.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_contract_is_read_when_the_bundle_is_whole(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.label == "wrist-0.1.0"
+    assert bundle.placement == "wrist"
+    assert bundle.stress.labels == ("rest", "stress")
+    assert (bundle.stress.window_s, bundle.stress.hop_s) == (60.0, 10.0)
+    assert len(bundle.stress.normalisation.spread) == len(bundle.stress.features) == 26
+    assert bundle.stress.normalisation.quality_ramp == (0.3, 0.7)
+    assert bundle.stress.thresholds["stress"] == 0.5
+    assert bundle.gait.labels == ("still", "walk", "run", "stairs", "other")
+    assert bundle.recordings == {"stress-predict/S01": "0" * 64}
+    assert bundle.cohort()["embedding"].shape == (4, 8)
+    assert bundle.golden()["stress.infer.x"].shape == (3, 26)
+    assert len(bundle.sha256) == 64
+
+
+def test_time_control_interpolates_when_asked(folder: Path) -> None:
+    control = load_bundle(folder).stress.time_control
+    received = control.probability(np.array([-5.0, 0.0, 300.0, 1e6]))
+    np.testing.assert_allclose(received, [0.1, 0.1, 0.3, 0.4], rtol=1e-6)
+
+
+def test_models_open_when_signatures_are_the_contract(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    model = open_model(bundle, bundle.stress)
+    assert model.run("infer", x=np.zeros((1, 26), np.float32))["probs"].shape == (1, 2)
+
+
+def test_model_is_refused_when_a_signature_differs(folder: Path) -> None:
+    edit(folder, "logits = [1, 2]", "logits = [1, 3]")
+    bundle = load_bundle(folder)
+    with pytest.raises(BundleError, match=r"infer\(x\[1, 26\]\).*logits\[1, 3\].*logits\[1, 2\]"):
+        open_model(bundle, bundle.stress)
+
+
+@pytest.mark.parametrize("name", ["stress.tflite", "gait.tflite", "golden.npz", "CARD.md"])
+def test_one_flipped_byte_is_refused_when_loaded(folder: Path, name: str) -> None:
+    path = folder / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(BundleError, match=f"{name}: expected sha256 .* got") as caught:
+        load_bundle(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_file_is_named_when_loaded(folder: Path) -> None:
+    (folder / "cohort.npz").unlink()
+    with pytest.raises(BundleError, match=r"cohort\.npz: expected a file of .* no such file"):
+        load_bundle(folder)
+
+
+BAD_CONTRACTS = {
+    "format": ("format = 1", "format = 2", "expected format 1, got format 2; update the host"),
+    "unknown key": ("format = 1", "format = 1\nsurprise = 3", "unknown surprise"),
+    "unknown inner key": ("clip = 8.0", "clip = 8.0\nclap = 1", r"stress\.normalisation.*clap"),
+    "missing key": ("clip = 8.0\n", "", r"stress\.normalisation\.clip as a number, got nothing"),
+    "wrong kind": ("clip = 8.0", 'clip = "8"', r"clip as a number, got '8'"),
+    "not toml": ("format = 1", "format = = 1", "expected a TOML file"),
+    "path outside": ('[files."CARD.md"]', '[files."../CARD.md"]', r"plain names in \[files\]"),
+    "no hash": ('[files."gait.tflite"]', '[files."other.tflite"]', r"a hash of gait\.tflite"),
+    "other features": ('"bvp_quality"', '"bvp_qualify"', r"stress\.features\[\d+\].*'bvp_quality'"),
+    "bad shape": ("logits = [1, 2]", "logits = [1, 0]", "a list of positive integers"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CONTRACTS)
+def test_contract_is_refused_when_it_is_wrong(folder: Path, case: str) -> None:
+    old, new, message = BAD_CONTRACTS[case]
+    edit(folder, old, new)
+    with pytest.raises(BundleError, match=message) as caught:
+        load_bundle(folder)
+    assert str(caught.value).count("\n") == 0
+
+
+def test_newest_is_found_when_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version in ("0.1.0", "0.10.0", "0.9.2"):
+        folder = tmp_path / f"wrist-{version}"
+        folder.mkdir()
+        (folder / "bundle.toml").touch()
+    monkeypatch.setattr(bundle_module, "BUNDLE_FOLDERS", (tmp_path,))
+    assert find_bundle().name == "wrist-0.10.0"
+    assert find_bundle("wrist-0.9.2").name == "wrist-0.9.2"
+    assert find_bundle(tmp_path / "wrist-0.1.0").name == "wrist-0.1.0"
+    with pytest.raises(BundleError, match=r"shipped: wrist-0\.1\.0, wrist-0\.10\.0, wrist-0\.9\.2"):
+        find_bundle("ankle-1.0")
+
+
+def test_bundle_in_a_folder_is_found_when_the_folder_is_named(folder: Path) -> None:
+    assert find_bundle(folder.parent) == folder
+
+
+def test_board_passes_when_it_has_every_channel(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.check_channels(E4) == {"stress": [], "gait": []}
+    bundle.stress.require_channels(E4)
+
+
+@pytest.mark.parametrize(
+    ("channels", "problem"),
+    [
+        (E4[1:], "bvp is missing"),
+        ([E4[0], *E4[2:]], "eda is missing"),
+        ([Channel(0, "bvp", "mV", 64.0, 1, 0, "i32", 1), *E4[1:]], "bvp comes in mV, needed in au"),
+        (
+            [Channel(0, "bvp", "au", 10.0, 1, 0, "i32", 1), *E4[1:]],
+            "bvp comes at 10 Hz, needed at 32 to 256 Hz",
+        ),
+        ([*E4[:3], Channel(3, "acc", "m/s2", 32.0, 1, 0, "i16", 1)], "acc has 1 axes, needed 3"),
+    ],
+)
+def test_board_is_refused_in_one_line_when_a_channel_will_not_do(
+    folder: Path, channels: list[Channel], problem: str
+) -> None:
+    stress = load_bundle(folder).stress
+    assert stress.check_channels(channels) == [problem]
+    with pytest.raises(ContractError, match=f"^the stress model cannot run .*{problem}$"):
+        stress.require_channels(channels)
+
+
+def test_optional_channel_may_be_absent_but_not_wrong(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.gait.check_channels([E4[3]]) == []
+    gyro = Channel(4, "gyro", "dps", 32.0, 1, 0, "i16", 3)
+    assert bundle.gait.check_channels([E4[3], gyro]) == ["gyro comes in dps, needed in rad/s"]
