@@ -1,0 +1,98 @@
+"""MotionSense (Malekzadeh et al. 2018): phone in the front trouser pocket, 50 Hz.
+
+The publisher splits acceleration into gravity and user acceleration, both in g; the sum is what a
+bare sensor measures. Trials of one person are one session.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from firmware_host.errors import RecordingError
+from firmware_host.events import Activity
+from firmware_host.units import g_to_ms2
+from training.datasets.base import locate
+from training.datasets.members import Member, content_hash, find_members, parse_numbers
+from training.datasets.motion import MotionDataset, MotionRecording
+
+NAME = "motionsense"
+PLACEMENT = "pocket"
+SAMPLE_RATE_HZ = 50.0
+ACTIVITIES = {
+    "wlk": Activity.WALK,
+    "jog": Activity.RUN,
+    "ups": Activity.STAIRS,
+    "dws": Activity.STAIRS,
+    "sit": Activity.STILL,
+    "std": Activity.STILL,
+}
+# The publisher's other folders hold the same trials with other columns.
+_PATTERN = r"A_DeviceMotion_data/((?:wlk|jog|ups|dws|sit|std)_\d+)/sub_(\d+)\.csv"
+_COLUMNS = (
+    "",
+    *("attitude.roll", "attitude.pitch", "attitude.yaw"),
+    *("gravity.x", "gravity.y", "gravity.z"),
+    *("rotationRate.x", "rotationRate.y", "rotationRate.z"),
+    *("userAcceleration.x", "userAcceleration.y", "userAcceleration.z"),
+)
+# Putting the phone into the pocket and taking it out.
+_HANDLING_S = 4.0
+
+
+def index(data_dir: Path) -> MotionDataset:
+    """List the people found under `data_dir`, in the publisher's folders or in archives.
+
+    Raises
+    ------
+    RecordingError
+        If there is none.
+    """
+    root = locate(data_dir, NAME)
+    members: dict[str, list[Member]] = defaultdict(list)
+    for member in find_members(root, _PATTERN):
+        members[member.groups[1]].append(member)
+    if not members:
+        expected = "files A_DeviceMotion_data/<trial>/sub_<number>.csv, plain or in zip archives"
+        raise RecordingError(root, expected, "none")
+    people = sorted(members, key=int)
+    return MotionDataset(
+        NAME,
+        PLACEMENT,
+        {person: partial(_load, members[person]) for person in people},
+        {person: partial(content_hash, members[person]) for person in people},
+    )
+
+
+def _load(members: list[Member]) -> list[MotionRecording]:
+    ordered = sorted(members, key=lambda member: _trial_order(member.groups[0]))
+    return [_read(member) for member in ordered]
+
+
+def _trial_order(trial: str) -> tuple[str, int]:
+    kind, number = trial.split("_")
+    return kind, int(number)
+
+
+def _read(member: Member) -> MotionRecording:
+    trial, participant = member.groups
+    header, _, body = member.read().replace(b"\r", b"").partition(b"\n")
+    columns = tuple(header.decode("ascii", "replace").split(","))
+    if columns != _COLUMNS:
+        received = f"{member.name} with {','.join(columns)}"
+        raise RecordingError(member.container, f"columns {','.join(_COLUMNS)}", received)
+    table = parse_numbers(body.strip().replace(b"\n", b","), len(_COLUMNS), member)
+    n_cut = round(_HANDLING_S * SAMPLE_RATE_HZ)
+    table = table[n_cut : max(n_cut, len(table) - n_cut)]
+    return MotionRecording(
+        dataset=NAME,
+        participant=participant,
+        trial=trial,
+        activity=ACTIVITIES[trial.split("_")[0]],
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        acc_ms2=(table[:, 4:7] + table[:, 10:13]) * g_to_ms2(1.0),
+        gyro_rads=np.ascontiguousarray(table[:, 7:10]),
+    )
