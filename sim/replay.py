@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,10 +35,10 @@ class RecordingBody:
         If the archive is not a whole E4 session.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_duration_s: float = math.inf) -> None:
         archive = E4Archive(path)
         self.start_utc = archive.start_utc
-        self.duration_s = archive.end_utc - archive.start_utc
+        self.duration_s = min(archive.end_utc - archive.start_utc, max_duration_s)
         self._sources = archive.channels
         self._tags_utc = archive.tags_utc
         self._at = dict.fromkeys(_STREAM_ORDER, 0)

@@ -1,0 +1,171 @@
+"""Run a simulated board: ``python -m sim --pty``."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from firmware_host.errors import ConfigError, SignetError
+from sim.board import VirtualBoard
+from sim.body import Body, SyntheticBody
+from sim.faults import FaultyBoard, parse_fault_spec
+from sim.links import serve, serve_stdio
+from sim.person import Wearer
+from sim.ports import PtyPort, TcpPort
+from sim.replay import RecordingBody
+from sim.schedule import Schedule, load_scenario
+from sim.truth import write_truth
+
+DEFAULT_SEED = 7
+DEFAULT_SCENARIO = "day"
+# An ordinary crystal: a tenth of a second in an hour and a half.
+DEFAULT_DRIFT_PPM = 20.0
+_INTERRUPTED = 130
+_TERMINATED = 143
+_MAX_ID_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Life:
+    """A body and what is known about it beside its signals."""
+
+    body: Body
+    board_id: str
+    start_utc: float
+    drift_ppm: float
+    schedule: Schedule | None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Command line of the simulator."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sim",
+        description="A simulated wearer, or a recording worn again, behind a board's serial line.",
+    )
+    line = parser.add_mutually_exclusive_group(required=True)
+    line.add_argument(
+        "--pty", nargs="?", const="", metavar="LINK", help="a pseudo-terminal, linked from LINK"
+    )
+    line.add_argument("--tcp", type=int, metavar="PORT", help="a server on 127.0.0.1; 0: any port")
+    line.add_argument("--stdio", action="store_true", help="lock-step with a parent, virtual time")
+    parser.add_argument("--recording", type=Path, metavar="FILE", help="Empatica E4 zip or folder")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="which person and chance")
+    parser.add_argument("--scenario", metavar="NAME|FILE", help="what happens (default: day)")
+    parser.add_argument("--hours", type=float, help="cut or repeat to this length")
+    parser.add_argument("--speed", type=float, help="body seconds per second (default: 1)")
+    parser.add_argument("--truth", type=Path, metavar="OUT.csv", help="write what really happened")
+    parser.add_argument(
+        "--fault", default="", metavar="SPEC", help="such as flip=1e-4,unplug=60:10"
+    )
+    parser.add_argument("--drift-ppm", type=float, help="how fast the board's crystal is")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, run, and turn every error on purpose into one line and an exit code."""
+    args = build_parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        run(args)
+    except SignetError as err:
+        print(f"sim: {err}", file=sys.stderr)
+        return err.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads any more: that is the reader's business. Flushing at exit would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def run(args: argparse.Namespace) -> None:
+    """Serve one day on the line the arguments name."""
+    _check(args)
+    life = _live_again(args) if args.recording else _live(args)
+    board = VirtualBoard(
+        life.body, seed=args.seed, board_id=life.board_id, drift_ppm=life.drift_ppm
+    )
+    device = FaultyBoard(board, parse_fault_spec(args.fault), seed=args.seed)
+    if args.stdio:
+        _write_truth(args, life, start_utc=life.start_utc, speed=1.0)
+        source, sink = sys.stdin.buffer, sys.stdout.buffer
+        serve_stdio(device, start_utc=life.start_utc, source=source, sink=sink)
+    else:
+        _serve_real_time(args, life, device)
+    if args.fault:
+        print(f"sim: faults: {device.counters.as_text()}", file=sys.stderr)
+
+
+def _serve_real_time(args: argparse.Namespace, life: _Life, device: FaultyBoard) -> None:
+    speed = args.speed or 1.0
+    port: PtyPort | TcpPort
+    if args.pty is None:
+        port = TcpPort(args.tcp, lambda where: print(f"tcp {where}", flush=True))
+    else:
+        link = Path(args.pty) if args.pty else None
+        port = PtyPort(link, lambda path: print(f"pty {path}", flush=True))
+    try:
+        _write_truth(args, life, start_utc=time.time(), speed=speed)
+        serve(device, port, speed=speed)
+    finally:
+        port.close()
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.seed < 0:
+        raise ConfigError("seed", "a whole number from 0", args.seed)
+    if args.speed is not None and not (math.isfinite(args.speed) and args.speed > 0):
+        raise ConfigError("speed", "a positive number", args.speed)
+    if args.speed is not None and args.stdio:
+        raise ConfigError(
+            "speed", "--pty or --tcp with it; --stdio runs in virtual time", "--stdio"
+        )
+    if args.hours is not None and not (math.isfinite(args.hours) and args.hours > 0):
+        raise ConfigError("hours", "a positive number", args.hours)
+    if args.drift_ppm is not None and not abs(args.drift_ppm) <= 1000:
+        raise ConfigError("drift-ppm", "-1000 to 1000", args.drift_ppm)
+    if args.recording and (args.scenario or args.truth):
+        raise ConfigError("recording", "no --scenario and no --truth beside it", "one of them")
+
+
+def _live(args: argparse.Namespace) -> _Life:
+    schedule = load_scenario(args.scenario or DEFAULT_SCENARIO)
+    if args.hours is not None:
+        schedule = schedule.lasting(args.hours)
+    drift_ppm = DEFAULT_DRIFT_PPM if args.drift_ppm is None else args.drift_ppm
+    body = SyntheticBody(Wearer(schedule, seed=args.seed))
+    return _Life(body, f"sim-{args.seed}", schedule.start_utc, drift_ppm, schedule)
+
+
+def _live_again(args: argparse.Namespace) -> _Life:
+    limit_s = math.inf if args.hours is None else args.hours * 3600
+    body = RecordingBody(args.recording, max_duration_s=limit_s)
+    name = f"e4-{args.recording.stem}".encode()[:_MAX_ID_BYTES].decode(errors="ignore")
+    return _Life(body, name, body.start_utc, args.drift_ppm or 0.0, None)
+
+
+def _write_truth(args: argparse.Namespace, life: _Life, *, start_utc: float, speed: float) -> None:
+    if args.truth is not None and life.schedule is not None:
+        write_truth(
+            args.truth,
+            life.schedule,
+            start_utc=start_utc,
+            drift_ppm=life.drift_ppm,
+            speed=speed,
+        )
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(_TERMINATED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
