@@ -58,27 +58,31 @@ class StressWeights:
         return int(self.dense1_w.shape[1])
 
 
+def with_adapters(rng: np.random.Generator, dense: Mapping[str, FloatArray]) -> StressWeights:
+    """Add low-rank adapters that change nothing yet to trained dense layers and head, by name."""
+    hidden1, n_features = dense["dense1_w"].shape
+    hidden2, rank = dense["dense2_w"].shape[0], 4
+    lora1_a, lora1_b = lora.initial_lora(rng, n_in=n_features, n_out=hidden1, rank=rank)
+    lora2_a, lora2_b = lora.initial_lora(rng, n_in=hidden1, n_out=hidden2, rank=rank)
+    adapters = {"lora1_a": lora1_a, "lora1_b": lora1_b, "lora2_a": lora2_a, "lora2_b": lora2_b}
+    return StressWeights(**{name: v.astype(np.float32) for name, v in dense.items()}, **adapters)
+
+
 def random_weights(rng: np.random.Generator, n_features: int) -> StressWeights:
     """Draw weights that have learned nothing: a start for training, and for tests."""
-    hidden1, hidden2, rank = 32, 16, 4
 
     def dense(n_out: int, n_in: int) -> FloatArray:
         return rng.normal(0.0, np.sqrt(2.0 / n_in), (n_out, n_in)).astype(np.float32)
 
-    lora1_a, lora1_b = lora.initial_lora(rng, n_in=n_features, n_out=hidden1, rank=rank)
-    lora2_a, lora2_b = lora.initial_lora(rng, n_in=hidden1, n_out=hidden2, rank=rank)
-    return StressWeights(
-        dense1_w=dense(hidden1, n_features),
-        dense1_b=np.zeros(hidden1, np.float32),
-        dense2_w=dense(hidden2, hidden1),
-        dense2_b=np.zeros(hidden2, np.float32),
-        lora1_a=lora1_a,
-        lora1_b=lora1_b,
-        lora2_a=lora2_a,
-        lora2_b=lora2_b,
-        head_w=0.5 * dense(2, hidden2 + n_features),
-        head_b=np.zeros(2, np.float32),
-    )
+    layers = {
+        "dense1_w": dense(32, n_features),
+        "dense1_b": np.zeros(32, np.float32),
+        "dense2_w": dense(16, 32),
+        "dense2_b": np.zeros(16, np.float32),
+        "head_w": 0.5 * dense(2, 16 + n_features),
+        "head_b": np.zeros(2, np.float32),
+    }
+    return with_adapters(rng, layers)
 
 
 class StressNet(tf.Module):

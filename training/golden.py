@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from firmware_host.errors import ModelError
 from firmware_host.inference.base import SignatureModel
 from models.signatures import TRAIN_BATCH
 from training.tflite_file import Exportable
@@ -22,7 +23,7 @@ LOSS_TOLERANCE = 2e-3
 _RATES = {"lr": np.full(3, 0.01, np.float32), "anchor": np.full(1, 0.1, np.float32)}
 
 
-class GoldenError(ValueError):
+class GoldenError(ModelError):
     """A runtime gives other numbers than TensorFlow did at export."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from firmware_host.errors import ModelError
 from models.lora import AdapterState
 from models.signatures import SignatureShapes
 
@@ -26,7 +27,7 @@ OP_VERSION_CEILING = {
 }
 
 
-class OpGateError(ValueError):
+class OpGateError(ModelError):
     """An exported file holds an op that a supported runtime lacks."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,8 +72,8 @@ def test_files_are_the_same_bytes_when_exported_again(folder: Path, tmp_path: Pa
         assert hashlib.sha256(first).digest() == hashlib.sha256(second).digest(), path.name
 
 
-def test_old_bundle_stays_when_the_new_one_fails(tmp_path: Path) -> None:
-    target = export(tmp_path)
+def test_old_bundle_stays_when_the_new_one_fails(folder: Path, tmp_path: Path) -> None:
+    target = Path(shutil.copytree(folder, tmp_path / folder.name))
     before = (target / "bundle.toml").read_bytes()
     with pytest.raises(BundleError, match="features"):
         export(tmp_path, feature_names=("made_up",))
@@ -80,8 +81,8 @@ def test_old_bundle_stays_when_the_new_one_fails(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["wrist-0.1.0"]
 
 
-def test_bundle_is_replaced_when_exported_over(tmp_path: Path) -> None:
-    target = export(tmp_path)
+def test_bundle_is_replaced_when_exported_over(folder: Path, tmp_path: Path) -> None:
+    target = Path(shutil.copytree(folder, tmp_path / folder.name))
     export(tmp_path, smoothing_s=12.0)
     assert load_bundle(target).stress.smoothing_s == 12.0
     assert [path.name for path in tmp_path.iterdir()] == ["wrist-0.1.0"]
