@@ -1,0 +1,259 @@
+"""The page: head, title, cards, sections, foot. One string, no script, nothing fetched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from firmware_host.report import accounts, scores, sections
+from firmware_host.report.envelope import clipped, seconds_by_name
+from firmware_host.report.markup import Markup, element
+from firmware_host.report.model import ReportData
+from firmware_host.report.scales import finite, local, print_duration, print_share, zone_name
+from firmware_host.report.style import STYLE_SHEET
+from firmware_host.report.tables import sentence
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+# id, heading, what it says, builder, the sentence of an empty section. In reading order.
+_Section = tuple[str, str, str, Callable[[ReportData], Markup | None], str]
+_SECTIONS: tuple[_Section, ...] = (
+    (
+        "privacy",
+        "What left this host",
+        "",
+        accounts.privacy_section,
+        "Not known: this run did not record what left the host.",
+    ),
+    (
+        "timeline",
+        "The recording",
+        "",
+        sections.timeline_section,
+        "No signals, labels or states were recorded in this time range.",
+    ),
+    (
+        "probability",
+        "Probability of stress",
+        "The same windows through the model as shipped, and with this wearer's adapter.",
+        sections.probability_section,
+        "No window was scored: there was no complete window with a worn, readable signal.",
+    ),
+    (
+        "outcomes",
+        "Before and after learning",
+        "An update is kept only if it does not lose on the wearer's own later, held-back episodes.",
+        scores.outcomes_section,
+        "Nothing to compare: no update was tried on held-back episodes.",
+    ),
+    (
+        "confusion",
+        "Decision against truth",
+        "",
+        scores.confusion_section,
+        "No truth to compare with: the recording has no labels inside scored windows.",
+    ),
+    (
+        "gait",
+        "Gait: is it this wearer?",
+        "",
+        scores.gait_section,
+        "No gait scores: the wearer is not enrolled, or did not walk long enough.",
+    ),
+    (
+        "baseline",
+        "The wearer's own baseline",
+        "Learned at rest, without labels.",
+        scores.baseline_section,
+        "No baseline yet: it needs a stretch of rest with readable signals.",
+    ),
+    (
+        "ledger",
+        "What was learned from what",
+        "",
+        accounts.ledger_section,
+        "Nothing was learned: the ledger has no job.",
+    ),
+    (
+        "stream",
+        "Health of the stream",
+        "",
+        accounts.stream_section,
+        "No stream counters were kept for this time range.",
+    ),
+    (
+        "costs",
+        "What it cost the host",
+        "",
+        accounts.costs_section,
+        "Costs were not measured in this run.",
+    ),
+)
+
+
+def render(data: ReportData) -> str:
+    """The whole page as one HTML document; the same data gives the same text."""
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", f"{data.title} · Signet report"),
+        # Ours alone, nothing of the data goes into it: no escaping needed inside <style>.
+        element("style", Markup(STYLE_SHEET)),
+    )
+    body = element(
+        "body",
+        element(
+            "main",
+            _header(data),
+            _cards(data),
+            *(_section(s, data) for s in _SECTIONS),
+            _footer(data),
+        ),
+    )
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _header(data: ReportData) -> Markup:
+    facts = [("Wearer", data.wearer), ("Source", data.source), *data.facts]
+    links = [element("a", heading, href=f"#{name}") for name, heading, *_ in _SECTIONS]
+    return element(
+        "header",
+        element("p", "Signet report", class_="eyebrow"),
+        element("h1", data.title),
+        element("p", _time_range(data), class_="lead"),
+        element(
+            "dl",
+            *(
+                element("div", element("dt", name), element("dd", value))
+                for name, value in facts
+                if value
+            ),
+            class_="facts",
+        ),
+        element("nav", *links, aria_label="Sections"),
+    )
+
+
+def _time_range(data: ReportData) -> str:
+    start, end = local(data.start_utc, data.tz_offset_s), local(data.end_utc, data.tz_offset_s)
+    last = f"{end:%H:%M}" if start.date() == end.date() else f"{end.day} {end:%B %Y, %H:%M}"
+    zone = zone_name(data.tz_offset_s)
+    return f"{start.day} {start:%B %Y, %H:%M} to {last}, local time ({zone})"
+
+
+def _cards(data: ReportData) -> Markup:
+    cards = [
+        _length_card(data),
+        _stress_card(data),
+        _label_card(data),
+        _learned_card(data),
+        _gait_card(data),
+        _sent_card(data),
+    ]
+    return element(
+        "dl",
+        *(
+            element(
+                "div",
+                element("dt", name),
+                element("dd", value, element("small", note) if note else None),
+            )
+            for name, value, note in cards
+        ),
+        class_="cards",
+    )
+
+
+def _length_card(data: ReportData) -> tuple[str, str, str]:
+    length = data.end_utc - data.start_utc
+    off = seconds_by_name(
+        clipped([(a, b, "off") for a, b in data.not_worn], data.start_utc, data.end_utc)
+    )
+    if not off or length <= 0:
+        return "Recorded", print_duration(length), ""
+    return (
+        "Recorded",
+        print_duration(length),
+        f"{print_duration(max(0.0, length - off['off']))} on the wrist",
+    )
+
+
+def _stress_card(data: ReportData) -> tuple[str, str, str]:
+    seconds = seconds_by_name(clipped(data.states, data.start_utc, data.end_utc))
+    if not seconds:
+        return "Model said stress", "–", "nothing scored"
+    decided = seconds.get("stress", 0.0) + seconds.get("rest", 0.0)
+    note = f"decided {print_share(decided / sum(seconds.values()))} of the time"
+    return "Model said stress", print_duration(seconds.get("stress", 0.0)), note
+
+
+def _label_card(data: ReportData) -> tuple[str, str, str]:
+    n_stress = sum(name == "stress" for _, _, name in data.labels)
+    note = f"{n_stress} of stress" if data.labels else ""
+    return "Labels by the wearer", str(len(data.labels)), note
+
+
+def _learned_card(data: ReportData) -> tuple[str, str, str]:
+    if not data.ledger:
+        return "Last update", "none", "model as shipped"
+    last = max(data.ledger, key=lambda entry: entry.t_utc)
+    return "Last update", last.decision, last.what
+
+
+def _gait_card(data: ReportData) -> tuple[str, str, str]:
+    values = finite(data.gait.wearer if data.gait else [])
+    if data.gait is None or not values.size or not math.isfinite(data.gait.threshold):
+        return "Recognised by gait", "–", "no scored walks"
+    accepted = int(np.sum(values >= data.gait.threshold))
+    return "Recognised by gait", f"{accepted} of {values.size}", "walks of the wearer"
+
+
+def _sent_card(data: ReportData) -> tuple[str, str, str]:
+    if data.privacy is None:
+        return "Left this host", "not known", ""
+    total = sum(item.n_bytes for item in data.privacy.sent)
+    if data.privacy.sent:
+        return "Left this host", f"{total:,} B".replace(",", "\u202f"), "see below"
+    return (
+        "Left this host",
+        "nothing",
+        "evidence below" if data.privacy.evidence else "no evidence collected",
+    )
+
+
+def _section(section: _Section, data: ReportData) -> Markup:
+    name, heading, saying, build, empty = section
+    content = build(data)
+    if content is None:
+        saying, content = "", sentence(data.empty_reasons.get(name) or empty)
+    kind = f"seal {accounts.verdict(data.privacy)[1]}".strip() if name == "privacy" else None
+    return element(
+        "section",
+        element("h2", heading, id=f"{name}-heading"),
+        element("p", saying, class_="say") if saying else None,
+        content,
+        id=name,
+        aria_labelledby=f"{name}-heading",
+        class_=kind,
+    )
+
+
+def _footer(data: ReportData) -> Markup:
+    made = [f"by {data.made_by}"] if data.made_by else []
+    if data.made_utc is not None:
+        made.append(f"on {local(data.made_utc, data.tz_offset_s):%Y-%m-%d %H:%M}")
+    return element(
+        "footer",
+        element("p", f"Made {' '.join(made)}.") if made else None,
+        element(
+            "p",
+            "This file is personal data in plain text; the vault's encryption does not cover it. "
+            "It loads nothing and sends nothing when opened. Not a medical device.",
+        ),
+    )

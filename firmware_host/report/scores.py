@@ -1,0 +1,239 @@
+"""Sections about how well it works: before and after, truth, gait, baseline shift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from firmware_host.report import bars, canvas, charts
+from firmware_host.report.canvas import figure, swatch
+from firmware_host.report.markup import Markup, element, join
+from firmware_host.report.model import (
+    BeforeAfter,
+    Confusion,
+    FloatArray,
+    GaitScores,
+    ReportData,
+)
+from firmware_host.report.scales import (
+    clean,
+    finite,
+    print_count,
+    print_share,
+    print_signed,
+    print_value,
+)
+from firmware_host.report.tables import mark, table
+
+
+def outcomes_section(data: ReportData) -> Markup | None:
+    """Bar pairs before and after adaptation."""
+    rows = data.outcomes
+    if not rows:
+        return None
+    keys = [
+        swatch(canvas.box(1, 1, 24, 10, "bar-before"), "before"),
+        swatch(canvas.box(0, 0, 26, 12, "bar-after"), "after"),
+    ]
+    if any(row.before_interval or row.after_interval for row in rows):
+        keys.append(
+            swatch(element("path", d="M4 6v-3v6m18 0v-6v3M4 6h18", class_="whisk"), "interval")
+        )
+    if any(row.control is not None for row in rows):
+        keys.append(swatch(canvas.diamond(13, 6, 5, "control"), "control"))
+    own_scale = "" if bars.has_common_scale(rows) else "Each score has a scale of its own, from 0."
+    picture = figure(
+        "outcomes",
+        "Scores before and after adaptation",
+        "Pairs of bars with intervals; the table beside gives the same numbers.",
+        lambda variant: bars.draw_outcomes(rows, variant),
+        caption=" ".join(note for note in (data.outcomes_note, own_scale) if note),
+        keys=keys,
+    )
+    return join([picture, _outcome_table(rows)])
+
+
+def _outcome_table(rows: Sequence[BeforeAfter]) -> Markup:
+    printed = [
+        [
+            row.name,
+            _with_interval(row.before, row.before_interval),
+            _with_interval(row.after, row.after_interval),
+            _change(row),
+            "–" if row.control is None else print_value(row.control),
+            row.n,
+        ]
+        for row in rows
+    ]
+    heads = ("Score", "Before", "After", "Change", "Control", "Over")
+    return table(
+        "Same held-back data on both sides", heads, printed, kinds=("", "n", "n", "n", "n", "words")
+    )
+
+
+def _with_interval(value: float, interval: tuple[float, float] | None) -> Markup:
+    printed = join([print_value(value)])
+    if interval is None:
+        return printed
+    limits = f"{print_value(interval[0])} to {print_value(interval[1])}"
+    return join([printed, element("br"), element("small", limits)])
+
+
+def _change(row: BeforeAfter) -> Markup:
+    change = row.after - row.before
+    if not np.isfinite(change):
+        return mark("–")
+    printed = ("+" if change > 0 else "") + print_value(change, 2)
+    if change == 0:
+        return mark("same")
+    better = (change > 0) == row.higher_is_better
+    return mark(f"{printed} {'better' if better else 'worse'}", "good" if better else "bad")
+
+
+def gait_section(data: ReportData) -> Markup | None:
+    """Score histogram and error rates at the threshold."""
+    scores = data.gait
+    if scores is None or not (np.size(scores.wearer) or np.size(scores.others)):
+        return None
+    keys = [
+        swatch(canvas.box(0, 0, 26, 12, "bar-after"), "this wearer, upwards"),
+        swatch(canvas.box(1, 1, 24, 10, "bar-others"), "other people, downwards"),
+        swatch(canvas.line(0, 6, 26, 6, "threshold"), "threshold"),
+    ]
+    picture = figure(
+        "gait",
+        "Gait verification scores",
+        "Histogram: the wearer's scores upwards, other people's downwards, and the threshold.",
+        lambda variant: bars.draw_gait(scores, variant),
+        wide_px=canvas.HALF_PX,
+        keys=keys,
+    )
+    return element("div", picture, _gait_table(scores), class_="pair")
+
+
+def _gait_table(scores: GaitScores) -> Markup:
+    wearer, others = finite(scores.wearer), finite(scores.others)
+    known = bool(np.isfinite(scores.threshold))
+    frr = float(np.mean(wearer < scores.threshold)) if wearer.size and known else np.nan
+    far = float(np.mean(others >= scores.threshold)) if others.size and known else np.nan
+    rows = [
+        ["Walks of the wearer", print_count(wearer.size)],
+        ["Walks of others", print_count(others.size)],
+        ["Threshold", print_value(scores.threshold)],
+        ["Wearer wrongly refused (FRR)", print_share(frr)],
+        ["Others wrongly accepted (FAR)", print_share(far)],
+        ["Median score, wearer", print_value(float(np.median(wearer))) if wearer.size else "–"],
+        ["Median score, others", print_value(float(np.median(others))) if others.size else "–"],
+        ["Others come from", scores.others_from or "–"],
+        ["One score is", scores.probe or "–"],
+    ]
+    return table("At the threshold in use", ("Gait verification", "Value"), rows)
+
+
+def confusion_section(data: ReportData) -> Markup | None:
+    """Confusion table and reliability picture."""
+    confusion = data.confusion
+    if confusion is None or not len(confusion.names):
+        return None
+    reliability = None
+    if confusion.reliability:
+        bins = confusion.reliability
+        reliability = figure(
+            "reliability",
+            "Predicted probability against observed share",
+            "A dot per bin; on the dashed diagonal a probability can be taken at its word.",
+            lambda variant: charts.draw_reliability(bins, variant),
+            wide_px=420,
+            caption="Observed share of stress, upwards. Area of a dot: windows.",
+        )
+    numbers = [_confusion_table(confusion), _reliability_table(confusion) if reliability else None]
+    return element("div", element("div", *numbers), reliability, class_="half")
+
+
+def _confusion_table(confusion: Confusion) -> Markup:
+    counts = np.nan_to_num(clean(confusion.counts), nan=0.0).clip(min=0.0)
+    counts = counts.reshape(len(confusion.names), -1)
+    head = element(
+        "tr",
+        element("td", "", class_="x"),
+        *(element("th", name, scope="col") for name in confusion.names),
+    )
+    body = [
+        element("tr", element("th", name, scope="row"), *_confusion_cells(counts[idx], idx))
+        for idx, name in enumerate(confusion.names)
+    ]
+    caption = "Windows: truth in rows, decision in columns, share of the row below"
+    if confusion.truth_from:
+        caption += f". Truth: {confusion.truth_from}"
+    return element(
+        "div",
+        element(
+            "table",
+            element("caption", caption),
+            element("thead", head),
+            element("tbody", *body),
+            class_="heat",
+        ),
+        class_="scroll",
+    )
+
+
+def _confusion_cells(row: FloatArray, row_idx: int) -> list[Markup]:
+    total = float(row.sum())
+    cells = []
+    for idx, count in enumerate(row.tolist()):
+        share = count / total if total > 0 else np.nan
+        tint = (
+            f"background:color-mix(in srgb,var(--ink) {round(35 * share)}%,var(--card))"
+            if total > 0
+            else None
+        )
+        kind = "hit" if idx == row_idx else None
+        cells.append(
+            element(
+                "td",
+                print_count(round(count)),
+                element("small", print_share(share)),
+                class_=kind,
+                style=tint,
+            )
+        )
+    return cells
+
+
+def _reliability_table(confusion: Confusion) -> Markup:
+    bins = [b for b in confusion.reliability if np.all(np.isfinite(b)) and b[2] > 0]
+    total = sum(n for _, _, n in bins)
+    error = sum(n * abs(observed - predicted) for predicted, observed, n in bins) / max(total, 1)
+    rows = [[f"{p:.2f}", f"{o:.2f}", print_count(int(n))] for p, o, n in bins]
+    caption = f"Reliability: on average {print_value(error, 2)} apart, weighted by windows"
+    return table(caption, ("Predicted", "Observed", "Windows"), rows, kinds=("n", "n", "n"))
+
+
+def baseline_section(data: ReportData) -> Markup | None:
+    """How this wearer at rest differs from the population."""
+    rows = sorted(data.baseline, key=lambda row: -abs(row.shift) if np.isfinite(row.shift) else 1.0)
+    if not rows:
+        return None
+    picture = figure(
+        "baseline",
+        "Shift of this wearer's resting features",
+        "A bar per feature, largest first: wearer minus population, in population spreads.",
+        lambda variant: bars.draw_shift(rows, variant),
+        wide_px=canvas.HALF_PX,
+        caption="0 is the population's centre, 1 its spread.",
+    )
+    heads = ("Feature", "Shift", "Wearer", "Population", "Unit")
+    printed = [
+        [
+            row.name,
+            print_signed(row.shift),
+            print_value(row.wearer),
+            print_value(row.population),
+            row.unit,
+        ]
+        for row in rows
+    ]
+    numbers = table("Largest shift first", heads, printed, kinds=("", "n", "n", "n", ""))
+    return element("div", picture, numbers, class_="pair")
