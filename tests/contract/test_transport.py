@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pytest
 
-from firmware_host.devices import ReplayTransport, encode_chunks
+from firmware_host.devices import ReplayTransport, encode_chunks, open_device
 from firmware_host.errors import LinkClosed, LinkEnded
 from firmware_host.protocol.messages import Block, Channel, Hello, Message, MessageParser
 from firmware_host.transport.base import Transport
@@ -329,3 +329,22 @@ def test_a_chunk_arrives_when_its_last_message_did() -> None:
     block = Block(7, 0, 0, 0, 0, 0, b"ab")
     chunks = list(encode_chunks([(t, block) for t in (0.0, 0.7, 0.75, 0.75, 9.0)]))
     assert [c.arrival_utc for c in chunks] == [0.7, 0.75, 9.0]
+
+
+@pytest.mark.needs_data
+def test_a_real_recording_gives_the_same_chunks_at_any_speed(data_dir) -> None:
+    url = f"replay:{data_dir / 'stress-predict/e4/S05.zip'}"
+    first = None
+    for query in ("", "?speed=max", "?speed=1", "?speed=250"):
+        real = FakeTime()
+        transport = open_device(url + query, monotonic=real.monotonic, sleep=real.sleep)
+        chunks = read_all(transport, timeout_s=0.3)
+        transport.close()
+        first = first or chunks
+        assert chunks == first
+    arrivals_utc = [chunk.arrival_utc for chunk in first]
+    assert arrivals_utc == sorted(arrivals_utc)
+    parser = MessageParser()
+    n_messages = sum(len(parser.feed(chunk.data)) for chunk in first)
+    assert n_messages > 10_000
+    assert parser.decoder.bad_frames == parser.bad_payloads == 0
