@@ -163,6 +163,7 @@ stroke-linejoin:round;stroke-linecap:round}
 .key{display:flex;flex-wrap:wrap;gap:4px 18px;margin:8px 0 0;padding:0;list-style:none;
 font-size:12.5px;color:var(--soft)}
 .key li{display:flex;align-items:center;gap:6px;margin:0}.key svg{width:26px;height:12px;flex:none}
+@media screen and (max-width:1020px){.cards{grid-template-columns:repeat(3,1fr)}}
 @media screen and (max-width:760px){
 main{padding:18px 12px 28px}section{padding:14px 13px 12px;border-radius:10px}
 h1{font-size:22px}.cards{grid-template-columns:1fr 1fr;gap:8px}.cards dd{font-size:18px}
