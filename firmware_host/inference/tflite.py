@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -58,9 +60,10 @@ class TfliteModel:
         # Calls from two threads corrupt the heap of tflite-runtime 2.14.
         self._lock = threading.Lock()
         try:
-            self._interpreter = module.Interpreter(model_path=str(path), num_threads=1)
-            # tflite-runtime applies its fast kernels only here, and only before any runner exists.
-            self._interpreter.allocate_tensors()
+            with _quiet():
+                self._interpreter = module.Interpreter(model_path=str(path), num_threads=1)
+                # tflite-runtime turns its fast kernels on here, if no runner exists yet.
+                self._interpreter.allocate_tensors()
             self._runners, self._signatures = _read_signatures(self._interpreter)
         except (ValueError, RuntimeError) as err:
             received = f"{self._runtime} says: {_first_line(err)}"
@@ -125,6 +128,24 @@ def _try_import(name: str) -> Any | None:
         return importlib.import_module(RUNTIMES[name])
     except ImportError:
         return None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # The runtimes greet on file descriptor 2 whenever a model loads, past every logger; what
+    # goes wrong comes as an exception.
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nothing:  # noqa: PTH123  a descriptor is all we need
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _read_signatures(interpreter: Any) -> tuple[dict[str, Any], dict[str, Signature]]:

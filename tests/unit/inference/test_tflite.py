@@ -89,6 +89,13 @@ def test_no_runtime_loads_when_the_module_is_imported() -> None:
     assert out.stdout.strip() == "[]"
 
 
+def test_nothing_is_printed_when_a_model_loads(
+    runtime: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    TfliteModel(GOLDEN, runtime=runtime).run("infer", x=np.zeros((1, 26), np.float32))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_bytes_are_equal_when_a_fresh_process_goes_on(tmp_path: Path, runtime: str) -> None:
     """20 steps in one piece and 10 + 10 over a restart give the same adapter, bit for bit."""
     script = tmp_path / "steps.py"

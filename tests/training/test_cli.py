@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from training import cli
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (["train", "--data", "/nowhere"], 2, "--data: expected a folder with the datasets"),
+        (["train", "--data", ".", "--hold-out", "S05"], 2, "expected DATASET/PARTICIPANT"),
+        (["check", "--bundle", "/nowhere"], 5, "expected a folder with bundle.toml"),
+    ],
+)
+def test_wrong_option_is_one_line_and_a_code_when_called(
+    arguments: list[str], code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert line in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("verb", [[], ["train"], ["check"]])
+def test_help_is_printed_when_asked(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*verb, "--help"])
+    assert caught.value.code == 0
+    assert "usage: python -m training" in capsys.readouterr().out
+
+
+@pytest.mark.needs_tf
+def test_check_prints_the_largest_difference_when_all_is_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.training.test_export import export
+
+    folder = export(tmp_path)
+    assert cli.main(["check", "--bundle", str(folder)]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["bundle"] == "wrist-0.1.0"
+    assert "stress on tflite-runtime" in result["largest_difference"]
