@@ -14,7 +14,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, cast
 
@@ -31,7 +30,6 @@ STALL_S = 60.0
 # Long enough to flush its truth file, short enough that Ctrl-C feels immediate.
 EXIT_WAIT_S = 2.0
 OPTIONS = ("seed", "scenario", "hours", "recording", "fault", "truth")
-# Values that are files: the child runs in the checkout, so they must not be relative to the caller.
 _FILE_OPTIONS = ("recording", "truth")
 _STDERR_TAIL_BYTES = 4096
 
@@ -189,19 +187,29 @@ def open_simulator(url: DeviceUrl, *, checkout: Path | None = None) -> Simulator
     if not (root / "sim" / "__main__.py").is_file():
         msg = f"{url.text}: no simulator in {root}; it comes with a checkout, not with the package"
         raise LinkError(msg)
-    arguments = simulator_arguments(url.options)
+    arguments = simulator_arguments(url)
     command = [sys.executable, "-m", "sim", "--stdio", *arguments]
     return SimulatorTransport(url.text, command, cwd=root)
 
 
-def simulator_arguments(options: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """Command line of the simulator for a URL's options, in a fixed order."""
-    arguments = []
-    for key in OPTIONS:
-        for value in options.get(key, ()):
-            text = str(Path(value).absolute()) if key in _FILE_OPTIONS else value
-            arguments += [f"--{key}", text]
-    return arguments
+def simulator_arguments(url: DeviceUrl) -> list[str]:
+    """Command line of the simulator for a URL's options, in a fixed order.
+
+    Raises
+    ------
+    ConfigError
+        If another option than ``fault`` is repeated.
+    """
+    values = {key: url.option(key) for key in OPTIONS if key != "fault"}
+    values["fault"] = ",".join(url.options.get("fault", ()))
+    # In one word: a value that starts with a dash is no option.
+    return [f"--{key}={_for_child(key, value)}" for key in OPTIONS if (value := values[key])]
+
+
+def _for_child(key: str, value: str) -> str:
+    # The child runs in the checkout, so a file must not be relative to where the caller is.
+    is_file = key in _FILE_OPTIONS or (key == "scenario" and value.endswith(".toml"))
+    return str(Path(value).absolute()) if is_file else value
 
 
 def _end(child: subprocess.Popen[bytes]) -> int:

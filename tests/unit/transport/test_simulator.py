@@ -148,13 +148,20 @@ def test_closing_ends_the_child_and_is_idempotent(sim) -> None:
 def test_options_become_arguments_in_a_fixed_order(sim) -> None:
     query = "?hours=8&fault=unplug&seed=7&fault=noise&scenario=day"
     link = sim("send(1.0, ' '.join(sys.argv[1:]).encode()); reply()", query)
-    expected = b"--stdio --seed 7 --scenario day --hours 8 --fault unplug --fault noise"
+    expected = b"--stdio --seed=7 --scenario=day --hours=8 --fault=unplug,noise"
     assert link.read(0.0).data == expected
 
 
 def test_files_are_made_absolute_because_the_child_runs_elsewhere() -> None:
-    arguments = simulator_arguments(parse_url("sim:?truth=out.json&recording=/a/b.mcap").options)
-    assert arguments == ["--recording", "/a/b.mcap", "--truth", str(Path("out.json").absolute())]
+    url = parse_url("sim:?truth=out.csv&recording=/a/S05.zip&scenario=mine.toml")
+    here = Path.cwd()
+    expected = [f"--scenario={here}/mine.toml", "--recording=/a/S05.zip", f"--truth={here}/out.csv"]
+    assert simulator_arguments(url) == expected
+
+
+def test_an_option_given_twice_is_refused() -> None:
+    with pytest.raises(ConfigError, match="option seed: expected the option once"):
+        simulator_arguments(parse_url("sim:?seed=1&seed=2"))
 
 
 def test_an_unknown_option_names_the_known_ones() -> None:
