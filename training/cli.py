@@ -1,4 +1,4 @@
-"""``python -m training train | check``: parse, call one function, print."""
+"""``python -m training train | check | loso | evaluate``: parse, call one function, print."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from firmware_host.errors import ConfigError, SignetError
 
-Handler = Callable[[argparse.Namespace], int]
+Handler = Callable[..., int]
+Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+# Verb -> task -> module with `add_arguments(parser)` and `run(arguments) -> dict`.
+TASKS = {
+    "loso": {"stress": "training.stress_loso", "gait": "training.gait_loso"},
+    "evaluate": {"stress": "training.stress_evaluate", "gait": "training.gait_evaluate"},
+}
+TASK_HELP = {
+    "loso": "train without each person in turn and score them: figures for an unseen wearer",
+    "evaluate": "score a bundle through the host's own windows, features and learner",
+}
 
 EXIT_CODES = """\
 exit codes: 0 done, 2 wrong option, 4 data missing or unusable, 5 a model or bundle is not right,
@@ -19,10 +31,14 @@ exit codes: 0 done, 2 wrong option, 4 data missing or unusable, 5 a model or bun
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; an expected failure is one line and its exit code."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args, rest = parser.parse_known_args(argv)
+    # A task brings its own options; for every other verb, an option left over is a mistake.
+    if rest and "task" not in args:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     handler: Handler = args.handler
     try:
-        return handler(args)
+        return handler(args, rest) if "task" in args else handler(args)
     except SignetError as err:
         print(f"error: {err}", file=sys.stderr)
         return err.exit_code
@@ -40,10 +56,34 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_train(verbs)
     _add_check(verbs)
+    for name in TASKS:
+        _add_task_verb(verbs, name)
     return parser
 
 
-def _add_train(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_task_verb(verbs: Verbs, name: str) -> None:
+    verb = verbs.add_parser(name, help=TASK_HELP[name], add_help=False)
+    verb.add_argument("--task", choices=sorted(TASKS[name]))
+    verb.set_defaults(verb=name, handler=_run_task)
+
+
+def _run_task(args: argparse.Namespace, rest: list[str]) -> int:
+    tasks = TASKS[args.verb]
+    parser = argparse.ArgumentParser(
+        prog=f"python -m training {args.verb} --task {args.task or '|'.join(sorted(tasks))}",
+        description=f"{TASK_HELP[args.verb]}; options depend on the task",
+        epilog=EXIT_CODES,
+    )
+    if args.task is None:
+        parser.parse_args([option for option in rest if option in ("-h", "--help")])
+        parser.error(f"expected --task {' or '.join(sorted(tasks))}")
+    module = import_module(tasks[args.task])
+    module.add_arguments(parser)
+    print(json.dumps(module.run(parser.parse_args(rest)), sort_keys=True))
+    return 0
+
+
+def _add_train(verbs: Verbs) -> None:
     verb = verbs.add_parser("train", help="recordings -> models -> a checked bundle")
     verb.add_argument("--data", type=Path, required=True, help="folder with the datasets")
     verb.add_argument("--out", type=Path, help="folder for the bundle (default: models/bundles)")
@@ -59,7 +99,7 @@ def _add_train(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     verb.set_defaults(handler=_train)
 
 
-def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_check(verbs: Verbs) -> None:
     verb = verbs.add_parser("check", help="hashes and golden numbers on every installed runtime")
     verb.add_argument("--bundle", type=Path, default=Path(), help="default: the one that ships")
     verb.set_defaults(handler=_check)

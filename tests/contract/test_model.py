@@ -131,6 +131,23 @@ def test_training_lowers_the_loss_when_repeated(
     assert float(model.run("evaluate", **batch)["loss"][0]) < losses[0]
 
 
+def test_infer_uses_each_group_when_it_was_trained(
+    model: SignatureModel, batch: dict[str, np.ndarray]
+) -> None:
+    """An exported file may infer with the values it was converted with; then learning is vain."""
+    generic = model.run("get_adapter")
+    x = batch["x"][:1]
+    before = model.run("infer", x=x)["logits"]
+    for rates in ([0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]):
+        model.run("set_adapter", **generic)
+        for _ in range(5):
+            model.run("train", **batch, lr=np.array(rates, np.float32), anchor=NO_ANCHOR)
+        after = model.run("infer", x=x)["logits"]
+        assert np.abs(after - before).max() > 0.01
+        probs = model.run("evaluate", **batch)["probs"][:1]
+        np.testing.assert_allclose(model.run("infer", x=x)["probs"], probs, atol=1e-6)
+
+
 def test_evaluate_changes_nothing_when_called(
     model: SignatureModel, batch: dict[str, np.ndarray]
 ) -> None:

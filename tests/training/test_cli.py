@@ -26,12 +26,32 @@ def test_wrong_option_is_one_line_and_a_code_when_called(
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("verb", [[], ["train"], ["check"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["train"], ["check"], ["loso"], ["evaluate"], ["loso", "--task", "stress"]]
+)
 def test_help_is_printed_when_asked(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main([*verb, "--help"])
     assert caught.value.code == 0
     assert "usage: python -m training" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["train", "--data", ".", "--sead", "3"], "unrecognized arguments: --sead 3"),
+        (["loso"], "expected --task gait or stress"),
+        (["loso", "--task", "sleep"], "invalid choice: 'sleep'"),
+        (["loso", "--task", "stress", "--dataset", "moon"], "invalid choice: 'moon'"),
+    ],
+)
+def test_usage_is_shown_when_options_are_wrong(
+    arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
+    assert line in capsys.readouterr().err
 
 
 @pytest.mark.needs_tf
