@@ -113,6 +113,7 @@ def _serve_real_time(args: argparse.Namespace, life: _Life, device: FaultyBoard)
         link = Path(args.pty) if args.pty else None
         port = PtyPort(link, lambda path: print(f"pty {path}", flush=True))
     try:
+        port.plug(plugged=True)
         _write_truth(args, life, start_utc=time.time(), speed=speed)
         serve(device, port, speed=speed)
     finally:

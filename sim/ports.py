@@ -14,6 +14,8 @@ from typing import Protocol
 
 from firmware_host.errors import ConfigError
 
+_MAX_TCP_PORT = 65535
+
 
 class Port(Protocol):
     """The board's end of a real line; nothing here blocks for longer than ``wait`` is told."""
@@ -42,8 +44,9 @@ class Port(Protocol):
 class PtyPort:
     """A pseudo-terminal that any serial program can open by its path.
 
-    The port keeps its own handle on the host's side, so closing and opening it again does not
-    disturb the board. Bytes sent while nobody reads fill the buffers and are then dropped.
+    Unplugged at first. The port keeps its own handle on the host's side, so closing and opening
+    it again does not disturb the board. Bytes sent while nobody reads fill the buffers and are
+    then dropped.
 
     Parameters
     ----------
@@ -59,7 +62,6 @@ class PtyPort:
         self._fds: tuple[int, int] | None = None
         if link is not None and link.exists() and not link.is_symlink():
             raise ConfigError("pty", "a path that is free or a symbolic link", str(link))
-        self.plug(plugged=True)
 
     def wait(self, timeout_s: float) -> None:
         """Wait for bytes from the host."""
@@ -130,19 +132,21 @@ class PtyPort:
 class TcpPort:
     """A raw TCP server on this computer only, for one host at a time.
 
-    What the board sends while no host is connected is lost.
+    Unplugged at first. What the board sends while no host is connected is lost.
     """
 
     def __init__(self, port: int, announce: Callable[[str], None]) -> None:
-        self._plugged = True
+        if not 0 <= port <= _MAX_TCP_PORT:
+            raise ConfigError("tcp", "a port from 0 to 65535", port)
+        self._plugged = False
+        self._announce: Callable[[str], None] | None = announce
         self._client: socket.socket | None = None
         try:
             self._server = socket.create_server(("127.0.0.1", port))
-        except (OSError, OverflowError) as err:
-            raise ConfigError("tcp", "a free port from 0 to 65535", f"{port}: {err}") from err
+        except OSError as err:
+            raise ConfigError("tcp", "a free port", f"{port}: {err.strerror}") from err
         self._server.setblocking(False)
         self.port: int = self._server.getsockname()[1]
-        announce(f"127.0.0.1:{self.port}")
 
     def wait(self, timeout_s: float) -> None:
         """Wait for bytes, or for a host to connect."""
@@ -182,8 +186,11 @@ class TcpPort:
             return len(data)
 
     def plug(self, *, plugged: bool) -> None:
-        """Let hosts connect, or cut the connection."""
+        """Let hosts connect, or cut the connection; the address is told once."""
         self._plugged = plugged
+        if plugged and self._announce is not None:
+            self._announce(f"127.0.0.1:{self.port}")
+            self._announce = None
         if not plugged:
             self._hang_up()
 

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+
+import pytest
+
+from firmware_host.protocol.messages import Command, CommandKind, encode_command
+from sim.__main__ import build_parser, main
+from sim.board import VirtualBoard
+from sim.body import SyntheticBody
+from sim.faults import FaultPlan, FaultyBoard
+from sim.links import END_OF_DAY, Loopback, serve_stdio
+from sim.person import Wearer
+from sim.schedule import load_scenario
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (["--stdio", "--scenario", "nope"], 2, "scenario"),
+        (["--stdio", "--fault", "melt=1"], 2, "fault"),
+        (["--stdio", "--seed", "-1"], 2, "seed"),
+        (["--stdio", "--hours", "nan"], 2, "hours"),
+        (["--stdio", "--speed", "2"], 2, "speed"),
+        (["--stdio", "--drift-ppm", "1e9"], 2, "drift"),
+        (["--tcp", "0", "--speed", "0"], 2, "speed"),
+        (["--tcp", "99999"], 2, "tcp"),
+        (["--stdio", "--recording", "nothing.zip"], 4, "nothing.zip"),
+        (["--stdio", "--recording", "x.zip", "--scenario", "day"], 2, "recording"),
+        (["--stdio", "--truth", "no/such/folder.csv"], 8, "truth"),
+    ],
+)
+def test_mistake_is_one_line_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, word: str
+) -> None:
+    assert main(arguments) == code
+    err = capsys.readouterr().err
+    assert err.startswith("sim: ")
+    assert err.count("\n") == 1
+    assert word in err
+
+
+def test_exactly_one_line_must_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["--stdio", "--tcp", "0"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 2
+    capsys.readouterr()
+
+
+def test_pty_refuses_to_replace_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    precious = tmp_path / "thesis.txt"
+    precious.write_text("x")
+    assert main(["--pty", str(precious)]) == 2
+    assert "link" in capsys.readouterr().err
+    assert precious.read_text() == "x"
+
+
+def test_every_option_has_help() -> None:
+    assert all(action.help for action in build_parser()._actions)
+
+
+def _device(short_bytes: int = 0) -> FaultyBoard:
+    schedule = load_scenario("short").lasting(20 / 3600)
+    board = VirtualBoard(SyntheticBody(Wearer(schedule, seed=2)), seed=2)
+    return FaultyBoard(board, FaultPlan(short_bytes=short_bytes), seed=2)
+
+
+def _split(output: bytes) -> list[tuple[float, bytes]]:
+    chunks, at = [], 0
+    while at < len(output):
+        arrival_utc, n = struct.unpack_from("<dI", output, at)
+        at += 12
+        if n == END_OF_DAY:
+            assert at == len(output)
+            break
+        chunks.append((arrival_utc, output[at : at + n]))
+        at += n
+    return chunks
+
+
+def test_stdio_sends_a_chunk_a_second_and_says_when_the_day_ends() -> None:
+    sink = io.BytesIO()
+    serve_stdio(_device(), start_utc=100.0, source=io.BytesIO(bytes(4 * 40)), sink=sink)
+    chunks = _split(sink.getvalue())
+    assert [t for t, _ in chunks] == [100.0 + i for i in range(1, 21)]
+    assert b"".join(data for _, data in chunks) == _device().advance(1e6)
+
+
+def test_stdio_hands_commands_to_the_board() -> None:
+    order = encode_command(Command(CommandKind.CUE, 1, token=9), seq=0)
+    replies = bytes(4) + struct.pack("<I", len(order)) + order + bytes(4 * 40)
+    device = _device()
+    serve_stdio(device, start_utc=0.0, source=io.BytesIO(replies), sink=io.BytesIO())
+    assert [(c.t_s, c.pattern) for c in device.board.counters.cues] == [(2.0, 1)]
+
+
+def test_stdio_stops_when_the_parent_leaves() -> None:
+    sink = io.BytesIO()
+    serve_stdio(_device(), start_utc=0.0, source=io.BytesIO(bytes(4 * 3)), sink=sink)
+    assert len(_split(sink.getvalue())) == 4
+
+
+def test_loopback_reads_are_short_when_asked() -> None:
+    link = Loopback(_device(short_bytes=10), start_utc=0.0)
+    pieces = []
+    with pytest.raises(EOFError):
+        while True:
+            pieces.append(link.read())
+    sizes = [len(p.data) for p in pieces if p is not None]
+    assert max(sizes) == 10
+    assert sum(sizes) == len(_device().advance(1e6))
