@@ -1,0 +1,81 @@
+"""A file that only grows, and in whole pieces."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from firmware_host.errors import RecordingError, StorageError
+
+
+class AppendFile:
+    """A new file to append to; what was appended stays, whatever happens next.
+
+    The file is private to its owner: recordings are body signals. `append` writes all of a piece
+    or, if the disk is full, takes back what it wrote of it, so that the file always ends where a
+    piece ended.
+
+    Raises
+    ------
+    RecordingError
+        If the file exists: nothing is ever overwritten.
+    StorageError
+        If it cannot be made or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size_bytes = 0
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            self._fd = os.open(path, flags, 0o600)
+        except FileExistsError as err:
+            raise RecordingError(path, "a new file name", "a file that is already there") from err
+        except OSError as err:
+            raise StorageError(f"{path}: cannot make the recording ({err.strerror})") from err
+        self._sync_folder()
+
+    def append(self, piece: bytes) -> None:
+        """Write one piece to the end of the file."""
+        rest = memoryview(piece)
+        try:
+            while rest:
+                rest = rest[self._write(rest) :]
+        except OSError as err:
+            self._take_back()
+            raise StorageError(
+                f"{self.path}: cannot write ({err.strerror}); recording stopped, "
+                f"the first {self.size_bytes} bytes are kept: free some space"
+            ) from err
+        self.size_bytes += len(piece)
+
+    def sync(self) -> None:
+        """Have the system put everything on the disk itself, against power loss."""
+        try:
+            os.fsync(self._fd)
+        except OSError as err:
+            raise StorageError(f"{self.path}: cannot write ({err.strerror})") from err
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _write(self, data: memoryview) -> int:
+        return os.write(self._fd, data)
+
+    def _take_back(self) -> None:
+        try:
+            os.ftruncate(self._fd, self.size_bytes)
+        except OSError:
+            # The cut piece stays; readers stop before it.
+            return
+
+    def _sync_folder(self) -> None:
+        """Without this a power cut may lose the file's name."""
+        fd = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)

@@ -1,0 +1,40 @@
+"""What every recording can do, whatever file it lies in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from firmware_host.protocol.messages import Hello, Message
+from firmware_host.recording.labels import Label
+
+
+class RecordingReader(Protocol):
+    """One recording: messages of a board and the host times (UNIX seconds) they arrived at."""
+
+    @property
+    def hello(self) -> Hello:
+        """What the board said of itself first."""
+        ...
+
+    @property
+    def start_utc(self) -> float:
+        """When the first message arrived."""
+        ...
+
+    @property
+    def duration_s(self) -> float:
+        """From the first to the last arrival."""
+        ...
+
+    def messages(self) -> Iterator[tuple[float, Message]]:
+        """(arrival_utc, message) in the order of arrival; the same each time it is called."""
+        ...
+
+    def labels(self) -> list[Label]:
+        """Labels the recording carries itself, in order of time; often none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file; may be called twice."""
+        ...

@@ -1,0 +1,218 @@
+"""Label files: which stretches of a recording were stress and which were rest.
+
+Two layouts, told apart by the header row; both may be gzipped:
+
+- ours, ``start_utc,end_utc,label[,participant]``: UNIX seconds or ISO 8601 (UTC unless it says
+  otherwise), label ``stress`` or ``rest``;
+- the Stress-Predict study's ``Participant,HR,respr,Time(sec),Label``: one row a second, label 1 for
+  stress and 0 for rest. Consecutive seconds with one label become one stretch.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import math
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from firmware_host.errors import LabelError
+
+STRESS = "stress"
+REST = "rest"
+LABELS = (STRESS, REST)
+OURS_HEADER = ("start_utc", "end_utc", "label")
+PER_SECOND_HEADER = ("Participant", "HR", "respr", "Time(sec)", "Label")
+_PER_SECOND_LABELS = {"0": REST, "1": STRESS}
+# Ten years of seconds are 300 MB of rows; a year of one wearer's is far below this.
+_MAX_TEXT_BYTES = 100_000_000
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A stretch of time and what it was; ``source`` says who said it."""
+
+    t_start_utc: float
+    t_end_utc: float
+    label: str
+    source: str
+    participant: str | None = None
+
+
+def participant_of(recording: str | Path) -> str | None:
+    """Participant a recording's file name speaks of: its last digits, so ``S05.zip`` is ``5``."""
+    digits = re.findall(r"\d+", Path(recording).stem)
+    return str(int(digits[-1])) if digits else None
+
+
+def read_labels(
+    path: str | Path, *, participant: str | None, start_utc: float, end_utc: float
+) -> list[Label]:
+    """Labels of one person within ``[start_utc, end_utc]``, clipped to it, in order of time.
+
+    Parameters
+    ----------
+    path
+        The label file.
+    participant
+        Whose labels, as `participant_of` gives it; None if the recording does not say, which only a
+        file about a single person can answer.
+
+    Raises
+    ------
+    LabelError
+        If the file is of another layout, empty, about somebody else, about another time, or says
+        two things of one moment. The message names rows, never people.
+    """
+    where = str(path)
+    rows = _read_rows(Path(path))
+    header = tuple(cell.strip() for cell in next(rows, (0, []))[1])
+    if header[:3] == OURS_HEADER and header[3:] in {(), ("participant",)}:
+        labels = [_parse_ours(row, n, where, len(header)) for n, row in rows]
+    elif header == PER_SECOND_HEADER:
+        labels = list(_parse_per_second(rows, where))
+    else:
+        expected = f"{','.join(OURS_HEADER)}[,participant] or {','.join(PER_SECOND_HEADER)}"
+        _refuse(where, f"a header row {expected}", f"{','.join(header)[:80]!r}")
+    mine = _of_person(labels, participant, where)
+    merged = _merge(sorted(mine, key=lambda x: (x.t_start_utc, x.t_end_utc)), where)
+    return _within(merged, start_utc, end_utc, where)
+
+
+def _refuse(where: str, expected: str, received: str) -> NoReturn:
+    msg = f"{where}: expected {expected}, got {received}"
+    raise LabelError(msg)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        if data[:2] == _GZIP_MAGIC:
+            with gzip.open(io.BytesIO(data)) as stream:
+                data = stream.read(_MAX_TEXT_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except OSError as err:
+        reason = err.strerror or "a damaged gzip file"
+        raise LabelError(f"{path}: expected a label file, got none ({reason})") from err
+    except (EOFError, zlib.error) as err:
+        raise LabelError(f"{path}: expected a complete gzip file, got a cut one") from err
+    except UnicodeDecodeError as err:
+        raise LabelError(f"{path}: expected UTF-8 text, got byte {err.start} of no text") from err
+    if len(data) > _MAX_TEXT_BYTES:
+        _refuse(str(path), f"at most {_MAX_TEXT_BYTES} bytes of text", "more")
+    return text
+
+
+def _read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(row number, cells) of every row that is not blank."""
+    reader = csv.reader(io.StringIO(_read_text(path), newline=""))
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield reader.line_num, row
+    except csv.Error as err:
+        raise LabelError(f"{path}: expected CSV, got a broken row {reader.line_num}") from err
+
+
+def _parse_ours(row: list[str], n: int, where: str, n_cells: int) -> Label:
+    cells = [cell.strip() for cell in row]
+    if len(cells) != n_cells:
+        _refuse(where, f"{n_cells} cells in row {n}", f"{len(cells)}")
+    start, end = _parse_time(cells[0], n, where), _parse_time(cells[1], n, where)
+    if not start < end:
+        _refuse(where, f"start_utc before end_utc in row {n}", f"{cells[0]!r} and {cells[1]!r}")
+    if cells[2] not in LABELS:
+        _refuse(where, f"label stress or rest in row {n}", repr(cells[2][:20]))
+    return Label(start, end, cells[2], "file", _person(cells[3]) if n_cells > 3 else None)
+
+
+def _parse_time(cell: str, n: int, where: str) -> float:
+    try:
+        seconds = float(cell)
+    except ValueError:
+        seconds = _parse_iso(cell)
+    if not math.isfinite(seconds):
+        _refuse(where, f"UNIX seconds or ISO 8601 in row {n}", repr(cell[:40]))
+    return seconds
+
+
+def _parse_iso(cell: str) -> float:
+    try:
+        moment = datetime.fromisoformat(cell)
+    except ValueError:
+        return math.nan
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _parse_per_second(rows: Iterable[tuple[int, list[str]]], where: str) -> Iterator[Label]:
+    for n, row in rows:
+        label = (
+            _PER_SECOND_LABELS.get(row[4].strip()) if len(row) == len(PER_SECOND_HEADER) else None
+        )
+        if label is None:
+            _refuse(where, f"{len(PER_SECOND_HEADER)} cells and label 0 or 1 in row {n}", "another")
+        start = _parse_time(row[3], n, where)
+        yield Label(start, start + 1.0, label, "file", _person(row[0]))
+
+
+def _person(cell: str) -> str:
+    """`5`, `05` and `S05` are one person."""
+    return participant_of(cell) or cell.strip()
+
+
+def _of_person(labels: Sequence[Label], participant: str | None, where: str) -> list[Label]:
+    if not labels:
+        _refuse(where, "at least one row of labels", "none")
+    people = {label.participant for label in labels}
+    if people == {None}:
+        return list(labels)
+    if participant is None:
+        if len(people) > 1:
+            _refuse(
+                where,
+                "labels of one person or a recording named after one",
+                f"{len(people)} people",
+            )
+        return list(labels)
+    mine = [label for label in labels if label.participant == _person(participant)]
+    if not mine:
+        _refuse(where, "labels of the person in this recording", "only other people's")
+    return mine
+
+
+def _merge(labels: Sequence[Label], where: str) -> list[Label]:
+    """Touching stretches of one label joined; a moment with two labels is refused."""
+    merged: list[Label] = []
+    for label in labels:
+        last = merged[-1] if merged else None
+        if last is None or label.t_start_utc > last.t_end_utc:
+            merged.append(label)
+        elif label.label == last.label:
+            merged[-1] = replace(last, t_end_utc=max(last.t_end_utc, label.t_end_utc))
+        elif label.t_start_utc < last.t_end_utc:
+            moment = datetime.fromtimestamp(label.t_start_utc, UTC).isoformat()
+            _refuse(where, "one label for each moment", f"stress and rest at {moment}")
+        else:
+            merged.append(label)
+    return merged
+
+
+def _within(labels: Sequence[Label], start_utc: float, end_utc: float, where: str) -> list[Label]:
+    inside = [
+        replace(x, t_start_utc=max(x.t_start_utc, start_utc), t_end_utc=min(x.t_end_utc, end_utc))
+        for x in labels
+        if x.t_start_utc < end_utc and x.t_end_utc > start_utc
+    ]
+    if not inside:
+        nearest_s = min(max(x.t_start_utc - end_utc, start_utc - x.t_end_utc) for x in labels)
+        _refuse(
+            where, "labels of the time of this recording", f"none nearer than {nearest_s:.0f} s"
+        )
+    return inside

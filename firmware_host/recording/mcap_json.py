@@ -1,0 +1,177 @@
+"""Messages as JSON, and the way back without loss; what the fields are: mcap_schemas.py."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from firmware_host.protocol.messages import (
+    Ack,
+    AckResult,
+    Block,
+    Channel,
+    Command,
+    CommandKind,
+    Event,
+    EventKind,
+    Hello,
+    Message,
+    Mismatch,
+    Ping,
+    Pong,
+)
+from firmware_host.recording.labels import Label
+from firmware_host.recording.mcap_schemas import HEADER_FIELDS, HELLO, RAW_BLOCK, raw_names
+
+LABEL_TOPIC = "/label"
+MARKER_TOPIC = "/marker"
+
+_STRUCT_CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I"}
+# Type of the message, topic, schema name.
+_PLAIN: dict[type, tuple[str, str]] = {
+    Hello: ("/board/hello", HELLO),
+    Event: ("/board/event", "signet.Event"),
+    Pong: ("/board/pong", "signet.Pong"),
+    Ack: ("/board/ack", "signet.Ack"),
+    Mismatch: ("/board/mismatch", "signet.Mismatch"),
+    Ping: ("/host/ping", "signet.Ping"),
+    Command: ("/host/command", "signet.Command"),
+}
+
+
+def topic_and_schema(message: Message) -> tuple[str, str]:
+    """Where a message other than a block goes."""
+    return _PLAIN[type(message)]
+
+
+def sample_topic(channel: Channel) -> str:
+    """Topic of a channel's blocks."""
+    return f"/sensor/{channel.name}"
+
+
+def raw_topic(block: Block) -> str:
+    """Topic of blocks whose layout no HELLO has told."""
+    return f"/sensor/stream-{block.stream}"
+
+
+def channel_metadata(channel: Channel) -> dict[str, str]:
+    """Describe a channel for a viewer: how raw counts become units."""
+    return {name: str(value) for name, value in asdict(channel).items()}
+
+
+def is_countable(channel: Channel, block: Block) -> bool:
+    """Whether the block can be written as numbers: whole samples of an integer type."""
+    return channel.dtype in _STRUCT_CODES and len(block.data) % channel.sample_bytes == 0
+
+
+def encode_samples(channel: Channel, block: Block) -> bytes:
+    """Write a block as JSON with one list of raw counts for each axis."""
+    code = _STRUCT_CODES[channel.dtype]
+    n_values = len(block.data) // struct.calcsize(code)
+    raw = list(struct.unpack(f"<{n_values}{code}", block.data))
+    axes = ",".join(
+        f'"{name}":{raw[i :: channel.axes]}' for i, name in enumerate(raw_names(channel.axes))
+    )
+    return f"{{{_header(block)},{axes}}}".encode()
+
+
+def sample_decoder(metadata: dict[str, str]) -> Callable[[bytes], Block]:
+    """Way back from `encode_samples` for one channel, by the metadata the file carries."""
+    code, axes = _STRUCT_CODES[metadata["dtype"]], int(metadata["axes"])
+    names = raw_names(axes)
+
+    def decode(payload: bytes) -> Block:
+        fields = json.loads(payload)
+        columns = [fields[name] for name in names]
+        values = columns[0] if axes == 1 else [v for row in zip(*columns, strict=True) for v in row]
+        data = struct.pack(f"<{len(values)}{code}", *values)
+        session, stream, seq, ticks_us, dropped, idx = [fields[name] for name in HEADER_FIELDS]
+        return Block(session, stream, seq, ticks_us, dropped, idx, data)
+
+    return decode
+
+
+def encode_raw(block: Block) -> bytes:
+    """Write a block as JSON with its bytes in base64."""
+    return f'{{{_header(block)},"data":"{base64.b64encode(block.data).decode()}"}}'.encode()
+
+
+def encode_plain(message: Message) -> bytes:
+    """Write any message but a block as JSON."""
+    return _dump(asdict(message))
+
+
+def encode_label(label: Label) -> bytes:
+    """Write a label as JSON."""
+    return _dump(asdict(label))
+
+
+def encode_marker(text: str) -> bytes:
+    """Write a note made while recording as JSON."""
+    return _dump({"text": text})
+
+
+def decode_label(payload: bytes) -> Label:
+    """Way back from `encode_label`."""
+    return Label(**json.loads(payload))
+
+
+def decode_marker(payload: bytes) -> str:
+    """Way back from `encode_marker`."""
+    return str(json.loads(payload)["text"])
+
+
+def decode_hello(payload: bytes) -> Hello:
+    """Way back for HELLO."""
+    fields = json.loads(payload)
+    channels = tuple(Channel(**channel) for channel in fields.pop("channels"))
+    return Hello(channels=channels, **fields)
+
+
+def _decode_raw(payload: bytes) -> Block:
+    fields = json.loads(payload)
+    fields["data"] = base64.b64decode(fields["data"], validate=True)
+    return Block(**fields)
+
+
+def _decode_event(payload: bytes) -> Event:
+    fields = json.loads(payload)
+    return Event(**{**fields, "kind": EventKind(fields["kind"])})
+
+
+def _decode_ack(payload: bytes) -> Ack:
+    fields = json.loads(payload)
+    return Ack(**{**fields, "result": AckResult(fields["result"])})
+
+
+def _decode_command(payload: bytes) -> Command:
+    fields = json.loads(payload)
+    return Command(**{**fields, "kind": CommandKind(fields["kind"])})
+
+
+DECODERS: dict[str, Callable[[bytes], Message]] = {
+    RAW_BLOCK: _decode_raw,
+    HELLO: decode_hello,
+    "signet.Event": _decode_event,
+    "signet.Pong": lambda payload: Pong(**json.loads(payload)),
+    "signet.Ack": _decode_ack,
+    "signet.Mismatch": lambda payload: Mismatch(**json.loads(payload)),
+    "signet.Ping": lambda payload: Ping(**json.loads(payload)),
+    "signet.Command": _decode_command,
+}
+"""Schema name -> way back, for every message whose layout does not depend on a channel."""
+
+
+def _header(block: Block) -> str:
+    return (
+        f'"session":{block.session},"stream":{block.stream},"seq":{block.seq},'
+        f'"ticks_us":{block.ticks_us},"dropped":{block.dropped},"sample_idx":{block.sample_idx}'
+    )
+
+
+def _dump(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
