@@ -26,6 +26,8 @@ ACC_FALLBACK = (-2.5, -1.8, -2.0)
 FLOOR_MS2 = 0.03
 # Fewer complete seconds than this say nothing about a minute.
 MIN_SECONDS = 10
+# Tells exercise from desk work better than mean, median or any higher quantile.
+SUSTAINED_SHARE = 0.25
 
 
 class SecondsTrack:
@@ -86,7 +88,10 @@ def _summary(block: FloatArray) -> tuple[float, float, float, float]:
 
 
 def acc_features(seconds: FloatArray) -> tuple[tuple[float, float, float], float]:
-    """The three movement features of a window and its mean movement in m/s².
+    """The three movement features of a window and its sustained movement in m/s².
+
+    Sustained movement is the lower quartile of the seconds: exercise keeps it up, a gesture or a
+    change of posture does not.
 
     Parameters
     ----------
@@ -105,10 +110,11 @@ def acc_features(seconds: FloatArray) -> tuple[tuple[float, float, float], float
     turns = turns[np.isfinite(turns)]
     mean = float(good.mean())
     turn = float(turns.mean()) if len(turns) else 0.0
-    peak = sorted_quantile(np.sort(good), 0.9)
+    ordered = np.sort(good)
+    peak = sorted_quantile(ordered, 0.9)
     features = (
         math.log(mean + FLOOR_MS2),
         math.log(peak + FLOOR_MS2),
         math.log(turn + FLOOR_MS2),
     )
-    return features, mean
+    return features, sorted_quantile(ordered, SUSTAINED_SHARE)

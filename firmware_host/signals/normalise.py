@@ -76,11 +76,7 @@ class BaselineEstimator:
 
 def feature_trust(quality: Mapping[str, float]) -> FloatArray:
     """(26,) factors in 0..1 by the quality of each feature's channel; quality itself counts."""
-    values = np.array([quality.get(name, 0.0) for name in CHANNELS])
-    ramp = np.clip((values - RAMP_FROM) / (RAMP_TO - RAMP_FROM), 0.0, 1.0)
-    trust: FloatArray = ramp[_CHANNEL_IDX]
-    trust[_QUALITY_IDX] = 1.0
-    return trust
+    return _trust(np.array([[quality.get(name, 0.0) for name in CHANNELS]]))[0]
 
 
 def normalise(
@@ -104,7 +100,28 @@ def normalise(
     -------
     (26,) finite, within -clip..clip.
     """
+    row = np.array([[quality.get(name, 0.0) for name in CHANNELS]])
+    return normalise_rows(features[None, :], row, baseline, spread, clip=clip)[0]
+
+
+def normalise_rows(
+    features: NDArray[np.float32],
+    quality: FloatArray,
+    baseline: Baseline,
+    spread: FloatArray,
+    *,
+    clip: float = CLIP,
+) -> NDArray[np.float32]:
+    """The same for many windows: (n, 26) features and (n, 4) qualities in the order `CHANNELS`."""
     deviation = features.astype(np.float64) - baseline.center
     z = deviation / (0.5 * baseline.scale + 0.5 * spread)
     z = np.clip(np.where(np.isfinite(z), z, 0.0), -clip, clip)
-    return (z * feature_trust(quality)).astype(np.float32)
+    return (z * _trust(quality)).astype(np.float32)
+
+
+def _trust(quality: FloatArray) -> FloatArray:
+    """(n, 26) from (n, 4)."""
+    ramp = np.clip((quality - RAMP_FROM) / (RAMP_TO - RAMP_FROM), 0.0, 1.0)
+    trust: FloatArray = ramp[:, _CHANNEL_IDX]
+    trust[:, _QUALITY_IDX] = 1.0
+    return trust

@@ -50,7 +50,7 @@ class StressWindow:
     """One minute, seen from its end.
 
     `features` (26,) in the order of `FEATURE_NAMES`, always finite; `quality` by channel in 0..1,
-    0 for a channel the board does not have; `motion` the mean movement in m/s²; `missing` the
+    0 for a channel the board does not have; `motion` the sustained movement in m/s²; `missing` the
     share of samples absent in the worst channel.
     """
 

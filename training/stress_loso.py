@@ -1,0 +1,246 @@
+"""Leave-one-subject-out evaluation of the generic stress detector.
+
+    python -m training loso --task stress --dataset stress-predict --data DIR --json OUT
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from firmware_host.errors import RecordingError
+from training import time_control
+from training.datasets import physionet, stress_predict
+from training.datasets.stress_windows import load_windows
+from training.metrics import PersonScore, score_person, summarise
+from training.splits import check_apart, leave_one_out
+from training.stress_people import BaselineKind, Person, people_of
+from training.stress_score import Detector, Scored, fit_detector
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from training.datasets.base import Session
+
+DATASETS = {stress_predict.NAME: stress_predict.sessions, physionet.NAME: physionet.sessions}
+DEFAULT_SEED = 20261121
+
+
+@dataclass(frozen=True)
+class StressData:
+    """People by dataset: laboratory sessions (rest and stress) and exercise sessions."""
+
+    lab: dict[str, list[Person]]
+    exercise: list[Person]
+
+    def everyone(self) -> list[Person]:
+        """All laboratory sessions of all datasets."""
+        return [person for people in self.lab.values() for person in people]
+
+
+def load_people(
+    data_dir: Path,
+    *,
+    cache_dir: Path | None = None,
+    baseline: BaselineKind = "guided",
+    only: str | None = None,
+    hold_out: frozenset[str] = frozenset(),
+) -> StressData:
+    """People of every stress dataset under `data_dir` (of `only` that one if it is given).
+
+    `hold_out` names people ("dataset/participant") whose sessions are not even opened.
+    """
+    lab: dict[str, list[Person]] = {}
+    exercise: list[Person] = []
+    for name, list_sessions in DATASETS.items():
+        if only not in (None, name) or not _is_there(Path(data_dir), name, only):
+            continue
+        sessions = [s for s in list_sessions(Path(data_dir)) if s.person not in hold_out]
+        people = _people(sessions, cache_dir, baseline)
+        lab[name] = [p for p in people if p.kind == "stress" and _has_both_classes(p)]
+        exercise += [p for p in people if p.kind != "stress"]
+    return StressData(lab, exercise)
+
+
+def leave_each_out(
+    test: Sequence[Person],
+    others: Sequence[Person],
+    *,
+    seed: int,
+    exercise: Sequence[Person] = (),
+    shuffle: bool = False,
+) -> tuple[list[Scored], list[Scored]]:
+    """Score each test person (and their exercise sessions) by a detector trained on the rest.
+
+    `others` are always in training: people of another dataset.
+    """
+    by_name = {person.person: person for person in test}
+    lab, moving = [], []
+    for train_names, name in leave_one_out(list(by_name)):
+        train = [by_name[n] for n in train_names] + list(others)
+        detector = _apart(train, [by_name[name]], seed=seed, shuffle=shuffle)
+        lab.append(Scored(by_name[name], detector.probability(by_name[name])))
+        moving += [Scored(p, detector.probability(p)) for p in exercise if p.person == name]
+    return lab, moving
+
+
+def run_loso(
+    data_dir: Path,
+    dataset: str,
+    *,
+    cache_dir: Path | None = None,
+    seed: int = DEFAULT_SEED,
+    shuffle: bool = False,
+    variants: bool = True,
+) -> dict:
+    """Leave-one-subject-out figures of one dataset, as they would be for an unseen wearer.
+
+    The recipe is the one that ships: when the other dataset is beside this one its people are in
+    every training set (`trained_with`), which the `own_set_only` variant leaves out.
+
+    Parameters
+    ----------
+    shuffle
+        Train on shuffled labels: every figure must fall to chance.
+    variants
+        Also report training within the dataset, the unlabelled baseline and cross-dataset.
+
+    Returns
+    -------
+    dict of plain values: balanced_accuracy, balanced_accuracy_sd, worst, macro_f1, auc,
+    time_only_balanced_accuracy, participants (one dict each), and `variants`.
+    """
+    data = load_people(data_dir, cache_dir=cache_dir)
+    test = data.lab.get(dataset, [])
+    if not test:
+        raise RecordingError(data_dir, f"recordings of {dataset} with labels", "none")
+    others = [p for name, people in data.lab.items() if name != dataset for p in people]
+    lab, _ = leave_each_out(test, others, seed=seed, shuffle=shuffle)
+    scores = [scored.score() for scored in lab]
+    clock = time_only_scores(test)
+    result = {
+        "task": "stress",
+        "dataset": dataset,
+        "protocol": "leave-one-subject-out, resting baseline guided, causal, 60-s windows",
+        "trained_with": sorted(name for name in data.lab if name != dataset and data.lab[name]),
+        "seed": seed,
+        "shuffled_labels": shuffle,
+        **summarise(scores).as_dict(),
+        "time_only_balanced_accuracy": summarise(clock).balanced_accuracy,
+        "participants": [_as_dict(score) for score in scores],
+    }
+    if variants:
+        result["variants"] = _variants(
+            data_dir, dataset, data, cache_dir=cache_dir, seed=seed, shuffle=shuffle
+        )
+    return result
+
+
+def time_only_scores(people: Sequence[Person]) -> list[PersonScore]:
+    """The clock's score on each person, its table made from the other people."""
+    scores = []
+    for person in people:
+        table = time_control.time_table([p for p in people if p is not person])
+        mask = (person.y == 0) | (person.y == 1)
+        p = time_control.probability(table, person.t_end_s[mask])
+        scores.append(score_person(person.person, person.y[mask], p, 0.5))
+    return scores
+
+
+def cross_dataset(
+    train: Sequence[Person], test: Sequence[Person], *, seed: int, shuffle: bool = False
+) -> list[PersonScore]:
+    """Score every person of one dataset by a detector trained on another."""
+    detector = _apart(train, test, seed=seed, shuffle=shuffle)
+    return [Scored(p, detector.probability(p)).score() for p in test]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `loso --task stress`."""
+    parser.add_argument("--dataset", required=True, choices=sorted(DATASETS))
+    parser.add_argument("--data", required=True, type=Path, help="folder that holds the datasets")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--cache", type=Path, help="folder for computed windows")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--shuffle", action="store_true", help="shuffled-label control")
+
+
+def run(arguments: argparse.Namespace) -> dict:
+    """Run the command; the figures are returned and, with --json, written."""
+    result = run_loso(
+        arguments.data,
+        arguments.dataset,
+        cache_dir=arguments.cache,
+        seed=arguments.seed,
+        shuffle=arguments.shuffle,
+    )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _variants(
+    data_dir: Path,
+    dataset: str,
+    data: StressData,
+    *,
+    cache_dir: Path | None,
+    seed: int,
+    shuffle: bool,
+) -> dict:
+    test = data.lab[dataset]
+    own, _ = leave_each_out(test, [], seed=seed, shuffle=shuffle)
+    found = {"own_set_only": _brief([s.score() for s in own])}
+    for name, people in data.lab.items():
+        if name != dataset and people:
+            scores = cross_dataset(people, test, seed=seed, shuffle=shuffle)
+            found[f"trained_on_{name}"] = _brief(scores)
+    loose = load_people(data_dir, cache_dir=cache_dir, baseline="unlabelled")
+    others = [p for name, people in loose.lab.items() if name != dataset for p in people]
+    lab, _ = leave_each_out(loose.lab[dataset], others, seed=seed, shuffle=shuffle)
+    found["unlabelled_baseline"] = _brief([s.score() for s in lab])
+    return found
+
+
+def _apart(
+    train: Sequence[Person], test: Sequence[Person], *, seed: int, shuffle: bool
+) -> Detector:
+    """Fit only after the leak check passed."""
+    everything = [p.keys(p.y >= 0) for p in train]
+    check_apart(
+        (key for keys in everything for key in keys),
+        (key for p in test for key in p.keys(p.y >= 0)),
+    )
+    return fit_detector(train, seed=seed, shuffle=shuffle)
+
+
+def _people(
+    sessions: Sequence[Session], cache_dir: Path | None, baseline: BaselineKind
+) -> list[Person]:
+    return people_of(load_windows(sessions, cache_dir=cache_dir), baseline=baseline)
+
+
+def _has_both_classes(person: Person) -> bool:
+    return bool((person.y == 0).any() and (person.y == 1).any())
+
+
+def _is_there(data_dir: Path, name: str, only: str | None) -> bool:
+    """Whether the dataset is under the folder, or is the folder."""
+    marks = {stress_predict.NAME: "e4", physionet.NAME: "stress"}
+    return only == name or (data_dir / name).is_dir() or (data_dir / marks[name]).is_dir()
+
+
+def _brief(scores: Sequence[PersonScore]) -> dict:
+    return summarise(scores).as_dict()
+
+
+def _as_dict(score: PersonScore) -> dict:
+    return {
+        name: (None if isinstance(value, float) and np.isnan(value) else value)
+        for name, value in ((n, getattr(score, n)) for n in score.__slots__)
+    }

@@ -1,0 +1,129 @@
+"""Participants ready to learn from: windows normalised to each one's own rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from firmware_host.signals.normalise import CLIP, Baseline, BaselineEstimator, normalise_rows
+from firmware_host.signals.stress import CHANNELS, WINDOW_S
+from training.datasets.base import EXERCISE, REST, STRESS
+from training.splits import WindowKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from training.datasets.stress_windows import SessionWindows
+
+BaselineKind = Literal["guided", "unlabelled"]
+# The unlabelled baseline: still, well-measured windows from the first ten minutes.
+UNLABELLED_UNTIL_S = 600.0
+MIN_QUALITY = 0.5
+STILL_SHARE = 0.5
+MIN_BASELINE_WINDOWS = 6
+
+
+@dataclass(frozen=True)
+class Person:
+    """One session of one participant.
+
+    Shapes: `raw` (n, 26) features, `quality` (n, 4), `motion`, `t_end_s` (n,), `y` (n,) 1 stress,
+    0 rest, 2 exercise, -1 unscored.
+    """
+
+    person: str
+    kind: str
+    content_sha256: str
+    raw: NDArray[np.float32]
+    quality: NDArray[np.float64]
+    motion: NDArray[np.float64]
+    t_end_s: NDArray[np.float64]
+    y: NDArray[np.int64]
+    stage: NDArray[np.int64]
+    baseline: Baseline
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        return self.person.split("/", 1)[0]
+
+    def z(self, spread: NDArray[np.float64], *, clip: float = CLIP) -> NDArray[np.float32]:
+        """(n, 26) model inputs of every window, by the code that ships."""
+        return normalise_rows(self.raw, self.quality, self.baseline, spread, clip=clip)
+
+    def keys(self, mask: NDArray[np.bool_]) -> list[WindowKey]:
+        """What the chosen windows are made of, for the leak check."""
+        return [
+            WindowKey(self.person, self.content_sha256, t - WINDOW_S, t) for t in self.t_end_s[mask]
+        ]
+
+
+def people_of(
+    sessions: Sequence[SessionWindows], *, baseline: BaselineKind = "guided"
+) -> list[Person]:
+    """Sessions with their baselines; sessions without a usable baseline window are left out."""
+    made = (_person(windows, baseline) for windows in sessions)
+    return [person for person in made if person is not None]
+
+
+def spread_of(people: Sequence[Person]) -> NDArray[np.float64]:
+    """(26,) typical within-person standard deviation over rest and stress: mean over people.
+
+    Floored at a thousandth of the largest so that a constant feature divides by something.
+    """
+    each = np.array([person.raw[(person.y == 0) | (person.y == 1)].std(axis=0) for person in people])
+    return np.maximum(each.mean(axis=0).astype(np.float64), 1e-3)
+
+
+def _person(windows: SessionWindows, kind: BaselineKind) -> Person | None:
+    label = windows.label
+    y = np.select([label == REST, label == STRESS, label == EXERCISE], [0, 1, 2], -1)
+    rest = _guided(windows, y) if kind == "guided" else _unlabelled(windows)
+    if not len(rest):
+        return None
+    estimator = BaselineEstimator()
+    for i in rest:
+        estimator.add(windows.features[i], _quality_dict(windows.quality[i]))
+    return Person(
+        windows.session.person,
+        windows.session.kind,
+        windows.content_sha256,
+        windows.features,
+        windows.quality,
+        windows.motion,
+        windows.t_end_s,
+        y,
+        windows.stage,
+        estimator.baseline(),
+    )
+
+
+def _guided(windows: SessionWindows, y: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Windows of the first rest stage, as in a guided still minute at the start.
+
+    An exercise session has no rest stage: its first minutes, before the effort, stand in.
+    """
+    stages = windows.stage[y == 0]
+    if len(stages):
+        return np.flatnonzero(windows.stage == stages[0])
+    return _unlabelled(windows, until_s=240.0)
+
+
+def _unlabelled(
+    windows: SessionWindows, until_s: float = UNLABELLED_UNTIL_S
+) -> NDArray[np.int64]:
+    """Still, well-measured windows of the first minutes, found without any label."""
+    early = windows.t_end_s <= until_s
+    trusted = early & (windows.quality[:, CHANNELS.index("bvp")] >= MIN_QUALITY)
+    pool = trusted if trusted.sum() >= MIN_BASELINE_WINDOWS else early
+    idx = np.flatnonzero(pool)
+    n = max(MIN_BASELINE_WINDOWS, round(STILL_SHARE * len(idx)))
+    return np.sort(idx[np.argsort(windows.motion[idx], kind="stable")[:n]])
+
+
+def _quality_dict(row: NDArray[np.float64]) -> dict[str, float]:
+    return dict(zip(CHANNELS, row.tolist(), strict=True))
