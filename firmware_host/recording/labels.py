@@ -152,14 +152,21 @@ def _parse_iso(cell: str) -> float:
 
 
 def _parse_per_second(rows: Iterable[tuple[int, list[str]]], where: str) -> Iterator[Label]:
+    """Stretches of rows that follow each other by a second, of one person and with one label."""
+    person = label = ""
+    start = end = math.nan
     for n, row in rows:
-        label = (
-            _PER_SECOND_LABELS.get(row[4].strip()) if len(row) == len(PER_SECOND_HEADER) else None
-        )
-        if label is None:
+        if len(row) != len(PER_SECOND_HEADER) or row[4].strip() not in _PER_SECOND_LABELS:
             _refuse(where, f"{len(PER_SECOND_HEADER)} cells and label 0 or 1 in row {n}", "another")
-        start = _parse_time(row[3], n, where)
-        yield Label(start, start + 1.0, label, "file", _person(row[0]))
+        at = _parse_time(row[3], n, where)
+        if at == end and row[4] == label and row[0] == person:
+            end = at + 1.0
+            continue
+        if label:
+            yield Label(start, end, _PER_SECOND_LABELS[label.strip()], "file", _person(person))
+        person, label, start, end = row[0], row[4], at, at + 1.0
+    if label:
+        yield Label(start, end, _PER_SECOND_LABELS[label.strip()], "file", _person(person))
 
 
 def _person(cell: str) -> str:

@@ -23,6 +23,7 @@ from firmware_host.protocol.messages import (
     Mismatch,
     Ping,
     Pong,
+    encode_hello,
 )
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_schemas import HEADER_FIELDS, HELLO, RAW_BLOCK, raw_names
@@ -30,6 +31,11 @@ from firmware_host.recording.mcap_schemas import HEADER_FIELDS, HELLO, RAW_BLOCK
 LABEL_TOPIC = "/label"
 MARKER_TOPIC = "/marker"
 
+# As the wire has it: session, stream, seq, ticks_us, dropped, sample_idx.
+_BLOCK_LAYOUT = struct.Struct("<HBHIHI")
+_WIDE = struct.Struct("<q")
+# The wire's limit for a channel.
+_MAX_RATE_HZ = 1e6
 _STRUCT_CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I"}
 # Type of the message, topic, schema name.
 _PLAIN: dict[type, tuple[str, str]] = {
@@ -89,8 +95,7 @@ def sample_decoder(metadata: dict[str, str]) -> Callable[[bytes], Block]:
         columns = [fields[name] for name in names]
         values = columns[0] if axes == 1 else [v for row in zip(*columns, strict=True) for v in row]
         data = struct.pack(f"<{len(values)}{code}", *values)
-        session, stream, seq, ticks_us, dropped, idx = [fields[name] for name in HEADER_FIELDS]
-        return Block(session, stream, seq, ticks_us, dropped, idx, data)
+        return _block(fields, data)
 
     return decode
 
@@ -129,41 +134,64 @@ def decode_hello(payload: bytes) -> Hello:
     """Way back for HELLO."""
     fields = json.loads(payload)
     channels = tuple(Channel(**channel) for channel in fields.pop("channels"))
-    return Hello(channels=channels, **fields)
+    hello = Hello(channels=channels, **fields)
+    # Refuses what no HELLO can say.
+    encode_hello(hello, seq=0, ticks_us=hello.ticks_us)
+    if not all(0 < channel.rate_hz < _MAX_RATE_HZ for channel in channels):
+        msg = "expected positive sample rates"
+        raise ValueError(msg)
+    return hello
 
 
 def _decode_raw(payload: bytes) -> Block:
     fields = json.loads(payload)
-    fields["data"] = base64.b64decode(fields["data"], validate=True)
-    return Block(**fields)
+    return _block(fields, base64.b64decode(fields["data"], validate=True))
 
 
 def _decode_event(payload: bytes) -> Event:
-    fields = json.loads(payload)
-    return Event(**{**fields, "kind": EventKind(fields["kind"])})
+    fields = _integers(payload)
+    return Event(kind=EventKind(fields.pop("kind")), **fields)
 
 
 def _decode_ack(payload: bytes) -> Ack:
-    fields = json.loads(payload)
-    return Ack(**{**fields, "result": AckResult(fields["result"])})
+    fields = _integers(payload)
+    return Ack(result=AckResult(fields.pop("result")), **fields)
 
 
 def _decode_command(payload: bytes) -> Command:
-    fields = json.loads(payload)
-    return Command(**{**fields, "kind": CommandKind(fields["kind"])})
+    fields = _integers(payload)
+    return Command(kind=CommandKind(fields.pop("kind")), **fields)
 
 
 DECODERS: dict[str, Callable[[bytes], Message]] = {
     RAW_BLOCK: _decode_raw,
     HELLO: decode_hello,
     "signet.Event": _decode_event,
-    "signet.Pong": lambda payload: Pong(**json.loads(payload)),
+    "signet.Pong": lambda payload: Pong(**_integers(payload)),
     "signet.Ack": _decode_ack,
-    "signet.Mismatch": lambda payload: Mismatch(**json.loads(payload)),
-    "signet.Ping": lambda payload: Ping(**json.loads(payload)),
+    "signet.Mismatch": lambda payload: Mismatch(**_integers(payload)),
+    "signet.Ping": lambda payload: Ping(**_integers(payload)),
     "signet.Command": _decode_command,
 }
 """Schema name -> way back, for every message whose layout does not depend on a channel."""
+
+
+def _block(fields: dict[str, Any], data: bytes) -> Block:
+    session, stream, seq, ticks_us, dropped, idx = [fields[name] for name in HEADER_FIELDS]
+    # Refuses what no frame can carry: a file may have been written by anyone.
+    _BLOCK_LAYOUT.pack(session, stream, seq, ticks_us, dropped, idx)
+    return Block(session, stream, seq, ticks_us, dropped, idx, data)
+
+
+def _integers(payload: bytes) -> dict[str, int]:
+    fields = json.loads(payload)
+    for value in fields.values():
+        # Refuses what is no 32-bit integer, signed or not.
+        _WIDE.pack(value)
+        if not -(1 << 31) <= value < 1 << 32:
+            msg = f"expected a 32-bit integer, got {value}"
+            raise ValueError(msg)
+    return dict(fields)
 
 
 def _header(block: Block) -> str:

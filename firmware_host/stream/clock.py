@@ -34,9 +34,12 @@ _PONG_HORIZON_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class ClockHealth:
-    """How the two clocks relate; NaN before the first message.
+    """How the two clocks relate.
 
-    ``drift_ppm`` is how much faster than the host's the board's clock runs.
+    ``drift_ppm`` is how much faster than the host's the board's clock runs; ``delay_ms`` and
+    ``jitter_ms`` are running means of how late deliveries are and how that varies;
+    ``round_trip_ms`` is the fastest answer to a PING, NaN without one; ``span_s`` is the stretch
+    the fit rests on.
     """
 
     drift_ppm: float

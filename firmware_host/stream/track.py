@@ -10,6 +10,7 @@ from firmware_host.stream.clock import StreamClock
 from firmware_host.stream.gaps import GapTracker, StreamCounters
 from firmware_host.stream.rate import RateMonitor
 from firmware_host.stream.samples import Note
+from firmware_host.units import MICROSECONDS_PER_SECOND, TICKS_WRAP_US
 
 _NUMPY_TYPES = {
     "i8": "<i1",
@@ -31,6 +32,8 @@ _BACKLOG_S = 10.0
 # Old blocks only, live and for this long: a board that rebooted into the session id it had before.
 _OLD_BLOCKS = 8
 _OLD_BLOCKS_S = 10.0
+
+_WRAP_S = TICKS_WRAP_US / MICROSECONDS_PER_SECOND
 
 Detail = dict[str, float | int | str]
 Finding = tuple[Note, Detail]
@@ -117,19 +120,28 @@ class StreamTrack:
         self, t0_s: float, away_s: float, missing: int, clock: StreamClock, arrival_utc: float
     ) -> tuple[float, int]:
         """Time and gap of a block whose ticks and sample index disagree by ``away_s``."""
-        if abs(away_s) <= self._slack_s + _SLACK_SHARE * missing * self._period_s:
+        if abs(away_s) <= self._slack_for(missing):
             return t0_s, missing
         self.rate.restart()
+        live_s = max(0.0, arrival_utc - self._last_arrival_utc)
+        n_wraps = round(-away_s / _WRAP_S)
+        is_wrap = abs(away_s + n_wraps * _WRAP_S) <= self._slack_for(missing)
+        if n_wraps > 0 and is_wrap and live_s > _WRAP_S / 2:
+            # Whole wraps went by in a silence; the sample index knows what the ticks cannot.
+            clock.jump(n_wraps * _WRAP_S)
+            return t0_s + n_wraps * _WRAP_S, missing
         if abs(away_s - clock.last_jump_s) <= self._slack_s:
             # Measured before a jump that another stream showed first.
             return t0_s - clock.last_jump_s, missing
         advanced_s = away_s + missing * self._period_s
-        live_s = max(0.0, arrival_utc - self._last_arrival_utc)
         if -self._slack_s <= advanced_s <= live_s + _BACKLOG_S:
             return t0_s, self._recount(advanced_s, missing)
         clock.jump(-away_s)
         self.findings.append((Note.CLOCK_JUMP, {"jump_s": away_s}))
         return t0_s - away_s, missing
+
+    def _slack_for(self, missing: int) -> float:
+        return self._slack_s + _SLACK_SHARE * missing * self._period_s
 
     def _recount(self, advanced_s: float, missing: int) -> int:
         """Missing samples by time, where the sensor paused or its index leapt."""

@@ -362,6 +362,37 @@ def test_recording_of_another_program_is_refused(tmp_path: Path) -> None:
         McapReader(path)
 
 
+@pytest.mark.parametrize(
+    ("schema_name", "fields"),
+    [
+        ("signet.Event", {"session": 1, "ticks_us": 0, "kind": 9, "value": 0, "seq": 0}),
+        ("signet.Event", {"session": 1, "ticks_us": "now", "kind": 1, "value": 0, "seq": 0}),
+        ("signet.Ping", {"token": 1 << 40}),
+        ("signet.Ping", {"token": 1.5}),
+        ("signet.RawBlock", {"session": 1}),
+        ("signet.Hello", {"session": 1, "board_id": "b" * 99, "firmware": "", "channels": []}),
+        ("signet.Hello", {"session": 1, "board_id": "b", "firmware": "", "channels": [{}]}),
+    ],
+)
+def test_message_no_board_can_send_is_refused(
+    tmp_path: Path, schema_name: str, fields: dict[str, object]
+) -> None:
+    from mcap.writer import Writer
+
+    path = tmp_path / "a.mcap"
+    hello = {"session": 1, "board_id": "b", "firmware": "f", "channels": []}
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.start()
+        for name, message in (("signet.Hello", hello), (schema_name, fields)):
+            schema = writer.register_schema(name, "jsonschema", b"{}")
+            channel = writer.register_channel("/x", "json", schema)
+            writer.add_message(channel, 5, json.dumps(message).encode(), 5)
+        writer.finish()
+    with pytest.raises(RecordingError, match="another layout"):
+        list(McapReader(path).messages())
+
+
 def test_unchunked_file_is_read_too(tmp_path: Path) -> None:
     from mcap.writer import Writer
 
