@@ -25,6 +25,11 @@ GAITS = ("walk", "run", "stairs")
 _PERSON_STREAM, _PIECE_STREAM, _BOUT_STREAM = 3, 4, 5
 # People whose acceleration is large also swing the arm far: this part of the spread is common.
 _COMMON_LOG_SD = 0.22
+# Of the spread between people, this much is lasting; this much comes and goes in everybody. With
+# the whole spread as lasting traits simulated people are far easier to tell apart than real ones.
+_LASTING_SHARE, _PASSING_SHARE = 0.62, 0.5
+_PASSING_TAU_S = 30.0
+_WANDER_TAU_S = 4.0
 # Straight lines between 25 Hz nodes lose a quarter of the noise's power at 50 Hz.
 _NOISE_GAIN = 1.15
 _START_S, _STOP_S = 1.5, 1.0
@@ -42,13 +47,15 @@ class GaitStyle:
     """How one person does one kind of gait.
 
     Shapes: harmonics (K, 6) complex amplitudes of stride harmonics 1..K for acc x y z [m/s²] and
-    gyro x y z [rad/s]; within (K, 6) their wander; noise (6,); gravity (3,) m/s².
+    gyro x y z [rad/s]; within (K, 6) their wander; passing (K, 6) spread of log amplitude and, as
+    imaginary part, of phase over minutes; noise (6,); gravity (3,) m/s².
     """
 
     stride_hz: float
     stride_cv: float
     harmonics: NDArray[np.complex128]
     within: Floats
+    passing: NDArray[np.complex128]
     noise: Floats
     gravity: Floats
 
@@ -67,10 +74,10 @@ def draw_style(activity: str, *, seed: int) -> GaitStyle:
     log_amp = (
         spread["log_amp_mean"]
         + _COMMON_LOG_SD * np.clip(rng.standard_normal(), -2.0, 2.0)
-        + own_sd * np.clip(rng.standard_normal(shape), -2.0, 2.0)
+        + _LASTING_SHARE * own_sd * np.clip(rng.standard_normal(shape), -2.0, 2.0)
     )
     phase_sd = np.sqrt(-2.0 * np.log(np.clip(spread["phase_r"], 0.05, 1.0)))
-    phase = spread["phase_mean"] + phase_sd * rng.standard_normal(shape)
+    phase = spread["phase_mean"] + _LASTING_SHARE * phase_sd * rng.standard_normal(shape)
     direction = spread["gravity_mean"] + 0.5 * spread["gravity_sd"] * rng.standard_normal(3)
     length = float(np.linalg.norm(spread["gravity_mean"]))
     stride = rng.normal(float(spread["stride_hz_mean"]), float(spread["stride_hz_sd"]))
@@ -81,6 +88,7 @@ def draw_style(activity: str, *, seed: int) -> GaitStyle:
         stride_cv=float(spread["stride_cv"]),
         harmonics=np.exp(log_amp + 1j * phase),
         within=spread["within"],
+        passing=_PASSING_SHARE * (own_sd + 1j * phase_sd),
         noise=spread["noise"] * np.exp(0.5 * spread["noise_log_sd"] * rng.standard_normal(6)),
         gravity=direction / np.linalg.norm(direction) * length,
     )
@@ -94,7 +102,7 @@ class Gait:
         self.styles = {activity: draw_style(activity, seed=seed) for activity in GAITS}
         self._slow = SlowState()
         self._phase = 0.0
-        self._wander: dict[str, NDArray[np.complex128]] = {}
+        self._drifts: dict[str, NDArray[np.complex128]] = {}
 
     def advance(self, piece: Piece) -> Floats:
         """(50 n_s, 6) acc [m/s²] with gravity and gyro [rad/s] of a walking piece."""
@@ -103,7 +111,10 @@ class Gait:
         bout_rng = np.random.default_rng([self._seed, _BOUT_STREAM, piece.bout.idx])
         pace, vigour, tilt = self._mood(bout_rng)
         power = self._stride_powers(rng, piece, style, pace)
-        weights = style.harmonics * vigour + self._wandering(rng, piece, style)
+        passing = self._drift(rng, piece, "passing", tau_s=_PASSING_TAU_S, fresh=True)
+        mood = np.exp(passing.real * style.passing.real + 1j * passing.imag * style.passing.imag)
+        wander = self._drift(rng, piece, "wander", tau_s=_WANDER_TAU_S, fresh=False)
+        weights = style.harmonics * vigour * mood + wander * style.within * math.sqrt(0.5)
         n_s, n_k = piece.n_s, len(style.harmonics)
         move = np.empty((n_s, IMU_RATE_HZ, 6))
         fraction = np.arange(IMU_RATE_HZ)[:, None, None] / IMU_RATE_HZ
@@ -143,21 +154,23 @@ class Gait:
         turn = np.exp(2j * math.pi * phase)
         return np.asarray(turn[:, None] ** np.arange(1, len(style.harmonics) + 1))
 
-    def _wandering(
-        self, rng: np.random.Generator, piece: Piece, style: GaitStyle
+    def _drift(
+        self, rng: np.random.Generator, piece: Piece, name: str, *, tau_s: float, fresh: bool
     ) -> NDArray[np.complex128]:
-        """(n_s + 1, K, 6) change of every harmonic from stride to stride."""
-        shape = style.harmonics.shape
-        keep = math.exp(-1.0 / 4.0)
-        sd = style.within * math.sqrt(0.5)
-        kicks = rng.standard_normal((piece.n_s + 1, *shape, 2)) @ np.array([1.0, 1j])
-        last = self._wander.get(piece.bout.activity)
-        nodes = np.empty((piece.n_s + 1, *shape), dtype=np.complex128)
-        nodes[0] = kicks[0] if last is None else last
-        for i in range(1, piece.n_s + 1):
-            nodes[i] = keep * nodes[i - 1] + math.sqrt(1.0 - keep * keep) * kicks[i]
-        self._wander[piece.bout.activity] = nodes[-1]
-        return np.asarray(nodes * sd)
+        """(n_s + 1, K, 6) red noise of unit variance in each part; ``fresh`` in every bout."""
+        keep = math.exp(-1.0 / tau_s)
+        kick = math.sqrt(1.0 - keep * keep)
+        shape = (piece.n_s + 1, *self.styles[piece.bout.activity].harmonics.shape, 2)
+        kicks = rng.standard_normal(shape) @ np.array([1.0, 1j])
+        key = f"{piece.bout.activity}.{name}"
+        last = self._drifts.get(key)
+        nodes = np.empty_like(kicks)
+        starts = fresh and piece.start_s == piece.bout.start_s
+        nodes[0] = kicks[0] if last is None or starts else last
+        for i in range(1, len(nodes)):
+            nodes[i] = keep * nodes[i - 1] + kick * kicks[i]
+        self._drifts[key] = nodes[-1]
+        return np.asarray(nodes)
 
     @staticmethod
     def _noise(rng: np.random.Generator, n_s: int) -> Floats:
