@@ -31,12 +31,12 @@ _MAX_ENCODED_BYTES = MAX_BODY_BYTES + 1
 _BYTE = [bytes([i]) for i in range(256)]
 
 
-def cobs_encode(body):
+def cobs_encode(body: bytes) -> bytes:
     """COBS code of ``body`` (bytes, at most 253), without the closing zero."""
     return b"".join([_BYTE[len(part) + 1] + part for part in body.split(b"\0")])
 
 
-def cobs_decode(code):
+def cobs_decode(code: bytes):
     """Bytes behind a COBS code (no zero in it), or None if the code is broken."""
     out = bytearray()
     i = 0
@@ -53,7 +53,9 @@ def cobs_decode(code):
     return out
 
 
-def encode(kind, stream, session, seq, ticks_us, dropped, payload):
+def encode(
+    kind: int, stream: int, session: int, seq: int, ticks_us: int, dropped: int, payload: bytes
+) -> bytes:
     """One frame, closing zero included.
 
     ``payload`` is bytes-like of 1 to 234 bytes. Header fields are cut to their width (they wrap on purpose).
@@ -67,7 +69,7 @@ def encode(kind, stream, session, seq, ticks_us, dropped, payload):
     return cobs_encode(body + struct.pack("<I", crc32(body) & 0xFFFFFFFF)) + b"\0"
 
 
-def decode(code):
+def decode(code: bytes):
     """Frame tuple (kind, stream, session, seq, ticks_us, dropped, payload) of one COBS code, or None if it is not a whole, right frame."""
     body = cobs_decode(code)
     if body is None or not MIN_BODY_BYTES <= len(body) <= MAX_BODY_BYTES:
@@ -85,7 +87,7 @@ class FrameDecoder:
     than any frame; ``skipped_bytes`` thrown away with either of them.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.frames = 0
         self.bad_frames = 0
         self.oversize = 0
@@ -93,18 +95,18 @@ class FrameDecoder:
         self._tail = b""
         self._flooded = False
 
-    def feed(self, data):
+    def feed(self, data: bytes) -> list:
         """List of the frames that ``data`` completes, in order."""
         pieces = (self._tail + bytes(data)).split(b"\0")
         self._tail = pieces[-1]
-        frames = []
+        frames: list = []
         for piece in pieces[:-1]:
             self._take(piece, frames)
         if len(self._tail) > _MAX_ENCODED_BYTES:
             self._flood()
         return frames
 
-    def _take(self, piece, frames):
+    def _take(self, piece: bytes, frames: list) -> None:
         if self._flooded:
             # The rest of a run that was already given up as oversize.
             self._flooded = False
@@ -124,7 +126,7 @@ class FrameDecoder:
         self.frames += 1
         frames.append(frame)
 
-    def _flood(self):
+    def _flood(self) -> None:
         """Forget a run that can no longer be a frame, so that a peer that never sends a zero costs no memory."""
         if not self._flooded:
             self.oversize += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -284,9 +284,7 @@ def _parse_channel(reader: _Reader) -> Channel:
     if stream >= MAX_STREAMS or not 1 <= axes <= MAX_AXES or not 0 < rate_hz < 1e6:
         msg = "channel out of range"
         raise ValueError(msg)
-    return Channel(
-        stream, name, unit, rate_hz, scale, offset, _DTYPE_NAMES[int(dtype)], int(axes)
-    )
+    return Channel(stream, name, unit, rate_hz, scale, offset, _DTYPE_NAMES[int(dtype)], int(axes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +343,7 @@ class MessageParser:
         for raw in frames:
             if raw[0] == frame.BLOCK and len(raw[6]) > 4:
                 # The hot path: nine frames in ten are blocks.
-                kind, stream, session, seq, ticks_us, dropped, payload = raw
+                _kind, stream, session, seq, ticks_us, dropped, payload = raw
                 idx = int.from_bytes(payload[:4], "little")
                 yield Block(session, stream, seq, ticks_us, dropped, idx, payload[4:])
                 continue
@@ -394,7 +392,7 @@ def _parse_pong(raw: RawFrame) -> Pong:
     return Pong(raw[2], raw[4], struct.unpack("<I", raw[6])[0])
 
 
-_PARSERS = {
+_PARSERS: dict[int, Callable[[RawFrame], Message]] = {
     frame.EVENT: _parse_event,
     frame.PING: _parse_ping,
     frame.PONG: _parse_pong,

@@ -18,11 +18,12 @@ LEVELS: list[set[str]] = [
     {"protocol"},
     {"transport", "recording", "stream"},
     {"signals"},
-    {"vault", "host"},
+    {"vault", "host", "report"},
     {"inference", "identity", "publish"},
     {"adaptation"},
-    {"config", "devices", "runtime", "flash", "report"},
-    {"cli", "__main__"},
+    {"config", "devices", "runtime", "flash"},
+    {"cli"},
+    {"__main__"},
 ]
 LEVEL = {room: i for i, rooms in enumerate(LEVELS) for room in rooms}
 # Joined on purpose: `runtime` is the one place where layers meet, and it meets these two of its own level.

@@ -1,0 +1,1 @@
+"""The ``signet`` command: parse, call one function, print. Nothing else lives here."""

@@ -1,0 +1,90 @@
+"""``signet enrol``: the wearer's walk, or the wearer at rest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from firmware_host.cli.common import (
+    add_device,
+    add_model,
+    add_shared,
+    device_url,
+    open_vault,
+    print_json,
+    say,
+    settings,
+)
+from firmware_host.cli.streaming import Stopper
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from firmware_host.identity.enrolment import Progress
+
+
+def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the verb."""
+    parser = verbs.add_parser(
+        "enrol",
+        help="learn how the wearer walks, or is at rest",
+        description="gait: walk about a minute; from then on runs say who is walking. "
+        "baseline: sit still about four minutes; stress is then told from your own rest.",
+    )
+    parser.add_argument("what", choices=("gait", "baseline"))
+    add_device(parser)
+    add_model(parser)
+    add_shared(parser)
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Stream until there is enough, then keep what was learned."""
+    from firmware_host.runtime.build import SessionOptions
+    from firmware_host.runtime.enrol import enrol_baseline, enrol_gait
+
+    config = settings(args)
+    options = SessionOptions(
+        url=device_url(args, config),
+        bundle=args.bundle or config.model.bundle,
+        runtime=config.model.runtime,
+        silence_s=config.device.silence_s,
+    )
+    stopper, report = Stopper(), _Reporter()
+    with open_vault(args, config, create=True) as vault:
+        stopper.install()
+        if args.what == "gait":
+            enrolled = enrol_gait(
+                options,
+                vault,
+                walk_s=config.enrolment.walk_s,
+                seed=config.adaptation.seed,
+                report=report,
+                stop=stopper,
+            )
+            n_windows = enrolled.n_windows
+        else:
+            n_windows = enrol_baseline(options, vault, report=report, stop=stopper)
+    if args.json:
+        print_json({"enrolled": args.what, "n_windows": n_windows})
+    else:
+        say(f"{args.what} enrolled from {n_windows} windows")
+    return 0
+
+
+class _Reporter:
+    """A bar on a terminal, and the reason when it is stuck, once."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._last_stuck: str | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if self._is_terminal:
+            filled = "#" * round(20 * progress.share)
+            text = f"\r[{filled:<20}] {progress.n_windows}/{progress.needed} "
+            print(text, end="", file=sys.stderr, flush=True)
+        if progress.stuck is not None and progress.stuck != self._last_stuck:
+            say(progress.stuck)
+        self._last_stuck = progress.stuck

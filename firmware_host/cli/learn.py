@@ -1,0 +1,110 @@
+"""``signet learn``: one learning job, and its gate's decision."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from firmware_host.cli.common import (
+    add_model,
+    add_shared,
+    open_vault,
+    print_json,
+    say,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from firmware_host.adaptation.personalise import Outcome
+
+
+def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the verb."""
+    parser = verbs.add_parser(
+        "learn",
+        help="learn from the labels given so far, if it helps",
+        description="Train an adapter on earlier labelled episodes and keep it only if it does not "
+        "lose on later, held-back ones. A running 'signet run' takes it over at once.",
+    )
+    parser.add_argument("--history", action="store_true", help="list what was learned from what")
+    parser.add_argument("--revert", action="store_true", help="go back to the adapter before")
+    parser.add_argument("--generic", action="store_true", help="go back to the generic model")
+    # The time a job is dated with, where a run in virtual time starts it.
+    parser.add_argument("--now-utc", type=float, help=argparse.SUPPRESS)
+    add_model(parser)
+    add_shared(parser)
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one job, or show or undo earlier ones."""
+    config = settings(args)
+    now_utc = args.now_utc or time.time()
+    with open_vault(args, config, create=False) as vault:
+        if args.history:
+            from firmware_host.runtime.jobs import history_rows
+
+            _print_history(history_rows(vault), as_json=args.json)
+            return 0
+        if args.revert or args.generic:
+            from firmware_host.adaptation.adapters import revert
+
+            adapter = revert(vault, "stress", now_utc=now_utc, to_generic=args.generic)
+            version = 0 if adapter is None else adapter.version
+            if args.json:
+                print_json({"adapter": version})
+            else:
+                say(f"in force: {f'adapter {version}' if version else 'the generic model'}")
+            return 0
+        from firmware_host.runtime.jobs import learn_stress
+
+        outcome, peak_rss_mb = learn_stress(
+            vault,
+            bundle=args.bundle or config.model.bundle,
+            runtime=config.model.runtime,
+            seed=config.adaptation.seed,
+            now_utc=now_utc,
+            progress=_bar if sys.stderr.isatty() and not args.json else None,
+        )
+    _print_outcome(outcome, peak_rss_mb, as_json=args.json)
+    return 0
+
+
+def _print_outcome(outcome: Outcome, peak_rss_mb: float, *, as_json: bool) -> None:
+    facts: dict[str, Any] = {
+        "kept": outcome.kept,
+        "reason": str(outcome.reason),
+        "text": outcome.text,
+        "group": outcome.group,
+        "n_calibration": outcome.n_calibration,
+        "n_held_back": outcome.n_held_back,
+        "different_episode": outcome.different_episode,
+        "left_out": {str(k): v for k, v in outcome.left_out.items() if v},
+        "figures": dict(outcome.figures),
+        "peak_rss_mb": round(peak_rss_mb, 1),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    print(f"{'kept' if outcome.kept else 'not kept'}: {outcome.text}")
+    print(f"learned from {outcome.n_calibration} windows, judged on {outcome.n_held_back}")
+
+
+def _print_history(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['when']}  {row['what']:<12}  {row['decision']:<10}  {row['text']}")
+    say(f"{len(rows)} entries")
+
+
+def _bar(stage: str, n_done: int, n_total: int) -> None:
+    filled = "#" * (20 * n_done // max(1, n_total))
+    print(f"\rlearning [{filled:<20}] {stage:<12}", end="", file=sys.stderr, flush=True)
+    if n_done == n_total:
+        print(file=sys.stderr)

@@ -1,0 +1,94 @@
+"""The parser and the one place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from firmware_host import __version__
+from firmware_host.cli import (
+    doctor,
+    enrol,
+    label,
+    learn,
+    ports,
+    record,
+    replay,
+    report,
+    run,
+    status,
+)
+from firmware_host.errors import SignetError
+from firmware_host.host.sockets import COUNTER
+
+_LOGGER = logging.getLogger(__name__)
+
+VERBS = (run, record, replay, enrol, label, learn, status, report, ports, doctor)
+INTERRUPTED = 130
+STORAGE = 8
+EXIT_CODES = """\
+exit codes:
+  0 done                       5 model or bundle not usable
+  1 other error                6 learning or enrolment refused; what was known before is intact
+  2 wrong option or setting    7 vault: wrong key, altered, or none there
+  3 board not reachable        8 disk full or not writable; what was stored is intact
+  4 data not usable          130 interrupted
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="signet",
+        description="Stream a wearable board, learn its wearer on this machine, keep it here.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"signet {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb in VERBS:
+        verb.add_parser(verbs)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code."""
+    COUNTER.install()
+    args = build_parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(args.handler(args))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (head, less): no fault, and nothing left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as err:
+        return _report(err)
+
+
+def _report(err: Exception) -> int:
+    """Say what went wrong in one line; the traceback of what was not foreseen goes to the log."""
+    if isinstance(err, SignetError):
+        return _fail(str(err), err.exit_code)
+    if isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return _fail(f"cannot write: {err.strerror}; what was stored is intact", STORAGE)
+    _LOGGER.error("unexpected error", exc_info=err)
+    return _fail(f"unexpected {type(err).__name__}: {err}", 1)
+
+
+def _fail(text: str, code: int) -> int:
+    one_line = " ".join(text.split())
+    print(f"signet: {one_line}", file=sys.stderr)
+    return code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,96 @@
+"""``signet run``: stream, watch, keep, learn."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from firmware_host.cli.common import (
+    add_device,
+    add_model,
+    add_shared,
+    device_url,
+    open_vault,
+    print_json,
+    settings,
+)
+from firmware_host.cli.streaming import EventPrinter, Stopper, learner_arguments, say_summary
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the verb."""
+    parser = verbs.add_parser(
+        "run",
+        help="stream a board, say what is seen, learn from labels",
+        description="Stream a board until Ctrl-C. Events go to the encrypted vault and, with --json, "
+        "to standard output; labels start the learner, which runs beside the stream.",
+    )
+    add_device(parser)
+    add_model(parser)
+    add_shared(parser)
+    parser.add_argument("--no-learn", action="store_true", help="watch only")
+    parser.add_argument("--labels", metavar="FILE", help="label file beside a replay: recording")
+    parser.add_argument("--record", metavar="FILE", help="also write a recording (.mcap)")
+    parser.add_argument("--seconds", type=float, help="end after this much real time")
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Stream until the source ends or somebody says stop."""
+    from pathlib import Path
+
+    from firmware_host.runtime.build import SessionOptions, open_session
+    from firmware_host.runtime.recorder import recording_listeners
+
+    config = settings(args)
+    url = device_url(args, config)
+    stopper = Stopper()
+    ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
+    learns = config.adaptation.enabled and not args.no_learn
+    with (
+        open_vault(args, config, create=True) as vault,
+        recording_listeners(Path(args.record) if args.record else None) as listeners,
+    ):
+        options = SessionOptions(
+            url=url,
+            bundle=args.bundle or config.model.bundle,
+            runtime=config.model.runtime,
+            silence_s=config.device.silence_s,
+            labels=_labels(args, url),
+            learner_arguments=learner_arguments(args, config) if learns else None,
+            listeners=listeners,
+        )
+        stopper.install()
+        session = open_session(
+            options,
+            vault,
+            emit=EventPrinter(as_json=args.json),
+            stop=lambda: stopper() or time.monotonic() >= ends_s,
+        )
+        summary = session.run()
+    if args.json:
+        print_json({"kind": "summary", **summary})
+    else:
+        say_summary(summary)
+    return 0
+
+
+def _labels(args: argparse.Namespace, url: str) -> list[tuple[float, float, str]]:
+    if not args.labels and not url.startswith("replay:"):
+        return []
+    from pathlib import Path
+
+    from firmware_host.cli.streaming import read_label_file
+    from firmware_host.errors import ConfigError
+    from firmware_host.recording.registry import open_recording
+    from firmware_host.transport.base import parse_url
+
+    parsed = parse_url(url)
+    if parsed.scheme != "replay":
+        raise ConfigError("--labels", "a replay: device, whose recording the labels are about", url)
+    file = Path(args.labels) if args.labels else None
+    return read_label_file(file, Path(parsed.target), reader=open_recording)

@@ -1,0 +1,62 @@
+"""``signet status``: what the host knows of the wearer, and what it waits for."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from firmware_host.cli.common import add_model, add_shared, open_vault, print_json, settings
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the verb."""
+    parser = verbs.add_parser(
+        "status",
+        help="what is known of the wearer, and what is missing",
+        description="Say what the vault holds, which adapter is in force, and what learning waits "
+        "for, first cause first. Prints no body data.",
+    )
+    add_model(parser)
+    add_shared(parser)
+    parser.set_defaults(handler=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the state."""
+    from firmware_host.runtime.state import wearer_state
+
+    config = settings(args)
+    with open_vault(args, config, create=False) as vault:
+        state = wearer_state(vault, args.bundle or config.model.bundle)
+    if args.json:
+        print_json(state)
+        return 0
+    for line in _lines(state):
+        print(line)
+    return 0
+
+
+def _lines(state: dict[str, Any]) -> list[str]:
+    last = state["last_event_utc"]
+    when = "never" if last is None else _local(last)
+    adapter = state["adapter"]
+    lines = [
+        f"bundle      {state['bundle']}",
+        f"vault       {', '.join(f'{n} {kind}' for kind, n in state['records'].items()) or 'empty'}",
+        f"last event  {when}",
+        f"baseline    {state['baseline'] or 'none yet'}",
+        f"gait        {'enrolled' if state['gait_enrolled'] else 'not enrolled'}",
+        f"adapter     {f'version {adapter}' if adapter else 'none: the generic model'}",
+        f"labels      {state['labels']['stress']} stress, {state['labels']['rest']} rest",
+    ]
+    if state["waiting_for"]:
+        lines.append(f"waiting for {state['waiting_for']}")
+    return lines
+
+
+def _local(utc: float) -> str:
+    return datetime.fromtimestamp(utc).astimezone().isoformat(timespec="seconds")

@@ -1,0 +1,135 @@
+"""What run, record, replay and enrol share: stopping, printing events, the last line."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from firmware_host.cli.common import places, say
+from firmware_host.config import Config
+
+if TYPE_CHECKING:
+    from firmware_host.events import AnyEvent
+
+_PROGRESS_EVERY_S = 60.0
+
+
+class Stopper:
+    """Turns the first Ctrl-C or SIGTERM into a clean end and the second into an interruption."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+
+    def install(self) -> None:
+        """Take over both signals."""
+        signal.signal(signal.SIGINT, self._ask)
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def __call__(self) -> bool:
+        """Whether to end."""
+        return self._is_asked
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        if self._is_asked:
+            raise KeyboardInterrupt
+        self._is_asked = True
+
+
+class EventPrinter:
+    """Events as JSON lines for machines; for people one line a change, and where the stream stands.
+
+    Parameters
+    ----------
+    as_json
+        One canonical JSON object a line on standard output.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._last = ""
+        self._last_progress_s = 0.0
+        self._is_terminal = sys.stderr.isatty()
+
+    def __call__(self, event: AnyEvent) -> None:
+        """Take one event."""
+        if self._as_json:
+            from firmware_host.events import to_json
+
+            print(to_json(event))
+            return
+        text = _describe(event)
+        if text and text != self._last:
+            print(f"{_clock(event.t_s)}  {text}", flush=self._is_terminal)
+            self._last = text
+        if self._is_terminal and event.t_s - self._last_progress_s >= _PROGRESS_EVERY_S:
+            self._last_progress_s = event.t_s
+            print(f"\r{_clock(event.t_s)} streamed", end="\r", file=sys.stderr, flush=True)
+
+
+def learner_arguments(args: argparse.Namespace, config: Config) -> list[str | Path]:
+    """Options that let ``signet learn`` work on the same vault with the same bundle."""
+    state, key = places(args, config)
+    arguments: list[str | Path] = ["--state", state, "--key-file", key]
+    if args.config:
+        arguments += ["--config", args.config]
+    if args.bundle:
+        arguments += ["--bundle", args.bundle]
+    return arguments
+
+
+def read_label_file(
+    path: Path | None, recording: Path, *, reader: Callable[[Path], Any]
+) -> list[tuple[float, float, str]]:
+    """Labels beside a recording, as (start_utc, end_utc, label)."""
+    if path is None:
+        with_labels = reader(recording)
+        labels = with_labels.labels()
+        with_labels.close()
+    else:
+        from firmware_host.recording.labels import participant_of, read_labels
+
+        opened = reader(recording)
+        start_utc, end_utc = opened.start_utc, opened.start_utc + opened.duration_s
+        opened.close()
+        labels = read_labels(
+            path, participant=participant_of(recording), start_utc=start_utc, end_utc=end_utc
+        )
+    return [(x.t_start_utc, x.t_end_utc, x.label) for x in labels]
+
+
+def say_summary(summary: Mapping[str, Any]) -> None:
+    """The last lines for a person."""
+    n_missing = sum(c["missing_samples"] for c in summary["channels"].values())
+    n_samples = sum(c["n_samples"] for c in summary["channels"].values())
+    states = ", ".join(f"{name} {n}" for name, n in summary["states"].items()) or "none"
+    say(
+        f"{summary['stream_s']:.0f} s streamed in {summary['wall_s']:.1f} s: {n_samples} samples, "
+        f"{n_missing} missing, {summary['bad_frames']} bad frames; windows: {states}; "
+        f"peak memory {summary['peak_rss_mb']} MB"
+    )
+
+
+def _describe(event: AnyEvent) -> str:
+    kind = event.kind
+    if kind == "stress":
+        return f"stress model: {getattr(event, 'state', '')}"
+    if kind == "activity":
+        return f"activity: {getattr(event, 'activity', '')}"
+    if kind == "wearer":
+        return f"walking: {getattr(event, 'wearer', '')}"
+    if kind == "label":
+        return f"label: {getattr(event, 'label', '')} ({getattr(event, 'source', '')})"
+    what = getattr(event, "what", "")
+    channel = getattr(event, "channel", "")
+    detail = " ".join(f"{k}={v}" for k, v in getattr(event, "detail", {}).items())
+    return f"{what} {channel} {detail}".strip()
+
+
+def _clock(t_s: float) -> str:
+    whole = int(t_s)
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -1,0 +1,1 @@
+"""Where layers meet: bytes become events, events become memory, memory becomes an adapter in use."""

@@ -1,0 +1,113 @@
+"""The wearer at rest: guided by a rest label, or else learned from the first still minutes of wear."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from firmware_host.signals.normalise import Baseline, BaselineEstimator
+from firmware_host.signals.resting import QUIET_UNTIL_S, quiet_windows
+from firmware_host.signals.stress import StressWindow
+
+# Two minutes: seven windows of 60 s, 10 s apart. With fewer the spread of a feature is mostly noise.
+MIN_GUIDED_WINDOWS = 7
+# Windows that a rest label given afterwards may reach back to: an hour.
+_MAX_RECENT = 360
+
+
+class Source(StrEnum):
+    """Where a baseline came from; a guided one is worth more and replaces a quiet one."""
+
+    GUIDED = "guided"
+    QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWindow:
+    """A stress window with the host time of its end and the board session it belongs to."""
+
+    window: StressWindow
+    utc: float
+    session: int
+
+
+class WearerBaseline:
+    """Keeps the one baseline in force and says when it changes.
+
+    Parameters
+    ----------
+    current, source
+        What an earlier run learned, if anything.
+    changed
+        Called with every new baseline.
+    """
+
+    def __init__(
+        self,
+        *,
+        window_s: float,
+        current: Baseline | None = None,
+        source: Source | None = None,
+        changed: Callable[[Baseline, Source, float], None] = lambda *_: None,
+    ) -> None:
+        self.current = current
+        self.source = source
+        self._window_s = window_s
+        self._changed = changed
+        self._recent: deque[TimedWindow] = deque(maxlen=_MAX_RECENT)
+        self._first_worn_utc: float | None = None
+
+    @property
+    def progress(self) -> float:
+        """Share of the first still minutes that has been seen, 0 to 1; 1 once there is a baseline."""
+        if self.current is not None:
+            return 1.0
+        if self._first_worn_utc is None or not self._recent:
+            return 0.0
+        return min(1.0, (self._recent[-1].utc - self._first_worn_utc) / QUIET_UNTIL_S)
+
+    def watch(self, timed: TimedWindow) -> None:
+        """Take note of a window; without any baseline, learn one once enough minutes were worn."""
+        self._recent.append(timed)
+        if self.current is not None or not timed.window.worn:
+            return
+        if self._first_worn_utc is None:
+            self._first_worn_utc = timed.utc - self._window_s
+        if timed.utc - self._first_worn_utc >= QUIET_UNTIL_S:
+            self._learn_quiet(self._first_worn_utc, timed.utc)
+
+    def rest_labelled(self, start_utc: float, end_utc: float, now_utc: float) -> bool:
+        """A stretch of rest as the wearer says; the first one long enough becomes the guided baseline."""
+        if self.source is Source.GUIDED:
+            return False
+        inside = [
+            timed.window
+            for timed in self._recent
+            if start_utc <= timed.utc - self._window_s
+            and timed.utc <= end_utc
+            and timed.window.worn
+        ]
+        if len(inside) < MIN_GUIDED_WINDOWS:
+            return False
+        self._adopt(inside, Source.GUIDED, now_utc)
+        return True
+
+    def _learn_quiet(self, since_utc: float, now_utc: float) -> None:
+        worn = [t for t in self._recent if t.window.worn and t.utc > since_utc]
+        chosen = quiet_windows(
+            np.array([t.utc - since_utc for t in worn]),
+            np.array([t.window.quality["bvp"] for t in worn]),
+            np.array([t.window.motion for t in worn]),
+        )
+        self._adopt([worn[i].window for i in chosen], Source.QUIET, now_utc)
+
+    def _adopt(self, windows: Iterable[StressWindow], source: Source, now_utc: float) -> None:
+        estimator = BaselineEstimator()
+        for window in windows:
+            estimator.add(window.features, window.quality)
+        self.current, self.source = estimator.baseline(), source
+        self._changed(self.current, source, now_utc)

@@ -1,0 +1,116 @@
+"""From options to a session that is ready to run."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from firmware_host.adaptation.samples import load_baseline
+from firmware_host.devices import open_device
+from firmware_host.events import AnyEvent
+from firmware_host.inference.bundle import load_bundle, open_model
+from firmware_host.inference.contract import Bundle
+from firmware_host.reconnect import Reconnect
+from firmware_host.runtime.baseline import WearerBaseline
+from firmware_host.runtime.gait_path import load_walking
+from firmware_host.runtime.learning import LearnerProcess
+from firmware_host.runtime.link import Link
+from firmware_host.runtime.memory import Memory, stored_source
+from firmware_host.runtime.pipeline import Listeners, Models, Pipeline
+from firmware_host.runtime.session import Session
+from firmware_host.transport.base import Transport
+from firmware_host.vault.records import Vault
+
+LabelSpans = Iterable[tuple[float, float, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """Everything a run needs to know.
+
+    Parameters
+    ----------
+    learner_arguments
+        Options for ``signet learn``; None never learns.
+    """
+
+    url: str
+    bundle: Path | str = ""
+    runtime: str = "auto"
+    silence_s: float = 5.0
+    labels: LabelSpans = ()
+    learner_arguments: Sequence[str | Path] | None = None
+    listeners: Listeners = field(default_factory=Listeners)
+
+
+def open_models(bundle: Bundle, *, runtime: str) -> Models:
+    """The bundle's networks; the stress network twice, as shipped and for the wearer."""
+    return Models(
+        generic=open_model(bundle, bundle.stress, runtime=runtime),
+        personal=open_model(bundle, bundle.stress, runtime=runtime),
+        gait=open_model(bundle, bundle.gait, runtime=runtime),
+    )
+
+
+def open_session(
+    options: SessionOptions,
+    vault: Vault | None,
+    *,
+    emit: Callable[[AnyEvent], None],
+    stop: Callable[[], bool],
+    open_transport: Callable[[], Transport] | None = None,
+) -> Session:
+    """A session on a device, with what the vault knows of the wearer.
+
+    Raises
+    ------
+    SignetError
+        If the device, the bundle or the vault is not usable.
+    """
+    bundle = load_bundle(options.bundle)
+    models = open_models(bundle, runtime=options.runtime)
+    memory = None if vault is None else Memory(vault)
+    link = Link(
+        open_transport or (lambda: open_device(options.url)),
+        Reconnect(clock=time.monotonic, rng=random.Random()),
+        sleep=time.sleep,
+    )
+    pipeline = Pipeline(
+        bundle,
+        models,
+        baseline=_baseline(bundle, vault, memory),
+        walking=None if vault is None else load_walking(vault, bundle, models.gait),
+        labels=options.labels,
+        listeners=_listeners(options.listeners, memory),
+    )
+    can_learn = memory is not None and options.learner_arguments is not None
+    return Session(
+        link=link,
+        pipeline=pipeline,
+        models=models,
+        bundle_sha256=bundle.sha256,
+        emit=emit,
+        memory=memory,
+        learner=LearnerProcess(options.learner_arguments or ()) if can_learn else None,
+        silence_s=options.silence_s,
+        stop=stop,
+    )
+
+
+def _baseline(bundle: Bundle, vault: Vault | None, memory: Memory | None) -> WearerBaseline:
+    stored = None if vault is None else load_baseline(vault)
+    return WearerBaseline(
+        window_s=bundle.stress.window_s,
+        current=None if stored is None else stored[1],
+        source=None if vault is None else stored_source(vault),
+        changed=(lambda *_: None) if memory is None else memory.take_baseline,
+    )
+
+
+def _listeners(listeners: Listeners, memory: Memory | None) -> Listeners:
+    if memory is not None:
+        listeners.window = memory.take_window
+    return listeners

@@ -1,0 +1,182 @@
+"""From motion to what the wearer does, and whether it is the wearer who walks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.events import Activity, ActivityScored, AnyEvent, Wearer, WearerVerified
+from firmware_host.identity.enrolment import Enrolled
+from firmware_host.identity.verification import Verifier
+from firmware_host.identity.walking import WalkingGate
+from firmware_host.inference.base import SignatureModel
+from firmware_host.inference.contract import Bundle, GaitContract
+from firmware_host.protocol.messages import Channel
+from firmware_host.signals.gait import GaitFeatures, GaitWindow
+from firmware_host.signals.smoothing import ActivityFilter
+from firmware_host.stream.samples import Samples
+from firmware_host.stream.windowing import HopGrid
+from firmware_host.vault.pack import pack, unpack
+from firmware_host.vault.records import Vault
+
+FloatArray = NDArray[np.float32]
+GAIT_KIND = "gait_reference"
+GAIT_POINTER = "gait_reference"
+# A window with more of it missing is not looked at.
+_MAX_MISSING = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class WalkingReference:
+    """What verification needs: the decision rule and the average person for missing features.
+
+    The wearer's adapter is in the model already.
+    """
+
+    gate: WalkingGate
+    threshold: float
+    margin: float
+    fill: FloatArray = field(repr=False)
+
+
+class GaitPath:
+    """One session's motion windows, scored as they complete.
+
+    Parameters
+    ----------
+    walking
+        The wearer's reference; None if nobody is enrolled or the board has no gyroscope.
+    watched
+        Is given each window with its probability of walking, for enrolment.
+    """
+
+    def __init__(
+        self,
+        contract: GaitContract,
+        channels: tuple[Channel, ...],
+        *,
+        model: SignatureModel,
+        walking: WalkingReference | None,
+        watched: Callable[[GaitWindow, float], None],
+    ) -> None:
+        needed = {need.name for need in contract.channels}
+        rates_hz = {c.name: c.rate_hz for c in channels if c.name in needed}
+        self._features = GaitFeatures(rates_hz)
+        self._grid = HopGrid(rates_hz, window_s=contract.window_s, hop_s=contract.hop_s)
+        self._labels = tuple(Activity(label) for label in contract.labels)
+        self._walk_idx = self._labels.index(Activity.WALK)
+        self._smoother = ActivityFilter(len(self._labels), stay=contract.thresholds["stay"])
+        self._model = model
+        self._watched = watched
+        self._verifier: Verifier | None = None
+        if walking is not None:
+            self.use(walking)
+
+    def use(self, walking: WalkingReference) -> None:
+        """Compare walking with this reference from now on."""
+        self._verifier = Verifier(
+            self._model,
+            walking.gate,
+            threshold=walking.threshold,
+            margin=walking.margin,
+            fill=walking.fill,
+        )
+
+    def take(self, samples: Samples, utc: Callable[[float], float]) -> list[AnyEvent]:
+        """Feed samples; the windows they complete, scored."""
+        name, n = samples.channel.name, len(samples.values)
+        self._features.feed(name, samples.t0_s, samples.values, samples.gap_before_samples)
+        t_end_s = samples.t0_s + n / samples.channel.rate_hz
+        events: list[AnyEvent] = []
+        for end_s in self._grid.advance(name, samples.t0_s, t_end_s):
+            events += self._score(self._features.compute(end_s), utc(end_s))
+        return events
+
+    def _score(self, window: GaitWindow, utc: float) -> list[AnyEvent]:
+        if window.missing > _MAX_MISSING:
+            return []
+        raw = self._model.run("infer", imu=window.inv[None])["activity_probs"][0]
+        smooth = self._smoother.add(window.t_end_s, raw)
+        best = int(np.argmax(smooth))
+        activity = self._labels[best]
+        walks = activity in (Activity.WALK, Activity.RUN, Activity.STAIRS)
+        cadence = window.cadence_spm if walks else math.nan
+        p_walk = float(raw[self._walk_idx])
+        self._watched(window, p_walk)
+        scored = ActivityScored(
+            window.t_end_s,
+            utc,
+            activity,
+            float(smooth[best]),
+            None if math.isnan(cadence) else cadence,
+        )
+        return [scored, *self._verify(window, p_walk, utc)]
+
+    def _verify(self, window: GaitWindow, p_walk: float, utc: float) -> list[AnyEvent]:
+        if self._verifier is None:
+            return []
+        result = self._verifier.add(window, p_walk)
+        if not result.used:
+            return []
+        return [
+            WearerVerified(
+                window.t_end_s, utc, Wearer(result.decision), result.score, result.n_windows
+            )
+        ]
+
+
+def walking_gate(contract: GaitContract) -> WalkingGate:
+    """Which windows are good enough to tell a person by, as the bundle says."""
+    thresholds = contract.thresholds
+    return WalkingGate(thresholds["min_walk"], thresholds["min_periodicity"])
+
+
+def put_walking(vault: Vault, enrolled: Enrolled, bundle: Bundle, *, now_utc: float) -> int:
+    """Store a wearer's gait reference and put it in force."""
+    arrays: dict[str, NDArray[np.float32]] = {"template": enrolled.template}
+    arrays |= {f"adapter/{name}": value for name, value in enrolled.adapter.items()}
+    meta = {
+        "bundle_sha256": bundle.sha256,
+        "threshold": enrolled.threshold,
+        "n_windows": enrolled.n_windows,
+    }
+    with vault.transaction():
+        record_id = vault.put(GAIT_KIND, pack(arrays, meta), now_utc)
+        vault.set_pointer(GAIT_POINTER, record_id)
+    return record_id
+
+
+def load_walking(vault: Vault, bundle: Bundle, model: SignatureModel) -> WalkingReference | None:
+    """The reference in force, with its adapter put into ``model``; None if nobody is enrolled on this bundle."""
+    record_id = vault.pointer(GAIT_POINTER)
+    if record_id is None:
+        return None
+    arrays, meta = unpack(vault.get(record_id).payload)
+    if meta["bundle_sha256"] != bundle.sha256:
+        return None
+    adapter = {
+        name.removeprefix("adapter/"): value
+        for name, value in arrays.items()
+        if name.startswith("adapter/")
+    }
+    model.run("set_adapter", **adapter)
+    return reference(bundle, threshold=float(meta["threshold"]))
+
+
+def reference(bundle: Bundle, *, threshold: float) -> WalkingReference:
+    """Decision rule of an enrolled wearer."""
+    return WalkingReference(
+        walking_gate(bundle.gait),
+        threshold,
+        bundle.gait.thresholds["verify_margin"],
+        cohort_of(bundle)["fill"],
+    )
+
+
+def cohort_of(bundle: Bundle) -> Mapping[str, FloatArray]:
+    """Background people: ``features`` (n, F) and their mean ``fill`` (F,)."""
+    return bundle.cohort()

@@ -1,0 +1,76 @@
+"""Learning jobs as commands run them: open what is needed, learn, say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from firmware_host.adaptation import ledger
+from firmware_host.adaptation.adapters import apply_adapter, load_current
+from firmware_host.adaptation.personalise import Outcome, personalise
+from firmware_host.adaptation.prepare import ModelFacts
+from firmware_host.inference.bundle import load_bundle, open_model
+from firmware_host.inference.contract import Bundle
+from firmware_host.runtime.learning import lower_priority
+from firmware_host.runtime.session import peak_rss_mb
+from firmware_host.vault.records import Vault
+
+
+def model_facts(bundle: Bundle) -> ModelFacts:
+    """What the learning job needs to know of a bundle."""
+    return ModelFacts(
+        bundle_sha256=bundle.sha256,
+        spread=np.asarray(bundle.stress.normalisation.spread, dtype=np.float64),
+        window_s=bundle.stress.window_s,
+        max_motion_ms2=bundle.stress.thresholds["moving_ms2"],
+    )
+
+
+def learn_stress(
+    vault: Vault,
+    *,
+    bundle: Path | str,
+    runtime: str,
+    seed: int,
+    now_utc: float,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Outcome, float]:
+    """One job on the vault's labels, at low priority; the outcome and this process's peak RSS in MB.
+
+    Raises
+    ------
+    SignetError
+        If the bundle, the vault or the adapter in force is not usable; nothing changed then.
+    """
+    lower_priority()
+    loaded = load_bundle(bundle)
+    model = open_model(loaded, loaded.stress, runtime=runtime)
+    current = load_current(vault, "stress", bundle_sha256=loaded.sha256)
+    apply_adapter(model, None if current is None else current.arrays)
+    outcome = personalise(
+        vault, model, model_facts(loaded), seed=seed, now_utc=now_utc, progress=progress
+    )
+    return outcome, peak_rss_mb()
+
+
+def history_rows(vault: Vault) -> list[dict[str, Any]]:
+    """The ledger, oldest first, as plain values for people."""
+    return [_row(entry) for entry in ledger.entries(vault)]
+
+
+def _row(entry: ledger.Entry) -> dict[str, Any]:
+    facts = entry.facts
+    kept = facts.get("kept")
+    decision = "" if kept is None else ("kept" if kept else "not kept")
+    return {
+        "id": entry.id,
+        "when": datetime.fromtimestamp(entry.t_utc).astimezone().isoformat(timespec="seconds"),
+        "what": str(facts.get("what", "")),
+        "decision": decision,
+        "text": str(facts.get("text", "")),
+        "facts": facts,
+    }

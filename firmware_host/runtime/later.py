@@ -1,0 +1,133 @@
+"""Generic against personal on what came after learning, as it was scored at the time.
+
+Every stress event carries both probabilities, so nothing is re-run: a window counts with the adapter that was in
+force when it was seen. Causal by construction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.inference.contract import TimeControl
+from firmware_host.runtime.session import LEARNED_NOTE
+from firmware_host.scoring import auc, balanced_accuracy, bootstrap_interval
+
+Truth = Sequence[tuple[float, float, str]]
+_CLASS = {"rest": 0, "stress": 1}
+_RESAMPLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One model on the later windows: balanced accuracy at 0.5 with a 95 % interval over episodes, and AUC."""
+
+    balanced_accuracy: float
+    interval: tuple[float, float]
+    auc: float
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The later part, scored; NaN where a class is missing.
+
+    ``coverage`` is the share of labelled windows on which the personal model committed itself to rest or stress.
+    """
+
+    since_utc: float
+    n_windows: int
+    n_episodes: int
+    generic: Score
+    personal: Score
+    time_only: Score
+    coverage: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def later_part(
+    events: Iterable[Mapping[str, Any]],
+    truth: Truth,
+    control: TimeControl,
+    *,
+    window_s: float,
+) -> Later | None:
+    """Score what came after the first learning job; None if there was none or nothing labelled after it.
+
+    Parameters
+    ----------
+    events
+        Stored events in order of time.
+    truth
+        (start_utc, end_utc, label); labels other than rest and stress are left out. Only windows wholly inside one
+        of them count.
+    """
+    rows, since_utc = _scored_after_learning(events)
+    if since_utc is None:
+        return None
+    kept = [(row, _span_of(row, truth, window_s)) for row in rows]
+    used = [(row, idx) for row, idx in kept if idx is not None]
+    if not used:
+        return None
+    y = np.array([_CLASS[truth[idx][2]] for _, idx in used])
+    episodes = np.array([idx for _, idx in used])
+    t_s = np.array([row["t_s"] for row, _ in used], dtype=np.float32)
+    generic = np.array([row["p_generic"] for row, _ in used])
+    personal = np.array([row["p_personal"] for row, _ in used])
+    decided = [row["state"] in _CLASS for row, _ in used]
+    return Later(
+        since_utc,
+        len(used),
+        len(set(episodes.tolist())),
+        _score(y, generic, episodes),
+        _score(y, personal, episodes),
+        _score(y, control.probability(t_s).astype(np.float64), episodes),
+        float(np.mean(decided)),
+    )
+
+
+def _scored_after_learning(
+    events: Iterable[Mapping[str, Any]],
+) -> tuple[list[Mapping[str, Any]], float | None]:
+    since_utc: float | None = None
+    rows = []
+    for event in events:
+        if event["kind"] == "stream" and event["what"] == LEARNED_NOTE and since_utc is None:
+            since_utc = float(event["utc"])
+        elif (
+            event["kind"] == "stress"
+            and since_utc is not None
+            and event["p_generic"] is not None
+            and event["state"] != "moving"
+        ):
+            rows.append(event)
+    return rows, since_utc
+
+
+def _span_of(row: Mapping[str, Any], truth: Truth, window_s: float) -> int | None:
+    for idx, (start_utc, end_utc, label) in enumerate(truth):
+        inside = start_utc <= row["utc"] - window_s and row["utc"] <= end_utc
+        if inside and label in _CLASS:
+            return idx
+    return None
+
+
+def _score(y: NDArray[Any], p: NDArray[Any], episodes: NDArray[Any]) -> Score:
+    predicted = (p >= 0.5).astype(np.int64)
+
+    def resampled(idx: NDArray[np.int64]) -> float:
+        return balanced_accuracy(y[idx], predicted[idx])
+
+    if len(np.unique(y)) < 2:
+        return Score(math.nan, (math.nan, math.nan), math.nan)
+    interval = bootstrap_interval(
+        resampled, episodes, rng=np.random.default_rng(0), n_resamples=_RESAMPLES
+    )
+    return Score(balanced_accuracy(y, predicted), interval, auc(y, p))

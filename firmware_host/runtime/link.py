@@ -1,0 +1,168 @@
+"""One lasting stream of chunks from a device that comes and goes."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from firmware_host.devices import probe
+from firmware_host.errors import LinkClosed, LinkEnded, LinkError
+from firmware_host.protocol.messages import Hello
+from firmware_host.reconnect import LinkState, Reconnect
+from firmware_host.transport.base import Chunk, Transport
+
+_LOGGER = logging.getLogger(__name__)
+
+# The longest a read blocks, so that a stop or a finished learner is noticed at once.
+POLL_S = 0.25
+
+
+class Rewound:
+    """A transport that gives again what a probe has read from it."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.url = inner.url
+        self.virtual_time = inner.virtual_time
+        self._inner = inner
+        self._kept: deque[Chunk] = deque()
+        self._is_keeping = True
+
+    def rewind(self) -> None:
+        """From here on give what was read, then what comes."""
+        self._is_keeping = False
+
+    def read(self, timeout_s: float) -> Chunk | None:
+        """As the transport behind it."""
+        if not self._is_keeping and self._kept:
+            return self._kept.popleft()
+        chunk = self._inner.read(timeout_s)
+        if self._is_keeping and chunk is not None:
+            self._kept.append(chunk)
+        return chunk
+
+    def write(self, data: bytes) -> None:
+        """As the transport behind it."""
+        self._inner.write(data)
+
+    def now_utc(self) -> float:
+        """As the transport behind it."""
+        return self._inner.now_utc()
+
+    def close(self) -> None:
+        """As the transport behind it."""
+        self._inner.close()
+
+
+def connect(open_transport: Callable[[], Transport]) -> tuple[Transport, Hello | None]:
+    """Open a device and, if it is a live one, see that a board answers before anything else happens.
+
+    Raises
+    ------
+    LinkError
+        If there is no such device, it is busy or forbidden, or it is no Signet board.
+    """
+    transport = open_transport()
+    if transport.virtual_time or transport.url.startswith("replay:"):
+        return transport, None
+    rewound = Rewound(transport)
+    try:
+        hello = probe(rewound)
+    except BaseException:
+        transport.close()
+        raise
+    rewound.rewind()
+    return rewound, hello
+
+
+class Link:
+    """Chunks from a device; a live one that goes away is opened again, as long as it takes.
+
+    Parameters
+    ----------
+    open_transport
+        Opens the device; called again after a loss.
+    sleep
+        Waits real seconds.
+    """
+
+    def __init__(
+        self,
+        open_transport: Callable[[], Transport],
+        reconnect: Reconnect,
+        *,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._open = open_transport
+        self._reconnect = reconnect
+        self._sleep = sleep
+        self._reconnect.trying()
+        self._transport, self.hello = connect(open_transport)
+        self._reconnect.up()
+        self.is_finite = self._transport.virtual_time or self._transport.url.startswith("replay:")
+        self.virtual_time = self._transport.virtual_time
+        self.n_lost = 0
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the device is there."""
+        return self._reconnect.state is LinkState.UP
+
+    def now_utc(self) -> float:
+        """UNIX seconds on the clock that stamps the chunks."""
+        return self._transport.now_utc()
+
+    def read(self) -> Chunk | None:
+        """The next chunk, or None if nothing came for a moment or the device is away.
+
+        Raises
+        ------
+        LinkEnded
+            If a finite source is over.
+        """
+        if not self.is_up and not self._try_again():
+            return None
+        try:
+            return self._transport.read(POLL_S)
+        except LinkEnded:
+            raise
+        except LinkClosed as err:
+            if self.is_finite:
+                raise
+            self._lost(err)
+            return None
+
+    def write(self, data: bytes) -> None:
+        """Send to the board if it is there; what is sent while it is away is lost."""
+        if not self.is_up:
+            return
+        try:
+            self._transport.write(data)
+        except LinkError as err:
+            self._lost(err)
+
+    def close(self) -> None:
+        """Let go of the device."""
+        self._transport.close()
+
+    def _lost(self, err: LinkError) -> None:
+        self.n_lost += 1
+        _LOGGER.warning("link lost: %s; waiting for it to come back", err)
+        self._transport.close()
+        self._reconnect.lost(str(err))
+
+    def _try_again(self) -> bool:
+        wait_s = self._reconnect.wait_s()
+        if wait_s > 0:
+            self._sleep(min(wait_s, POLL_S))
+            return False
+        self._reconnect.trying()
+        try:
+            self._transport, self.hello = connect(self._open)
+        except LinkError as err:
+            _LOGGER.debug("still away: %s", err)
+            self._reconnect.lost(str(err))
+            return False
+        self._reconnect.up()
+        _LOGGER.warning("link is back")
+        return True

@@ -1,0 +1,126 @@
+"""What a run writes to the vault, in batches: events, windows, labels, baselines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from firmware_host.adaptation.episodes import LabelSpan
+from firmware_host.adaptation.samples import (
+    WINDOW_KIND,
+    load_labels,
+    put_baseline,
+    put_label,
+    window_payload,
+)
+from firmware_host.errors import LabelError
+from firmware_host.events import AnyEvent, Labelled, to_json
+from firmware_host.runtime.baseline import Source, TimedWindow
+from firmware_host.signals.normalise import Baseline
+from firmware_host.vault.pack import pack, unpack
+from firmware_host.vault.records import Vault
+
+EVENT_KIND = "event"
+SUMMARY_KIND = "run_summary"
+SOURCE_KIND = "baseline_source"
+# Writes wait for this many records or this much stream time: a memory card dislikes many small ones.
+_BATCH_RECORDS = 500
+_BATCH_S = 60.0
+
+
+class Memory:
+    """Collects what a run has to keep and writes it in batches; `flush` writes at once.
+
+    A cut between two batches loses at most the last minute of events and windows, nothing older.
+    """
+
+    def __init__(self, vault: Vault) -> None:
+        self.vault = vault
+        self._events: list[tuple[bytes, float]] = []
+        self._windows: list[tuple[bytes, float]] = []
+        self._last_flush_utc: float | None = None
+        self._known_labels = {_key(span) for span in load_labels(vault)}
+
+    def take_window(self, timed: TimedWindow) -> None:
+        """Keep a window for learning."""
+        payload = window_payload(timed.window, session=timed.session)
+        self._windows.append((payload, timed.utc))
+
+    def take_events(self, events: Iterable[AnyEvent]) -> None:
+        """Keep events; a label among them is stored as a label too, once."""
+        for event in events:
+            self._events.append((to_json(event).encode(), event.utc))
+            if isinstance(event, Labelled):
+                self._take_label(event)
+            if self._last_flush_utc is None:
+                self._last_flush_utc = event.utc
+            self._flush_if_due(event.utc)
+
+    def take_baseline(self, baseline: Baseline, source: Source, utc: float) -> None:
+        """A new baseline is in force, durably."""
+        self.flush()
+        _put_baseline(self.vault, baseline, source, utc)
+
+    def flush(self) -> None:
+        """Write what is waiting, all of it or none."""
+        if not self._events and not self._windows:
+            return
+        with self.vault.transaction(durable=False):
+            self.vault.put_many(WINDOW_KIND, self._windows)
+            self.vault.put_many(EVENT_KIND, self._events)
+        self._events, self._windows = [], []
+
+    def _take_label(self, event: Labelled) -> None:
+        try:
+            span = LabelSpan(event.label, event.start_utc, event.end_utc)  # type: ignore[arg-type]
+        except LabelError:
+            return
+        if _key(span) in self._known_labels:
+            return
+        self._known_labels.add(_key(span))
+        put_label(self.vault, span, source=event.source, now_utc=event.utc)
+
+    def _flush_if_due(self, utc: float) -> None:
+        waited_s = utc - (self._last_flush_utc or utc)
+        n_waiting = len(self._events) + len(self._windows)
+        if n_waiting >= _BATCH_RECORDS or not 0 <= waited_s < _BATCH_S:
+            self.flush()
+            self._last_flush_utc = utc
+
+
+def put_guided_baseline(vault: Vault, baseline: Baseline, *, utc: float) -> None:
+    """Put a baseline in force that the wearer sat still for."""
+    _put_baseline(vault, baseline, Source.GUIDED, utc)
+
+
+def _put_baseline(vault: Vault, baseline: Baseline, source: Source, utc: float) -> None:
+    with vault.transaction():
+        put_baseline(vault, baseline, now_utc=utc)
+        vault.put(SOURCE_KIND, pack({}, {"source": source.value}), utc)
+
+
+def stored_events(vault: Vault, *, since_id: int = 0) -> Iterator[dict[str, Any]]:
+    """Every event of earlier runs as plain values, oldest first."""
+    for record in vault.iterate(EVENT_KIND, since_id):
+        yield json.loads(record.payload)
+
+
+def stored_source(vault: Vault) -> Source | None:
+    """Where the baseline in force came from."""
+    record = vault.latest(SOURCE_KIND)
+    return None if record is None else Source(unpack(record.payload)[1]["source"])
+
+
+def put_summary(vault: Vault, summary: dict[str, Any], *, utc: float) -> None:
+    """Keep the counts of a finished run for `status` and `report`."""
+    vault.put(SUMMARY_KIND, pack({}, summary), utc)
+
+
+def stored_summaries(vault: Vault) -> list[dict[str, Any]]:
+    """Counts of every finished run, oldest first."""
+    return [unpack(record.payload)[1] for record in vault.iterate(SUMMARY_KIND)]
+
+
+def _key(span: LabelSpan) -> tuple[str, float, float]:
+    return (span.label.value, round(span.start_utc, 3), round(span.end_utc, 3))

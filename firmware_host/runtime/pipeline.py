@@ -1,0 +1,240 @@
+"""Bytes in, events out: everything between the wire and what the host says, without any I/O."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from firmware_host.errors import ContractError, ProtocolMismatch
+from firmware_host.events import AnyEvent, Labelled, StreamNoted
+from firmware_host.inference.base import SignatureModel
+from firmware_host.inference.contract import Bundle
+from firmware_host.protocol import frame
+from firmware_host.protocol.messages import Hello, Message, MessageParser
+from firmware_host.runtime.baseline import TimedWindow, WearerBaseline
+from firmware_host.runtime.gait_path import GaitPath, WalkingReference
+from firmware_host.runtime.labels import REST, ButtonLabels, PendingLabels
+from firmware_host.runtime.stress_path import StressPath
+from firmware_host.signals.gait import GaitWindow
+from firmware_host.stream.assembler import StreamAssembler
+from firmware_host.stream.samples import Note, Samples
+
+_LOGGER = logging.getLogger(__name__)
+
+_NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP, Note.LAYOUT)
+ADAPTER_NOTE = "adapter"
+BASELINE_NOTE = "baseline"
+MODEL_OFF_NOTE = "model_off"
+
+
+@dataclass(slots=True)
+class Models:
+    """The networks of one bundle; ``personal`` is the stress model with the wearer's adapter."""
+
+    generic: SignatureModel
+    personal: SignatureModel
+    gait: SignatureModel
+
+
+def _ignore(_: object) -> None:
+    """Take no notice."""
+
+
+@dataclass(slots=True)
+class Listeners:
+    """Who is told of what passes through, besides the events.
+
+    ``message`` gets the message, its arrival and, for samples, when the board took the first of them (UTC).
+    """
+
+    message: Callable[[Message, float, float | None], None] = lambda *_: None
+    window: Callable[[TimedWindow], None] = _ignore
+    gait_window: Callable[[GaitWindow, float], None] = lambda *_: None
+    samples: Callable[[Samples], None] = _ignore
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a run saw, in numbers; nothing about the body."""
+
+    n_bytes: int = 0
+    samples: Counter[str] = field(default_factory=Counter)
+    missing: Counter[str] = field(default_factory=Counter)
+    gaps: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+
+
+class Pipeline:
+    """One board's bytes, whatever brings them, to events about one wearer.
+
+    Deterministic: the same bytes with the same arrival times give the same events.
+
+    Parameters
+    ----------
+    labels
+        Labels of a file beside a recording; each becomes known when the stream has passed its end.
+
+    Raises
+    ------
+    ContractError
+        From `feed`, if the board cannot feed either of the models.
+    ProtocolMismatch
+        From `feed`, if the board speaks another version of the wire protocol.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        models: Models,
+        *,
+        baseline: WearerBaseline,
+        walking: WalkingReference | None = None,
+        labels: Iterable[tuple[float, float, str]] = (),
+        listeners: Listeners | None = None,
+    ) -> None:
+        self._bundle = bundle
+        self._models = models
+        self._baseline = baseline
+        self._walking = walking
+        self._buttons = ButtonLabels()
+        self._pending = PendingLabels(labels)
+        self._listeners = listeners or Listeners()
+        self._stress: StressPath | None = None
+        self._gait: GaitPath | None = None
+        self.adapter = 0
+        self.parser = MessageParser()
+        self.assembler = StreamAssembler()
+        self.counts = Counts()
+
+    @property
+    def hello(self) -> Hello | None:
+        """What the board said it is, once it did."""
+        return self.assembler.hello
+
+    def feed(self, data: bytes, arrival_utc: float) -> list[AnyEvent]:
+        """Events that these bytes bring, in order."""
+        self.counts.n_bytes += len(data)
+        events: list[AnyEvent] = []
+        for message in self.parser.feed(data):
+            items = self.assembler.feed(message, arrival_utc)
+            self._listeners.message(message, arrival_utc, _sent_utc(items, self.assembler))
+            for item in items:
+                if isinstance(item, Samples):
+                    self._take_samples(item, events)
+                else:
+                    self._take_note(item, events)
+        self._take_labels(self._pending.due(self.assembler.t_s, self._now_utc()), events)
+        self.counts.events.update(event.kind for event in events)
+        return events
+
+    def finish(self) -> list[AnyEvent]:
+        """Events that only the end of the stream brings: labels whose end was the stream's own."""
+        events: list[AnyEvent] = []
+        if self.assembler.clock is not None:
+            self._take_labels(self._pending.rest(self.assembler.t_s, self._now_utc()), events)
+        self.counts.events.update(event.kind for event in events)
+        return events
+
+    def use_adapter(self, version: int) -> StreamNoted:
+        """The personal model holds another adapter now; later windows carry its version."""
+        self.adapter = version
+        if self._stress is not None:
+            self._stress.adapter = version
+        return self._note(ADAPTER_NOTE, version=version)
+
+    def use_walking(self, walking: WalkingReference) -> None:
+        """From now on, compare walking with this reference."""
+        self._walking = walking
+        if self._gait is not None:
+            self._gait.use(walking)
+
+    def _now_utc(self) -> float:
+        return self.assembler.utc(self.assembler.t_s)
+
+    def _note(self, what: str, **detail: float | str) -> StreamNoted:
+        return StreamNoted(self.assembler.t_s, self._now_utc(), what, "", dict(detail))
+
+    def _take_samples(self, samples: Samples, events: list[AnyEvent]) -> None:
+        name = samples.channel.name
+        self.counts.samples[name] += len(samples.values)
+        self._listeners.samples(samples)
+        if self._stress is not None:
+            events += self._stress.take(samples, self.assembler.utc)
+        if self._gait is not None:
+            events += self._gait.take(samples, self.assembler.utc)
+
+    def _take_note(self, note: StreamNoted, events: list[AnyEvent]) -> None:
+        self.counts.notes[note.what] += 1
+        if note.what == Note.GAP:
+            self.counts.gaps[note.channel] += 1
+            self.counts.missing[note.channel] += int(note.detail["missing_samples"])
+        if note.what == Note.MISMATCH:
+            raise ProtocolMismatch(ours=frame.VERSION, theirs=int(note.detail["theirs"]))
+        events.append(note)
+        if note.what in _NEW_SESSION:
+            self._buttons.forget()
+            self._begin_session(events)
+        elif note.what == Note.BUTTON:
+            label = self._buttons.press(int(note.detail["value"]), note.t_s, note.utc)
+            self._take_labels([label] if label else [], events)
+        elif note.what == Note.RATE and note.detail["is_off"]:
+            _LOGGER.warning(
+                "channel %s: declared %.4g Hz, measured %.4g Hz; the data is marked",
+                note.channel,
+                note.detail["declared_hz"],
+                note.detail["measured_hz"],
+            )
+
+    def _take_labels(self, labels: Iterable[Labelled], events: list[AnyEvent]) -> None:
+        for label in labels:
+            events.append(label)
+            guided = label.label == REST and self._baseline.rest_labelled(
+                label.start_utc, label.end_utc, label.utc
+            )
+            if guided:
+                events.append(self._note(BASELINE_NOTE, source="guided"))
+
+    def _begin_session(self, events: list[AnyEvent]) -> None:
+        hello = self.assembler.hello
+        assert hello is not None
+        problems = self._bundle.check_channels(hello.channels)
+        for model, found in problems.items():
+            if found:
+                events.append(self._note(MODEL_OFF_NOTE, model=model, why="; ".join(found)))
+                _LOGGER.warning("the %s model is off: %s", model, "; ".join(found))
+        if all(problems.values()):
+            why = "; ".join(f"{model}: {', '.join(found)}" for model, found in problems.items())
+            msg = f"no model can run on this board ({why})"
+            raise ContractError(msg)
+        self._stress = None if problems["stress"] else self._new_stress(hello)
+        self._gait = None if problems["gait"] else self._new_gait(hello)
+
+    def _new_stress(self, hello: Hello) -> StressPath:
+        path = StressPath(
+            self._bundle.stress,
+            hello.channels,
+            generic=self._models.generic,
+            personal=self._models.personal,
+            baseline=self._baseline,
+            session=hello.session,
+            remember=self._listeners.window,
+        )
+        path.adapter = self.adapter
+        return path
+
+    def _new_gait(self, hello: Hello) -> GaitPath:
+        return GaitPath(
+            self._bundle.gait,
+            hello.channels,
+            model=self._models.gait,
+            walking=self._walking,
+            watched=self._listeners.gait_window,
+        )
+
+
+def _sent_utc(items: list[Samples | StreamNoted], assembler: StreamAssembler) -> float | None:
+    last = items[-1] if items else None
+    return assembler.utc(last.t0_s) if isinstance(last, Samples) else None

@@ -1,0 +1,240 @@
+"""One run: a link, the pipeline, what is kept, and learning in between."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from firmware_host.adaptation.adapters import apply_adapter, load_current
+from firmware_host.errors import LinkEnded, LinkError
+from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored
+from firmware_host.host.sockets import COUNTER
+from firmware_host.protocol.messages import Command, CommandKind, encode_command
+from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
+from firmware_host.runtime.link import Link
+from firmware_host.runtime.memory import Memory, put_summary
+from firmware_host.runtime.pipeline import Models, Pipeline
+
+_LOGGER = logging.getLogger(__name__)
+
+SILENCE_NOTE = "silence"
+LINK_NOTE = "link"
+LEARNED_NOTE = "learned"
+# A live run looks this often whether somebody else changed the vault (a learner, a revert).
+_VAULT_LOOK_S = 2.0
+# A stream that stays silent this many times the configured silence is over for the caller.
+_GIVE_UP_SILENCES = 60
+
+
+@dataclass(slots=True)
+class Session:
+    """Reads until the source ends or somebody stops it.
+
+    Parameters
+    ----------
+    memory
+        Where things are kept; None keeps nothing.
+    learner
+        Runs learning jobs as labels come in; None never learns.
+    emit
+        Is given every event, in order.
+    stop
+        Asked between reads whether to end.
+    monotonic
+        Real seconds.
+    """
+
+    link: Link
+    pipeline: Pipeline
+    models: Models
+    bundle_sha256: str
+    emit: Callable[[AnyEvent], None]
+    memory: Memory | None = None
+    learner: LearnerProcess | None = None
+    silence_s: float = 5.0
+    stop: Callable[[], bool] = lambda: False
+    monotonic: Callable[[], float] = time.monotonic
+    states: Counter[str] = field(default_factory=Counter)
+    _trigger: LearnTrigger = field(default_factory=LearnTrigger)
+    _adapter_id: int | None = None
+    _last_data_s: float = 0.0
+    _is_silent: bool = False
+    _last_look_s: float = 0.0
+    _vault_version: int = -1
+
+    def run(self) -> dict[str, Any]:
+        """Stream until the end; returns a summary of counts.
+
+        Raises
+        ------
+        SignetError
+            Whatever ended it but the end of a finite source; what was seen until then is kept.
+        """
+        started_s = self.monotonic()
+        self._last_data_s = started_s
+        self.reload_adapter()
+        try:
+            self._loop()
+            self._handle(self.pipeline.finish())
+            self._learn_if_due()
+            self._take_result(wait=True)
+        finally:
+            if self.learner is not None:
+                self.learner.stop()
+            self.link.close()
+            if self.memory is not None:
+                self.memory.flush()
+        return self._finish(self.monotonic() - started_s)
+
+    def reload_adapter(self) -> None:
+        """Put the adapter that the vault holds in force into the personal model."""
+        if self.memory is None:
+            return
+        adapter = load_current(self.memory.vault, "stress", bundle_sha256=self.bundle_sha256)
+        adapter_id = None if adapter is None else adapter.id
+        if adapter_id == self._adapter_id:
+            return
+        apply_adapter(self.models.personal, None if adapter is None else adapter.arrays)
+        self._adapter_id = adapter_id
+        note = self.pipeline.use_adapter(0 if adapter is None else adapter.version)
+        if self.pipeline.hello is not None:
+            self._handle([note])
+
+    def _loop(self) -> None:
+        while not self.stop():
+            try:
+                chunk = self.link.read()
+            except LinkEnded:
+                return
+            if chunk is None:
+                self._watch_silence()
+            else:
+                self._last_data_s = self.monotonic()
+                self._is_silent = False
+                self._handle(self.pipeline.feed(chunk.data, chunk.arrival_utc))
+            self._learn_if_due()
+            self._take_result(wait=False)
+            self._look_at_vault()
+
+    def _handle(self, events: list[AnyEvent]) -> None:
+        for event in events:
+            if isinstance(event, StressScored):
+                self.states[event.state] += 1
+            elif isinstance(event, Labelled):
+                self._trigger.add(event)
+            self.emit(event)
+        if self.memory is not None:
+            self.memory.take_events(events)
+
+    def _learn_if_due(self) -> None:
+        learner = self.learner
+        if learner is None or self.memory is None or learner.is_running:
+            return
+        if not self._trigger.is_due:
+            return
+        self._trigger.started()
+        self.memory.flush()
+        learner.start(now_utc=self.link.now_utc())
+        # In virtual time the day waits for the learner, so that every run is the same.
+        if self.link.is_finite:
+            self._take_result(wait=True)
+
+    def _take_result(self, *, wait: bool) -> None:
+        if self.learner is None:
+            return
+        result = self.learner.finish(wait=wait)
+        if result is None:
+            return
+        kept, reason = int(bool(result["kept"])), str(result["reason"])
+        self._handle([self._note(LEARNED_NOTE, {"kept": kept, "reason": reason})])
+        if result["reason"] == "failed":
+            _LOGGER.warning("learning failed: %s", result["text"])
+        self.reload_adapter()
+
+    def _look_at_vault(self) -> None:
+        if self.memory is None or self.link.is_finite:
+            return
+        if self.monotonic() - self._last_look_s < _VAULT_LOOK_S:
+            return
+        self._last_look_s = self.monotonic()
+        version = self.memory.vault.data_version()
+        if version != self._vault_version:
+            self._vault_version = version
+            self.reload_adapter()
+
+    def _watch_silence(self) -> None:
+        """Say it once when nothing comes; give up a live link that is up but mute for long."""
+        silent_s = self.monotonic() - self._last_data_s
+        if self.link.is_finite or silent_s < self.silence_s:
+            return
+        if not self._is_silent:
+            self._is_silent = True
+            what = SILENCE_NOTE if self.link.is_up else LINK_NOTE
+            self._handle([self._note(what, {"silent_s": round(silent_s, 1)})])
+            _LOGGER.warning("no data for %.0f s", silent_s)
+            self.link.write(encode_command(Command(CommandKind.START), seq=0))
+        if self.link.is_up and silent_s > _GIVE_UP_SILENCES * self.silence_s:
+            msg = f"the board is there but has sent nothing for {silent_s:.0f} s"
+            raise LinkError(msg)
+
+    def _note(self, what: str, detail: dict[str, float | int | str]) -> StreamNoted:
+        assembler = self.pipeline.assembler
+        # Before the first HELLO there is no board clock to annotate.
+        utc = assembler.utc(assembler.t_s) if assembler.clock else self.link.now_utc()
+        return StreamNoted(assembler.t_s, utc, what, "", detail)
+
+    def _finish(self, wall_s: float) -> dict[str, Any]:
+        summary = summarise(self.pipeline, self.states, wall_s=wall_s)
+        summary["links_lost"] = self.link.n_lost
+        summary["learned"] = [] if self.learner is None else self.learner.results
+        if self.memory is not None:
+            put_summary(self.memory.vault, summary, utc=self.link.now_utc())
+        return summary
+
+
+def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dict[str, Any]:
+    """Counts and costs of a run as plain values; nothing about the body but the states' counts."""
+    counts, assembler, decoder = pipeline.counts, pipeline.assembler, pipeline.parser.decoder
+    hello = pipeline.hello
+    rates = assembler.measured_rates_hz
+    channels = {
+        channel.name: {
+            "unit": channel.unit,
+            "declared_hz": channel.rate_hz,
+            "measured_hz": rates.get(channel.name),
+            "n_samples": counts.samples[channel.name],
+            "n_gaps": counts.gaps[channel.name],
+            "missing_samples": counts.missing[channel.name],
+        }
+        for channel in (hello.channels if hello else ())
+    }
+    return {
+        "board": hello.board_id if hello else None,
+        "firmware": hello.firmware if hello else None,
+        "stream_s": round(assembler.t_s, 3),
+        "wall_s": round(wall_s, 3),
+        "n_sessions": assembler.n_sessions,
+        "n_bytes": counts.n_bytes,
+        "n_frames": decoder.frames,
+        "bad_frames": decoder.bad_frames,
+        "oversize": decoder.oversize,
+        "skipped_bytes": decoder.skipped_bytes,
+        "bad_payloads": pipeline.parser.bad_payloads,
+        "channels": channels,
+        "states": dict(sorted(states.items())),
+        "events": dict(sorted(counts.events.items())),
+        "notes": dict(sorted(counts.notes.items())),
+        "adapter": pipeline.adapter,
+        "peak_rss_mb": round(peak_rss_mb(), 1),
+        "sockets_opened": COUNTER.n_sockets,
+    }
+
+
+def peak_rss_mb() -> float:
+    """Largest resident size of this process so far, in MB (10^6 bytes)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

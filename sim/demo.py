@@ -1,0 +1,273 @@
+"""The main job from end to end, told in plain words: ``make demo``.
+
+Runs the ``signet`` command as a wearer would, on a simulated day or on a real recording, and prints what came of it.
+Nothing is scored here that the commands themselves did not print.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+OUT = Path("out/demo")
+DAY_SEED = 7
+_TTY = sys.stderr.isatty()
+_MINUTE_S = 60.0
+
+
+class DemoError(Exception):
+    """A command of the demo failed; carries its exit code."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass
+class Seen:
+    """What the printed events add up to."""
+
+    span_s: float = 0.0
+    states: dict[str, int] = field(default_factory=dict)
+    activities: dict[str, int] = field(default_factory=dict)
+    wearers: list[dict[str, Any]] = field(default_factory=list)
+    learned: list[dict[str, Any]] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Count one event."""
+        kind = event["kind"]
+        if kind == "summary":
+            self.summary = event
+        elif kind == "stress":
+            self.states[event["state"]] = self.states.get(event["state"], 0) + 1
+        elif kind == "activity":
+            self.activities[event["activity"]] = self.activities.get(event["activity"], 0) + 1
+        elif kind == "wearer":
+            self.wearers.append(event)
+        elif kind == "label":
+            self.labels[event["label"]] = self.labels.get(event["label"], 0) + 1
+        self.span_s = max(self.span_s, float(event.get("t_s", 0.0)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo; returns an exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sim.demo", description=__doc__)
+    parser.add_argument(
+        "--recording", type=Path, help="a real recording instead of a simulated day"
+    )
+    parser.add_argument("--labels", type=Path, help="label file beside the recording")
+    parser.add_argument("--bundle", type=Path, help="another model bundle")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"folder, emptied first; {OUT}")
+    args = parser.parse_args(argv)
+    started_s = time.monotonic()
+    try:
+        report = _play(args)
+    except DemoError as err:
+        print(f"demo: {err}", file=sys.stderr)
+        return err.code
+    except KeyboardInterrupt:
+        return 130
+    print(f"\nReport with pictures: {report}   ({time.monotonic() - started_s:.0f} s in all)")
+    return 0
+
+
+def _play(args: argparse.Namespace) -> Path:
+    if args.out.exists() and any(args.out.iterdir()) and not (args.out / ".demo").exists():
+        raise DemoError(f"{args.out}: expected an empty folder or one of an earlier demo", 2)
+    shutil.rmtree(args.out, ignore_errors=True)
+    args.out.mkdir(parents=True)
+    (args.out / ".demo").touch()
+    shared = ["--state", str(args.out / "state"), "--key-file", str(args.out / "key")]
+    if args.bundle:
+        shared += ["--bundle", str(args.bundle)]
+    truth: Path | None = None
+    if args.recording:
+        url = f"replay:{args.recording}?speed=max"
+        print(f"A real recording, {args.recording.name}, through the same path as a board.")
+        labels = ["--labels", str(args.labels)] if args.labels else []
+    else:
+        labels = []
+        truth = args.out / "truth.csv"
+        url = f"synthetic:?seed={DAY_SEED}&scenario=day&truth={truth}"
+        _enrol_gait(shared)
+    seen = Seen()
+    for event in _events(["run", "--device", url, *labels, *shared]):
+        seen.take(event)
+    _tell_day(seen)
+    scored = ["--labels", str(truth)] if truth else []
+    report: Path = args.out / "report.html"
+    told = _json(["report", "--out", str(report), *scored, *shared])
+    _tell_learning(seen, told["later"])
+    if truth:
+        _tell_walking(seen, truth)
+    _tell_costs(seen)
+    return report
+
+
+def _enrol_gait(shared: list[str]) -> None:
+    print("A simulated wearer puts the band on and walks for a minute and a half ...")
+    url = f"synthetic:?seed={DAY_SEED}&scenario=walk"
+    enrolled = _json(["enrol", "gait", "--device", url, *shared])
+    print(f"  gait enrolled from {enrolled['n_windows']} walking windows of 5 s.")
+    print("... and lives through a day, over the real wire, in virtual time.")
+
+
+def _tell_day(seen: Seen) -> None:
+    summary = seen.summary
+    n_samples = sum(c["n_samples"] for c in summary["channels"].values())
+    n_missing = sum(c["missing_samples"] for c in summary["channels"].values())
+    print("\nWhat was seen")
+    print(
+        f"  {_hours(summary['stream_s'])} of {', '.join(summary['channels'])}: {n_samples} samples, "
+        f"{n_missing} missing, {summary['bad_frames']} bad frames"
+    )
+    n_windows = sum(seen.states.values())
+    states = ", ".join(
+        f"{name.replace('_', ' ')} {100 * n / n_windows:.0f} %"
+        for name, n in sorted(seen.states.items(), key=lambda item: -item[1])
+    )
+    print(f"  stress model, of {n_windows} windows: {states or 'none'}")
+    if seen.activities:
+        total = sum(seen.activities.values())
+        acts = ", ".join(f"{a} {100 * n / total:.0f} %" for a, n in seen.activities.items())
+        print(f"  activity, of {total} windows: {acts}")
+    if summary.get("seen_in_training"):
+        print(
+            "  Note: the bundle was trained on this very recording, so the generic figures below are\n"
+            "  not those of a stranger. README says how to train without this person."
+        )
+
+
+def _tell_learning(seen: Seen, later: dict[str, Any] | None) -> None:
+    print("\nWhat was learned")
+    said = ", ".join(f"{n} × {label}" for label, n in seen.labels.items()) or "none"
+    print(f"  labels heard: {said}")
+    for n, job in enumerate(seen.summary["learned"], 1):
+        print(
+            f"  job {n}: {'kept' if job['kept'] else 'not kept'} ({job['reason']}): {job['text']}"
+        )
+    if not seen.summary["learned"]:
+        print("  no job: not enough labels")
+    if later is None:
+        print("  nothing labelled came after learning, so there is no before and after")
+        return
+    print(f"\nOn the later part ({later['n_windows']} windows, {later['n_episodes']} episodes)")
+    for name, key in (
+        ("generic model", "generic"),
+        ("personal model", "personal"),
+        ("time-only control", "time_only"),
+    ):
+        score = later[key]
+        low, high = score["interval"]
+        print(
+            f"  {name:<18} balanced accuracy {_figure(score['balanced_accuracy'])}   "
+            f"95 % {_figure(low)} to {_figure(high)}"
+        )
+    print("  Verdict: " + _verdict(later))
+
+
+def _verdict(later: dict[str, Any]) -> str:
+    generic, personal = (later[k]["balanced_accuracy"] for k in ("generic", "personal"))
+    if not _known(generic) or not _known(personal):
+        return "one of the two classes is missing in the later part; nothing can be said."
+    gain = 100 * (personal - generic)
+    if abs(gain) < 0.05:
+        return "no difference for this wearer; the generic model was as good."
+    word = "better" if gain > 0 else "worse"
+    return f"personal is {abs(gain):.1f} points {word} for this wearer."
+
+
+def _tell_walking(seen: Seen, truth: Path) -> None:
+    spans = [line.split(",") for line in truth.read_text().splitlines()[1:]]
+    own = _decisions(seen, [s for s in spans if s[2] == "walk"])
+    others = _decisions(seen, [s for s in spans if s[2] == "other_person"])
+    print("\nWho is walking")
+    print(f"  wearer's own walks:      {own}")
+    print(f"  another person's walk:   {others}")
+
+
+def _decisions(seen: Seen, spans: list[list[str]]) -> str:
+    counts: dict[str, int] = {}
+    for event in seen.wearers:
+        if any(float(a) + 10 <= event["utc"] <= float(b) for a, b, _ in spans):
+            counts[event["wearer"]] = counts.get(event["wearer"], 0) + 1
+    names = {"wearer": "the wearer", "other": "somebody else", "unsure": "not sure"}
+    return ", ".join(f"{n} × {names[w]}" for w, n in sorted(counts.items())) or "not judged"
+
+
+def _tell_costs(seen: Seen) -> None:
+    summary = seen.summary
+    learning = [job["peak_rss_mb"] for job in summary["learned"] if job.get("peak_rss_mb")]
+    print("\nWhat it cost")
+    n = summary["sockets_opened"]
+    left = "nothing" if n == 0 else f"{n} sockets were opened"
+    print(f"  what left the host: {left} ({n} sockets opened, counted by the interpreter)")
+    learned = f", {max(learning):.0f} MB learning" if learning else ""
+    print(f"  peak memory: {summary['peak_rss_mb']:.0f} MB streaming{learned}")
+    print(f"  {_hours(summary['stream_s'])} of wear took {summary['wall_s']:.0f} s")
+
+
+def _events(arguments: list[str]) -> Iterator[dict[str, Any]]:
+    """Events of a command as they come, with a bar on a terminal."""
+    process = subprocess.Popen(
+        _command(arguments), stdout=subprocess.PIPE, text=True, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    last_s = 0.0
+    try:
+        for line in process.stdout:
+            event = json.loads(line)
+            yield event
+            if _TTY and event.get("t_s", 0.0) - last_s >= 10 * _MINUTE_S:
+                last_s = event["t_s"]
+                print(f"\r  {_hours(last_s)} ...", end="", file=sys.stderr, flush=True)
+        error = process.stderr.read()
+        if process.wait() != 0:
+            raise DemoError(_last_line(error), process.returncode)
+    finally:
+        process.kill()
+        process.wait()
+        if _TTY:
+            print("\r" + " " * 20 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def _json(arguments: list[str]) -> Any:
+    done = subprocess.run(_command(arguments), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DemoError(_last_line(done.stderr), done.returncode)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _command(arguments: list[str]) -> list[str]:
+    return [sys.executable, "-m", "firmware_host", *arguments, "--json"]
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["a command failed without a word"])[-1]
+
+
+def _hours(seconds: float) -> str:
+    return f"{int(seconds) // 3600} h {int(seconds) // 60 % 60:02d} min"
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and value == value  # noqa: PLR0124  NaN is the one value unequal to itself
+
+
+def _figure(value: float | None) -> str:
+    return f"{value:.3f}" if value is not None and _known(value) else "  -  "
+
+
+if __name__ == "__main__":
+    sys.exit(main())
