@@ -107,6 +107,12 @@ class Split:
     held_back: tuple[Episode, ...]
     different_episode: bool
 
+    @property
+    def n_other_stress(self) -> int:
+        """Held-back stress episodes of which calibration has seen nothing."""
+        n_stress = sum(episode.label is Label.STRESS for episode in self.held_back)
+        return n_stress if self.different_episode else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -162,7 +168,7 @@ def build_episodes(
 def split_for_gate(built: EpisodeSet) -> Split | Refusal:
     """Divide episodes into earlier ones to learn from and later ones to judge by.
 
-    With two stress episodes or more, about the last third of them is held back, with the rest that
+    With two stress episodes or more, about the later half of them is held back, with the rest that
     follows or lies between; whole episodes only. If that leaves a side without one of the classes,
     every episode is halved and `different_episode` is False.
     """
@@ -170,7 +176,7 @@ def split_for_gate(built: EpisodeSet) -> Split | Refusal:
     if refusal is not None:
         return refusal
     n_stress = sum(episode.label is Label.STRESS for episode in built.episodes)
-    for n_held_back in range(max(1, n_stress // 3), 0, -1):
+    for n_held_back in range(max(1, n_stress // 2), 0, -1):
         split = _split_by_episode(built, n_held_back)
         if split is not None:
             return split

@@ -93,7 +93,7 @@ def personalise(
             model,
             job.calibration,
             job.held_back,
-            different_episode=job.split.different_episode,
+            n_other_stress=job.split.n_other_stress,
             current=None if current is None else current.arrays,
             candidates=candidates,
             seed=seed,
