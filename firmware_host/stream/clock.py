@@ -168,7 +168,7 @@ class StreamClock:
         line = self._envelope.line
         skew = line.skew if line else 0.0
         return ClockHealth(
-            drift_ppm=-skew / (1.0 + skew) * 1e6,
+            drift_ppm=0.0 - skew / (1.0 + skew) * 1e6,
             delay_ms=self._delay_s * 1e3,
             jitter_ms=self._jitter_s * 1e3,
             round_trip_ms=self._pong[1] * 1e3 if self._pong else math.nan,

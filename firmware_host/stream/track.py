@@ -57,6 +57,7 @@ class StreamTrack:
         self._sample_bytes = channel.sample_bytes
         self._period_s = 1.0 / channel.rate_hz
         self._next_s: float | None = None
+        self._last_s = 0.0
         self._slack_s = _SLACK_S
         self._last_arrival_utc = 0.0
         self._n_old = 0
@@ -70,16 +71,25 @@ class StreamTrack:
         if rest or not n_samples:
             self.counters.bad_blocks += 1
             return None
+        lost_frames = self.counters.lost_frames
         missing, skip = self._count(block, n_samples, arrival_utc)
         if skip == n_samples:
             return None
         t0_s = clock.unwrap(block.ticks_us, arrival_utc) + skip * self._period_s
         if self._next_s is not None:
+            by_index = missing
             away_s = t0_s - self._next_s - missing * self._period_s
             if abs(away_s) > self._slack_s:
                 t0_s, missing = self._explain(t0_s, away_s, missing, clock, arrival_utc)
+            # Whatever the ticks do within the slack, blocks never begin before the one before.
+            t0_s = max(t0_s, self._last_s)
+            if lost := min(missing, by_index):
+                n_frames = self.counters.lost_frames - lost_frames
+                detail: Detail = {"missing_samples": lost, "lost_frames": n_frames}
+                self.findings.append((Note.GAP, detail))
         n_new = n_samples - skip
         self._slack_s = _SLACK_S + n_new * self._period_s
+        self._last_s = t0_s
         self._next_s = t0_s + n_new * self._period_s
         self._last_arrival_utc = arrival_utc
         self._n_old = 0
@@ -103,13 +113,7 @@ class StreamTrack:
         if self._gaps.is_restart(idx, seq, n_samples) or self._is_reborn(arrival_utc):
             self._gaps.restart(idx, seq, n_samples)
             return 0, 0
-        lost_frames = self.counters.lost_frames
         missing, skip = self._gaps.take(idx, seq, block.dropped, n_samples)
-        if missing:
-            lost_frames = self.counters.lost_frames - lost_frames
-            self.findings.append(
-                (Note.GAP, {"missing_samples": missing, "lost_frames": lost_frames})
-            )
         self._n_old += skip == n_samples
         return missing, skip
 
@@ -125,8 +129,8 @@ class StreamTrack:
         self.rate.restart()
         live_s = max(0.0, arrival_utc - self._last_arrival_utc)
         n_wraps = round(-away_s / _WRAP_S)
-        is_wrap = abs(away_s + n_wraps * _WRAP_S) <= self._slack_for(missing)
-        if n_wraps > 0 and is_wrap and live_s > _WRAP_S / 2:
+        is_fit = abs(away_s + n_wraps * _WRAP_S) <= min(self._slack_for(missing), _WRAP_S / 8)
+        if n_wraps > 0 and is_fit and live_s > (n_wraps - 0.5) * _WRAP_S:
             # Whole wraps went by in a silence; the sample index knows what the ticks cannot.
             clock.jump(n_wraps * _WRAP_S)
             return t0_s + n_wraps * _WRAP_S, missing

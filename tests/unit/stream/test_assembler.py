@@ -239,6 +239,8 @@ def test_wild_index_does_not_make_a_wild_gap() -> None:
     pairs[5] = (replace(block(BVP, 5), sample_idx=1_000_000_000), pairs[5][1])
     out = _feed(assembler, [(HELLO, UTC0), *pairs])
     assert all(s.gap_before_samples == 0 for s in out if isinstance(s, Samples))
+    assert _events(out) == []
+    assert assembler.counters["bvp"].lost_samples == 0
     assert [s.t0_s for s in out if isinstance(s, Samples)] == [k * 0.5 for k in range(10)]
 
 
@@ -358,6 +360,41 @@ def test_an_hour_of_five_channels_costs_well_under_a_second() -> None:
     assert len(pairs) > 24_000
     # 0.17 s when written; the limit leaves room for a slow or busy machine.
     assert min(costs_s) < 0.7
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([0, 1, 3, 9]),
+            st.integers(0, 65_535) | st.integers(0, 20),
+            st.integers(0, (1 << 32) - 1) | st.integers(0, 10_000_000),
+            st.integers(0, 65_535),
+            st.integers(0, (1 << 32) - 1) | st.integers(0, 500),
+            st.binary(min_size=1, max_size=230),
+            st.floats(-100.0, 10_000.0) | st.floats(0.0, 1.0),
+        ),
+        max_size=40,
+    )
+)
+def test_blocks_of_any_content_neither_raise_nor_run_backwards(
+    rows: list[tuple[int, int, int, int, int, bytes, float]],
+) -> None:
+    assembler = StreamAssembler()
+    assembler.feed(HELLO, UTC0)
+    newest: dict[str, float] = {}
+    for stream, seq, ticks_us, dropped, idx, data, late_s in rows:
+        made = Block(7, stream, seq, ticks_us, dropped, idx, data)
+        for item in assembler.feed(made, UTC0 + late_s):
+            if isinstance(item, Samples):
+                name = item.channel.name
+                assert item.t0_s >= newest.get(name, -np.inf)
+                assert item.gap_before_samples >= 0
+                assert len(item.values) > 0
+                newest[name] = item.t0_s
+            else:
+                assert all(isinstance(v, int | float | str) for v in item.detail.values())
+    assert np.isfinite(assembler.utc(assembler.t_s))
 
 
 def test_wrong_options_and_times_are_wrong_calls() -> None:
