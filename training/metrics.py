@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from firmware_host.scoring import auc, balanced_accuracy, macro_f1
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,30 +45,6 @@ class Summary:
     def as_dict(self) -> dict:
         """Plain values, for JSON."""
         return asdict(self)
-
-
-def balanced_accuracy(y: NDArray, predicted: NDArray) -> float:
-    """Mean of the recalls of the classes present in `y`."""
-    return float(np.mean([np.mean(predicted[y == c] == c) for c in np.unique(y)]))
-
-
-def macro_f1(y: NDArray, predicted: NDArray) -> float:
-    """Mean F1 of the classes present in `y`."""
-    scores = []
-    for c in np.unique(y):
-        hit = np.count_nonzero((y == c) & (predicted == c))
-        scores.append(2 * hit / (np.count_nonzero(y == c) + np.count_nonzero(predicted == c)))
-    return float(np.mean(scores))
-
-
-def auc(y: NDArray, score: NDArray) -> float:
-    """Chance that a stress window scores above a rest window, ties half; NaN with one class."""
-    positive, negative = score[y == 1], np.sort(score[y == 0])
-    if not len(positive) or not len(negative):
-        return float("nan")
-    below = np.searchsorted(negative, positive, "left")
-    not_above = np.searchsorted(negative, positive, "right")
-    return float((below + not_above).mean() / (2 * len(negative)))
 
 
 def score_person(person: str, y: NDArray, probability: NDArray, threshold: float) -> PersonScore:

@@ -1,7 +1,4 @@
-"""Leave-one-subject-out evaluation of the generic stress detector.
-
-    python -m training loso --task stress --dataset stress-predict --data DIR --json OUT
-"""
+"""Leave-one-subject-out evaluation of the generic stress detector: `training loso --task stress`."""
 
 from __future__ import annotations
 

@@ -49,14 +49,14 @@ def _class_weights(y: NDArray) -> FloatArray:
     return weight
 
 
-def fit_linear(data: TrainingSet, *, l2: float = L2, offset: FloatArray | float = 0.0) -> FloatArray:
+def fit_linear(data: TrainingSet, *, l2: float = L2) -> FloatArray:
     """(F + 1,) weights and bias of a logistic regression, by Newton's method; bias unpenalised."""
     x = np.column_stack([data.z, np.ones(len(data.z))])
     penalty = np.full(x.shape[1], l2)
     penalty[-1] = 1e-6
     w = np.zeros(x.shape[1])
     for _ in range(30):
-        p = sigmoid(x @ w + offset)
+        p = sigmoid(x @ w)
         gradient = x.T @ (data.weight * (p - data.y)) + penalty * w
         hessian = (x * (data.weight * p * (1 - p))[:, None]).T @ x + np.diag(penalty)
         step = np.linalg.solve(hessian, gradient)
@@ -164,7 +164,12 @@ def _initial(n_features: int, rng: np.random.Generator) -> list[FloatArray]:
         return rng.normal(0.0, np.sqrt(1.0 / n_in), (n_in, n_out))
 
     return [
-        dense(n_features, 32), np.zeros(32), dense(32, 16), np.zeros(16), np.zeros(16), np.zeros(1)
+        dense(n_features, 32),
+        np.zeros(32),
+        dense(32, 16),
+        np.zeros(16),
+        np.zeros(16),
+        np.zeros(1),
     ]
 
 
@@ -206,7 +211,7 @@ class _Adam:
     def step(self, gradients: list[FloatArray]) -> None:
         self._n += 1
         scale = self._rate * np.sqrt(1 - 0.999**self._n) / (1 - 0.9**self._n)
-        for p, g, m, s in zip(self._params, gradients, self._first, self._second, strict=True):
-            m += 0.1 * (g - m)
-            s += 0.001 * (g * g - s)
-            p -= scale * m / (np.sqrt(s) + 1e-8)
+        for i, gradient in enumerate(gradients):
+            self._first[i] += 0.1 * (gradient - self._first[i])
+            self._second[i] += 0.001 * (gradient * gradient - self._second[i])
+            self._params[i] -= scale * self._first[i] / (np.sqrt(self._second[i]) + 1e-8)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from firmware_host.signals.normalise import CLIP, Baseline, BaselineEstimator, normalise_rows
+from firmware_host.signals.resting import QUIET_UNTIL_S, quiet_windows
 from firmware_host.signals.stress import CHANNELS, WINDOW_S
 from training.datasets.base import EXERCISE, REST, STRESS
 from training.splits import WindowKey
@@ -20,11 +21,8 @@ if TYPE_CHECKING:
     from training.datasets.stress_windows import SessionWindows
 
 BaselineKind = Literal["guided", "unlabelled"]
-# The unlabelled baseline: still, well-measured windows from the first ten minutes.
-UNLABELLED_UNTIL_S = 600.0
-MIN_QUALITY = 0.5
-STILL_SHARE = 0.5
-MIN_BASELINE_WINDOWS = 6
+# An exercise session's stand-in for a rest stage: what comes before the effort.
+BEFORE_EXERCISE_S = 240.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def spread_of(people: Sequence[Person]) -> NDArray[np.float64]:
 
     Floored at a thousandth of the largest so that a constant feature divides by something.
     """
-    each = np.array([person.raw[(person.y == 0) | (person.y == 1)].std(axis=0) for person in people])
+    each = np.array([person.raw[np.isin(person.y, (0, 1))].std(axis=0) for person in people])
     return np.maximum(each.mean(axis=0).astype(np.float64), 1e-3)
 
 
@@ -110,19 +108,13 @@ def _guided(windows: SessionWindows, y: NDArray[np.int64]) -> NDArray[np.int64]:
     stages = windows.stage[y == 0]
     if len(stages):
         return np.flatnonzero(windows.stage == stages[0])
-    return _unlabelled(windows, until_s=240.0)
+    return _unlabelled(windows, until_s=BEFORE_EXERCISE_S)
 
 
-def _unlabelled(
-    windows: SessionWindows, until_s: float = UNLABELLED_UNTIL_S
-) -> NDArray[np.int64]:
+def _unlabelled(windows: SessionWindows, until_s: float = QUIET_UNTIL_S) -> NDArray[np.int64]:
     """Still, well-measured windows of the first minutes, found without any label."""
-    early = windows.t_end_s <= until_s
-    trusted = early & (windows.quality[:, CHANNELS.index("bvp")] >= MIN_QUALITY)
-    pool = trusted if trusted.sum() >= MIN_BASELINE_WINDOWS else early
-    idx = np.flatnonzero(pool)
-    n = max(MIN_BASELINE_WINDOWS, round(STILL_SHARE * len(idx)))
-    return np.sort(idx[np.argsort(windows.motion[idx], kind="stable")[:n]])
+    pulse = windows.quality[:, CHANNELS.index("bvp")]
+    return quiet_windows(windows.t_end_s, pulse, windows.motion, until_s=until_s)
 
 
 def _quality_dict(row: NDArray[np.float64]) -> dict[str, float]:

@@ -28,7 +28,7 @@ KEEP_BY_QUALITY = 0.85
 KEEP_BY_BAND = 0.90
 # Without any exercise recording: the movement that this share of laboratory windows stays under.
 LAB_MOVEMENT_SHARE = 0.95
-_PULSE, _SKIN = CHANNELS.index("bvp"), CHANNELS.index("eda")
+_PULSE = CHANNELS.index("bvp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class StressThresholds:
     """When the detector answers, and what it says.
 
     `stress` and `unsure_band`: stress above, rest below, unsure within the band of P(stress).
-    `quality_min`: poor signal if the worse of BVP and EDA quality is below. `moving_ms2`: moving
+    `quality_min`: poor signal if the BVP quality is below. `moving_ms2`: moving
     if `StressWindow.motion` is above. `ema_s`: time constant of the smoothed log-odds.
     """
 
@@ -101,17 +101,10 @@ def fit_detector(people: Sequence[Person], *, seed: int, shuffle: bool = False) 
     return Detector(fit_net(training_set(parts), rng), spread)
 
 
-def is_usable(person: Person, quality_min: float) -> NDArray[np.bool_]:
-    """(n,) windows whose pulse and skin signals are both good enough for an answer."""
-    return np.minimum(person.quality[:, _PULSE], person.quality[:, _SKIN]) >= quality_min
-
-
 def calibrate(lab: Sequence[Scored], exercise: Sequence[Scored]) -> StressThresholds:
     """Thresholds from people of the training set, each scored by a detector without them."""
     pool = [s for s in lab if s.mask.any()]
-    quality = np.concatenate(
-        [np.minimum(s.person.quality[:, _PULSE], s.person.quality[:, _SKIN])[s.mask] for s in pool]
-    )
+    quality = np.concatenate([s.person.quality[s.mask, _PULSE] for s in pool])
     distance = np.concatenate([np.abs(s.probability - 0.5)[s.mask] for s in pool])
     return StressThresholds(
         unsure_band=_floor2(np.quantile(distance, 1 - KEEP_BY_BAND)),
@@ -169,9 +162,9 @@ def decide(
     for scored in lab:
         p, y = scored.probability, scored.person.y
         moving = scored.person.motion > thresholds.moving_ms2
-        answered = is_usable(scored.person, thresholds.quality_min) & (
-            moving | (np.abs(p - thresholds.stress) >= thresholds.unsure_band)
-        )
+        usable = scored.person.quality[:, _PULSE] >= thresholds.quality_min
+        sure = np.abs(p - thresholds.stress) >= thresholds.unsure_band
+        answered = moving | (usable & sure)
         called = (p > thresholds.stress) & ~moving
         keep = scored.mask & answered
         coverage.append(keep.sum() / scored.mask.sum())

@@ -1,4 +1,4 @@
-"""The control beside every stress figure: how well does the clock alone do?
+"""The control beside every stress figure: what the clock alone scores.
 
 Protocols put stress at fixed minutes. A table of P(stress | minutes since start) over other people
 senses nothing, so whatever it scores is the protocol's share.

@@ -214,9 +214,7 @@ def _parse_signal(text: bytes, spec: _FileSpec, where: str) -> E4Channel:
     rate_hz = _parse_rate(_first_cell(head[1]), where)
     cells = _parse_cells(head[2], spec.n_axes, where)
     raw = np.rint(cells * spec.raw_per_cell).astype(np.int64)
-    return E4Channel(
-        spec.channel, spec.unit, start_utc, rate_hz, spec.scale, raw, raw * spec.scale
-    )
+    return E4Channel(spec.channel, spec.unit, start_utc, rate_hz, spec.scale, raw, raw * spec.scale)
 
 
 def _first_cell(row: bytes) -> str:

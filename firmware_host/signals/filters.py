@@ -49,8 +49,7 @@ def butter_bandpass(
     centre = _digital_centre(low * high)
     poles = [p for proto in _prototype(order) for p in _split(proto * (high - low), low * high)]
     return [
-        _section(pole, pole.conjugate(), (1.0, 0.0, -1.0), centre)
-        for pole in map(_bilinear, poles)
+        _section(pole, pole.conjugate(), (1.0, 0.0, -1.0), centre) for pole in map(_bilinear, poles)
     ]
 
 
@@ -96,7 +95,7 @@ def _run_section(
     """Transposed direct form II."""
     b0, b1, b2, a1, a2 = section
     s1, s2 = state
-    out = []
+    out: list[float] = []
     append = out.append
     for x in values:
         y = b0 * x + s1
@@ -107,7 +106,7 @@ def _run_section(
 
 
 def _check_band(order: int, top_hz: float, sample_rate_hz: float) -> None:
-    if order < 2 or order % 2:  # noqa: PLR2004 - pairs of poles
+    if order < 2 or order % 2:
         raise ValueError(f"expected an even order of at least 2, got {order}")
     if not 0 < top_hz < sample_rate_hz / 2:
         raise ValueError(f"expected 0 < {top_hz} Hz < half of {sample_rate_hz} Hz")

@@ -76,7 +76,8 @@ class BaselineEstimator:
 
 def feature_trust(quality: Mapping[str, float]) -> FloatArray:
     """(26,) factors in 0..1 by the quality of each feature's channel; quality itself counts."""
-    return _trust(np.array([[quality.get(name, 0.0) for name in CHANNELS]]))[0]
+    trust: FloatArray = _trust(_row(quality))[0]
+    return trust
 
 
 def normalise(
@@ -100,8 +101,9 @@ def normalise(
     -------
     (26,) finite, within -clip..clip.
     """
-    row = np.array([[quality.get(name, 0.0) for name in CHANNELS]])
-    return normalise_rows(features[None, :], row, baseline, spread, clip=clip)[0]
+    rows = normalise_rows(features[None, :], _row(quality), baseline, spread, clip=clip)
+    z: NDArray[np.float32] = rows[0]
+    return z
 
 
 def normalise_rows(
@@ -117,6 +119,11 @@ def normalise_rows(
     z = deviation / (0.5 * baseline.scale + 0.5 * spread)
     z = np.clip(np.where(np.isfinite(z), z, 0.0), -clip, clip)
     return (z * _trust(quality)).astype(np.float32)
+
+
+def _row(quality: Mapping[str, float]) -> FloatArray:
+    """(1, 4), a channel that is not named counts as worthless."""
+    return np.array([[quality.get(name, 0.0) for name in CHANNELS]])
 
 
 def _trust(quality: FloatArray) -> FloatArray:

@@ -219,9 +219,7 @@ class _PulseTrack:
         """The ten BVP features of what was known before sample `stop`."""
         inside = [i for i in self._intervals if i.known_at < stop and i.peak >= start]
         table = np.array(inside, dtype=np.float64).reshape(-1, 5)
-        return ibi.ibi_features(
-            table[:, 2], table[:, 3] > 0, table[:, 4], window_s=WINDOW_S
-        )
+        return ibi.ibi_features(table[:, 2], table[:, 3] > 0, table[:, 4], window_s=WINDOW_S)
 
 
 def _samples(duration_s: float, line: Timeline) -> int:

@@ -75,9 +75,7 @@ def _stages(kind: str, participant: str, path: Path) -> tuple[Stage, ...]:
     return (Stage("baseline", REST, start, tags[0]), *_between(tags, _V2))
 
 
-def _between(
-    tags: list[float], table: tuple[tuple[str, str, int, int], ...]
-) -> tuple[Stage, ...]:
+def _between(tags: list[float], table: tuple[tuple[str, str, int, int], ...]) -> tuple[Stage, ...]:
     """Stages of the table whose tags exist; a session cut short loses its last stages."""
     return tuple(
         Stage(name, label, tags[first - 1], tags[last - 1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 from collections import defaultdict
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -98,12 +99,12 @@ def _stages_from_tags(path: Path) -> tuple[Stage, ...]:
     tags = archive.tags_utc.tolist()
     for i in range(4, len(tags) - 1):
         edges = tags[i - 4 : i + 2]
-        lengths = [b - a for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        lengths = [b - a for a, b in itertools.pairwise(edges)]
         short = MIN_HYPERVENTILATION_S <= lengths[4] <= MAX_HYPERVENTILATION_S
         if short and min(lengths[:4]) > MAX_HYPERVENTILATION_S and lengths[2] == max(lengths):
             bounds = [archive.start_utc + SETTLE_S, *edges, archive.end_utc]
             return tuple(
                 _stage(start, end, n % 2 == 1, n)
-                for n, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))
+                for n, (start, end) in enumerate(itertools.pairwise(bounds))
             )
     return ()

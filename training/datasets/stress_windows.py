@@ -30,7 +30,14 @@ if TYPE_CHECKING:
 # Samples are fed as a live stream would bring them, not whole recordings at once.
 FEED_S = 5.0
 _SOURCES = (
-    "bvp.py", "eda.py", "filters.py", "ibi.py", "imu.py", "quality.py", "stress.py", "timeline.py"
+    "bvp.py",
+    "eda.py",
+    "filters.py",
+    "ibi.py",
+    "imu.py",
+    "quality.py",
+    "stress.py",
+    "timeline.py",
 )
 
 

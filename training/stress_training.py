@@ -1,11 +1,10 @@
-"""Everything the stress half of a model bundle needs, trained on all people of a folder."""
+"""Train the generic stress model on all people of a folder, and measure it as it is trained."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from firmware_host.errors import RecordingError
 from firmware_host.signals.normalise import CLIP
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from training.stress_loso import StressData
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StressArtifacts:
-    """What the exporter writes into the bundle and its card.
+class TrainedStress:
+    """All that came out of training, as plain arrays and values.
 
     `weights` w1 (26, 32), b1 (32,), w2 (32, 16), b2 (16,), head_w (42, 2), head_b (2,), float32,
     matrices (in, out), head input concat[hidden, z], logits (rest, stress). `spread` (26,).
@@ -56,13 +56,13 @@ class StressArtifacts:
     seed: int
 
 
-def train_stress_artifacts(
+def train_stress(
     data_dir: Path,
     seed: int = DEFAULT_SEED,
     *,
     hold_out: Iterable[str] = (),
     cache_dir: Path | None = None,
-) -> StressArtifacts:
+) -> TrainedStress:
     """Train on every person found, calibrate thresholds by leaving each one out.
 
     Parameters
@@ -83,7 +83,7 @@ def train_stress_artifacts(
     lab, exercise = leave_each_out(everyone, [], seed=seed, exercise=data.exercise)
     thresholds = calibrate(lab, exercise)
     detector = fit_detector(everyone, seed=seed)
-    return StressArtifacts(
+    return TrainedStress(
         weights=detector.net.arrays(),
         spread=detector.spread,
         clip=CLIP,
@@ -130,5 +130,8 @@ def _decisions(
             [s for s in exercise if s.person.dataset == name],
             thresholds,
         )
-        found[name] = asdict(report)
+        found[name] = {
+            key: None if isinstance(value, float) and math.isnan(value) else value
+            for key, value in asdict(report).items()
+        }
     return found

@@ -1,0 +1,125 @@
+"""The stress half of a bundle: training's plain arrays in the shape the exporter takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models import lora
+from models.stress import StressWeights
+from training.artifacts import Recordings, StressArtifacts
+from training.stress_loso import DEFAULT_SEED
+from training.stress_training import TrainedStress, train_stress
+from training.time_control import BIN_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+LORA_RANK = 4
+N_GOLDEN = 8
+
+
+def train_stress_artifacts(
+    data_dir: Path,
+    seed: int = DEFAULT_SEED,
+    hold_out: Iterable[str] = (),
+    *,
+    cache_dir: Path | None = None,
+) -> StressArtifacts:
+    """Train on every person in `data_dir` but those held out ("dataset/participant").
+
+    Raises
+    ------
+    RecordingError
+        If nobody is left to train on.
+    """
+    trained = train_stress(data_dir, seed, hold_out=hold_out, cache_dir=cache_dir)
+    rng = np.random.default_rng([seed, 1])
+    return StressArtifacts(
+        weights=stress_weights(trained.weights, rng),
+        feature_names=trained.feature_names,
+        spread=trained.spread.astype(np.float32),
+        thresholds=threshold_table(trained),
+        smoothing_s=trained.thresholds.ema_s,
+        time_control=_time_control(trained),
+        # Drawn, not recorded: a bundle carries nobody's minutes.
+        golden_x=rng.normal(0.0, 1.5, (N_GOLDEN, len(trained.feature_names))).astype(np.float32),
+        recordings=Recordings(
+            # A person's sessions share a name; the laboratory session comes first and names them.
+            {r["person"]: r["content_sha256"] for r in reversed(trained.trained_on)},
+            tuple(trained.held_out),
+        ),
+        figures=figure_rows(trained),
+    )
+
+
+def stress_weights(arrays: Mapping[str, np.ndarray], rng: np.random.Generator) -> StressWeights:
+    """Turn (in, out) matrices around and attach adapters that change nothing yet."""
+    n_features, n_hidden = arrays["w1"].shape
+    lora1_a, lora1_b = lora.initial_lora(rng, n_in=n_features, n_out=n_hidden, rank=LORA_RANK)
+    n_out = arrays["w2"].shape[1]
+    lora2_a, lora2_b = lora.initial_lora(rng, n_in=n_hidden, n_out=n_out, rank=LORA_RANK)
+    return StressWeights(
+        dense1_w=np.ascontiguousarray(arrays["w1"].T),
+        dense1_b=arrays["b1"],
+        dense2_w=np.ascontiguousarray(arrays["w2"].T),
+        dense2_b=arrays["b2"],
+        lora1_a=lora1_a,
+        lora1_b=lora1_b,
+        lora2_a=lora2_a,
+        lora2_b=lora2_b,
+        head_w=np.ascontiguousarray(arrays["head_w"].T),
+        head_b=arrays["head_b"],
+    )
+
+
+def threshold_table(trained: TrainedStress) -> dict[str, float]:
+    """Thresholds under the names the host looks up."""
+    t = trained.thresholds
+    return {
+        "stress": t.stress,
+        "unsure_low": round(t.stress - t.unsure_band, 4),
+        "unsure_high": round(t.stress + t.unsure_band, 4),
+        "min_quality": t.quality_min,
+        "max_motion_ms2": t.moving_ms2,
+    }
+
+
+def figure_rows(trained: TrainedStress) -> dict[str, str]:
+    """Rows of the card; every figure leaves the scored person out of training."""
+    rows = {}
+    for name, f in trained.figures.items():
+        rows[f"stress, {name}: balanced accuracy, mean ± SD over {f['n_people']} people"] = (
+            f"{f['balanced_accuracy']:.3f} ± {f['balanced_accuracy_sd']:.3f}"
+        )
+        rows[f"stress, {name}: worst person; people below 0.6"] = (
+            f"{f['worst']:.3f}; {f['n_below_0_6']}"
+        )
+        rows[f"stress, {name}: AUC"] = f"{f['auc']:.3f}"
+        rows[f"stress, {name}: the clock alone"] = f"{f['time_only_balanced_accuracy']:.3f}"
+        for other in trained.figures:
+            if (transfer := f.get(f"trained_on_{other}")) is not None:
+                rows[f"stress, {name}: trained on {other} only"] = (
+                    f"{transfer['balanced_accuracy']:.3f}"
+                )
+    return rows | _decision_rows(trained)
+
+
+def _decision_rows(trained: TrainedStress) -> dict[str, str]:
+    rows = {}
+    for name, d in trained.decisions.items():
+        rows[f"stress, {name}: windows answered"] = f"{d['coverage']:.0%}"
+        if d["exercise_called_stress"] is not None:
+            rows[f"stress, {name}: exercise called stress, mean; worst session; without gate"] = (
+                f"{d['exercise_called_stress']:.0%}; {d['exercise_called_stress_worst']:.0%}; "
+                f"{d['exercise_without_gate']:.0%}"
+            )
+    return rows
+
+
+def _time_control(trained: TrainedStress) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the table's minutes and P(stress) there, for the host to interpolate."""
+    t_s = (np.arange(len(trained.time_table)) + 0.5) * BIN_S
+    return t_s.astype(np.float32), trained.time_table.astype(np.float32)
