@@ -35,8 +35,8 @@ class HopGrid:
                 f"{list(self._reached_s)}, {window_s}, {hop_s}, {max_lag_s}"
             )
             raise ValueError(msg)
-        self._window_s = window_s
-        self._hop_s = hop_s
+        self._window_s = float(window_s)
+        self._hop_s = float(hop_s)
         self._max_lag_s = max_lag_s
         # A hair of slack, so that 60.0 / 10.0 is six hops whatever the floats say.
         self._hop_idx = math.ceil(window_s / hop_s - 1e-9)
