@@ -104,7 +104,7 @@ class Vault:
     ) -> list[int]:
         """Store payloads with their times in one transaction: all of them or none."""
         ids: list[int] = []
-        with self._writing(durable=durable):
+        with self.transaction(durable=durable):
             row = self._database.execute(_NEXT_ID).fetchone()
             next_id = int(row[0]) if row else 1
             for record_id, (payload, t_utc) in enumerate(items, next_id):
@@ -161,7 +161,7 @@ class Vault:
         VaultError
             If there is no such record.
         """
-        with self._writing(durable=True):
+        with self.transaction(durable=True):
             self._database.execute("DELETE FROM pointers WHERE name = ?", (name,))
             if record_id is None:
                 return
@@ -189,27 +189,35 @@ class Vault:
 
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
-        """Make the writes inside one: all of them when the block ends, none when it fails."""
-        if self._database.in_transaction:
-            msg = "transaction: expected none to be open, got a nested one"
-            raise ValueError(msg)
+        """Make the writes inside one: all of them when the block ends, none when it fails.
+
+        Inside another one it becomes a part of it: done when the outer one ends, undone alone when
+        only the inner block fails. The outer one decides whether to wait for the disk.
+        """
         with translated(self._path):
-            self._set_durable(durable=durable)
-            # Taking the write lock at once: two readers that both turn writer would deadlock.
-            self._database.execute("BEGIN IMMEDIATE")
+            if self._database.in_transaction:
+                begin, end, undo = ("SAVEPOINT part", "RELEASE part", "ROLLBACK TO part")
+            else:
+                self._set_durable(durable=durable)
+                # The write lock at once: two readers that both turn writer would deadlock.
+                begin, end, undo = ("BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
+            self._database.execute(begin)
+            ended = False
             try:
                 yield
-                self._database.execute("COMMIT")
+                self._database.execute(end)
+                ended = True
             finally:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+                # SQLite may have rolled back by itself, as on a full disk.
+                if not ended and self._database.in_transaction:
+                    self._database.execute(undo)
 
     def prune(
         self, kind: str, *, older_than_utc: float | None = None, max_records: int | None = None
     ) -> int:
         """Delete old records of a kind and return how many; pointed-at ones always stay."""
         kept = set(self.pointers().values())
-        with self._writing(durable=False):
+        with self.transaction(durable=False):
             doomed: set[int] = set()
             if older_than_utc is not None:
                 where = "kind = ? AND t_utc < ?"
@@ -231,15 +239,6 @@ class Vault:
         """Close and `destroy`; for the key file too, see `firmware_host.vault.wearer.erase`."""
         self.close()
         destroy(self.directory)
-
-    @contextmanager
-    def _writing(self, *, durable: bool) -> Iterator[None]:
-        if self._database.in_transaction:
-            with translated(self._path):
-                yield
-        else:
-            with self.transaction(durable=durable):
-                yield
 
     def _set_durable(self, *, durable: bool) -> None:
         if self._durable != durable:

@@ -167,10 +167,20 @@ def test_transaction_leaves_nothing_when_it_fails(vault: Vault) -> None:
     vault.put("label", b"after", 1.0)
 
 
-def test_nested_transaction_is_a_wrong_call(vault: Vault) -> None:
-    with pytest.raises(ValueError, match="nested"), vault.transaction(), vault.transaction():
-        pass
-    assert vault.put("label", b"x", 1.0) == 1
+def test_nested_transaction_is_undone_alone_or_with_the_outer_one(vault: Vault) -> None:
+    with vault.transaction():
+        vault.put("label", b"outer", 1.0)
+        with pytest.raises(RuntimeError), vault.transaction():
+            vault.put("label", b"lost", 2.0)
+            raise RuntimeError
+        with vault.transaction():
+            vault.put("label", b"inner", 3.0)
+    assert [r.payload for r in vault.iterate("label")] == [b"outer", b"inner"]
+    with pytest.raises(RuntimeError), vault.transaction():
+        with vault.transaction():
+            vault.put("label", b"done inside", 4.0)
+        raise RuntimeError
+    assert vault.count("label") == 2
 
 
 def test_prune_keeps_what_a_pointer_needs(vault: Vault) -> None:
