@@ -116,7 +116,7 @@ class Physiology:
         n_s = piece.n_s
         stressor = _STRESSORS[piece.bout.task]
         drive = np.full(n_s, 1.0 if piece.bout.label == "stress" else 0.0)
-        micro = self._slow.wander("micro", rng.standard_normal(n_s), tau_s=40.0, sd=0.07)[1:]
+        micro = self._slow.wander("micro", rng.standard_normal(n_s), tau_s=40.0, sd=0.08)[1:]
         heart = self._slow.relax(
             "heart", np.maximum(drive * stressor.heart + micro, 0.0), up_s=12.0, down_s=35.0
         )
@@ -223,7 +223,7 @@ class Physiology:
         traits, n_s = self._traits, piece.n_s
         tonic_arousal = self._slow.relax("tonic", skin[1:], up_s=45.0, down_s=150.0)
         sweat = self._slow.relax("sweat", load[1:], up_s=150.0, down_s=400.0)
-        drift = self._slow.wander("eda", rng.standard_normal(n_s), tau_s=1200.0, sd=0.15)
+        drift = self._slow.wander("eda", rng.standard_normal(n_s), tau_s=1200.0, sd=0.22)
         gain = math.log1p(traits.stress_eda_gain)
         tonic = traits.eda_usiemens * np.exp(drift + gain * tonic_arousal + 0.9 * sweat)
         tonic_4hz = between(tonic, rate_hz=EDA_RATE_HZ)

@@ -69,6 +69,6 @@ def draw_traits(seed: int) -> Traits:
         skin_temp_degc=normal(32.0, 1.2, 29.5, 34.5),
         stress_temp_drop_degc=normal(0.6, 0.15, 0.35, 0.9),
         restlessness=lognormal(1.0, 0.3, 0.45, 2.2),
-        optical_noise=lognormal(0.42, 0.3, 0.2, 0.75),
+        optical_noise=lognormal(0.52, 0.3, 0.28, 0.85),
         turned=bool(rng.random() < 0.15),
     )

@@ -105,7 +105,8 @@ def test_stress_raises_the_rate_of_skin_responses_over_people() -> None:
         counts.append((rises(pieces[:5]) / 5, rises(pieces[5:]) / 5))
     rest, stress = np.mean(counts, axis=0)
     assert 0.5 < rest < 5.0
-    assert stress > 2.0 * rest
+    # Overlapping responses count as one, so the seen rate rises less than the true one.
+    assert stress > 1.6 * rest
 
 
 def test_skin_cools_slowly_under_stress() -> None:
