@@ -1,0 +1,125 @@
+"""Whom learning helps: strictly earlier calibration, and figures that add up."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from firmware_host.adaptation.batches import probabilities
+from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAMES, WINDOW_S
+from training import personal
+from training.datasets.base import Session, Stage
+from training.datasets.stress_windows import SessionWindows
+from training.personal import divide, run_personal, table_model
+from training.stress_model import fit_net, training_set
+from training.stress_people import people_of
+
+N_FEATURES = len(FEATURE_NAMES)
+FEATURE = FEATURE_CHANNELS.index("eda")
+Plan = tuple[tuple[str, int], ...]
+EARLIER: Plan = (("rest", 300), ("stress", 300), ("rest", 300), ("stress", 300), ("rest", 300))
+
+
+def _session(
+    name: str, rng: np.random.Generator, plan: Plan = EARLIER, *, shift: float = 0.0
+) -> SessionWindows:
+    """Windows of one participant: stress is one unit up, `shift` moves all but the baseline."""
+    stages, t = [], 0.0
+    for label, length in plan:
+        stages.append(Stage(f"{label}-{len(stages)}", label, t, t + length))
+        t += length
+    ends = np.arange(WINDOW_S, t + 1.0, 10.0)
+    stage = np.full(len(ends), -1)
+    features = rng.normal(0.0, 0.3, (len(ends), N_FEATURES))
+    for i, one in enumerate(stages):
+        inside = (ends - WINDOW_S >= one.start_utc) & (ends <= one.end_utc)
+        stage[inside] = i
+        features[inside, FEATURE] += (one.label == "stress") + shift * (i > 0)
+    n = len(ends)
+    session = Session("stress-predict", name, "stress", Path(name), tuple(stages))
+    return SessionWindows(
+        session,
+        f"hash of {name}",
+        ends,
+        features.astype(np.float32),
+        np.ones((n, len(CHANNELS))),
+        np.full(n, 0.1),
+        np.ones(n, bool),
+        np.zeros(n),
+        stage,
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_tasks", "plan", "n_spans", "same_task"),
+    [
+        (1, EARLIER, 3, False),
+        (2, EARLIER, 4, True),
+        (2, (*EARLIER, ("stress", 300)), 4, False),
+    ],
+)
+def test_test_windows_start_after_every_calibration_span(
+    rng: np.random.Generator,
+    n_tasks: int,
+    plan: tuple[tuple[str, int], ...],
+    n_spans: int,
+    same_task: bool,
+) -> None:
+    windows = _session("S01", rng, plan)
+    (person,) = people_of([windows])
+    division = divide(person, windows, n_tasks)
+    assert division is not None
+    assert len(division.calibration) == n_spans
+    assert division.same_task is same_task
+    last = max(span.end_utc for span in division.calibration)
+    assert (person.t_end_s[division.test] - WINDOW_S >= last).all()
+    assert set(person.y[division.test]) == {0, 1}
+
+
+def test_person_without_a_later_task_is_left_out(rng: np.random.Generator) -> None:
+    windows = _session("S01", rng, EARLIER[:3])
+    (person,) = people_of([windows])
+    assert divide(person, windows, 1) is None
+    assert divide(person, windows, 2) is None
+
+
+def test_fitted_net_says_the_same_behind_the_model_seam(rng: np.random.Generator) -> None:
+    z = rng.normal(size=(200, N_FEATURES))
+    y = (z[:, FEATURE] > 0).astype(np.int64)
+    net = fit_net(training_set([(z, y)]), np.random.default_rng(1))
+    model = table_model(net.arrays(), seed=1)
+    p = probabilities(model, z.astype(np.float32))[:, 1]
+    np.testing.assert_allclose(p, 1 / (1 + np.exp(-net.logit(z))), atol=2e-5)
+
+
+def test_run_counts_every_person_and_hurts_nobody_who_is_like_the_others(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shifts = [0.0, 0.0, 0.0, 0.0, 1.0]
+    sessions = [_session(f"S0{i}", rng, shift=shift) for i, shift in enumerate(shifts)]
+    monkeypatch.setattr(personal, "_windows", lambda *_: sessions)
+    result = run_personal(Path(), "stress-predict", None, "earlier")
+    assert result["n_people"] == len(result["people"]) == len(shifts)
+    assert result["n_hurt_over_5_points"] == 0
+    assert sum(result["updates"].values()) == len(shifts)
+    shifted = result["people"][-1]
+    assert (shifted["kept"], shifted["group"]) == (True, "bias")
+    assert shifted["personal"]["log_loss"] < shifted["generic"]["log_loss"]
+    assert result == run_personal(Path(), "stress-predict", None, "earlier")
+
+
+def test_run_without_people_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(personal, "_windows", lambda *_: [])
+    assert run_personal(Path(), "stress-predict")["n_people"] == 0
+
+
+@pytest.mark.needs_data
+def test_learning_from_the_first_task_makes_nobody_clearly_worse(data_dir: Path) -> None:
+    result = run_personal(data_dir, "stress-predict", None, "earlier")
+    assert result["n_people"] > 0
+    assert result["n_hurt_over_5_points"] == 0
+    assert result["log_loss_personal"] <= result["log_loss_generic"]
+    assert math.isfinite(result["gain"])
