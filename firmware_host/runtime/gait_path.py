@@ -17,7 +17,7 @@ from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle, GaitContract
 from firmware_host.protocol.messages import Channel
 from firmware_host.signals.gait import GaitFeatures, GaitWindow
-from firmware_host.signals.smoothing import ActivityFilter
+from firmware_host.signals.gait_smoothing import ActivitySmoother
 from firmware_host.stream.samples import Samples
 from firmware_host.stream.windowing import HopGrid
 from firmware_host.vault.pack import pack, unpack
@@ -69,7 +69,7 @@ class GaitPath:
         self._grid = HopGrid(rates_hz, window_s=contract.window_s, hop_s=contract.hop_s)
         self._labels = tuple(Activity(label) for label in contract.labels)
         self._walk_idx = self._labels.index(Activity.WALK)
-        self._smoother = ActivityFilter(len(self._labels), stay=contract.thresholds["stay"])
+        self._smoother = ActivitySmoother(len(self._labels), hop_s=contract.hop_s)
         self._model = model
         self._watched = watched
         self._verifier: Verifier | None = None
@@ -98,9 +98,10 @@ class GaitPath:
 
     def _score(self, window: GaitWindow, utc: float) -> list[AnyEvent]:
         if window.missing > _MAX_MISSING:
+            self._smoother.reset()
             return []
         raw = self._model.run("infer", imu=window.inv[None])["activity_probs"][0]
-        smooth = self._smoother.add(window.t_end_s, raw)
+        smooth = self._smoother.update(raw)
         best = int(np.argmax(smooth))
         activity = self._labels[best]
         walks = activity in (Activity.WALK, Activity.RUN, Activity.STAIRS)

@@ -26,7 +26,7 @@ def model_facts(bundle: Bundle) -> ModelFacts:
         bundle_sha256=bundle.sha256,
         spread=np.asarray(bundle.stress.normalisation.spread, dtype=np.float64),
         window_s=bundle.stress.window_s,
-        max_motion_ms2=bundle.stress.thresholds["moving_ms2"],
+        max_motion_ms2=bundle.stress.thresholds["max_motion_ms2"],
     )
 
 

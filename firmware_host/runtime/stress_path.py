@@ -94,7 +94,7 @@ class StressPath:
     def _not_scorable(self, window: StressWindow) -> State | None:
         if not window.worn:
             return State.NOT_WORN
-        if _usable_share(window) < self._contract.thresholds["quality_min"]:
+        if _usable_share(window) < self._contract.thresholds["min_quality"]:
             return State.POOR_SIGNAL
         if self._baseline.current is None:
             return State.LEARNING_BASELINE
@@ -118,9 +118,9 @@ class StressPath:
 
     def _state(self, window: StressWindow, p_stress: float) -> State:
         thresholds = self._contract.thresholds
-        if window.motion > thresholds["moving_ms2"]:
+        if window.motion > thresholds["max_motion_ms2"]:
             return State.MOVING
-        if abs(p_stress - thresholds["stress"]) < thresholds["unsure_band"]:
+        if thresholds["unsure_low"] < p_stress < thresholds["unsure_high"]:
             return State.UNSURE
         return State.STRESS if p_stress > thresholds["stress"] else State.REST
 
