@@ -1,4 +1,9 @@
-"""A seeded wearer: what the band's sensors would see through a scheduled day, and what is true."""
+"""A seeded wearer: what the band's sensors would see through a scheduled day, and what is true.
+
+Not imitated: extra and missed beats, time of day, posture's effect on the heart, people who do not
+respond to stress or respond the other way (about one in seven does), a band that slips, and the
+mechanics that tie acceleration to rotation in gait, where each harmonic is drawn on its own.
+"""
 
 from __future__ import annotations
 
