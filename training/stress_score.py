@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.signals.normalise import CLIP
+from firmware_host.signals.quality import NOISE_QUALITY
 from firmware_host.signals.smoothing import TIME_CONSTANT_S, LogitEma
 from firmware_host.signals.stress import CHANNELS
 from training.metrics import PersonScore, score_person
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # What exercise may still be called stress, mean over people, before movement must be told apart.
 MAX_EXERCISE_CALLED_STRESS = 0.08
-# Shares of laboratory windows that must still get an answer.
+# Shares of laboratory windows that should still get an answer; but noise gets none.
 KEEP_BY_QUALITY = 0.85
 KEEP_BY_BAND = 0.90
 # Without any exercise recording: the movement that this share of laboratory windows stays under.
@@ -108,7 +109,7 @@ def calibrate(lab: Sequence[Scored], exercise: Sequence[Scored]) -> StressThresh
     distance = np.concatenate([np.abs(s.probability - 0.5)[s.mask] for s in pool])
     return StressThresholds(
         unsure_band=_floor2(np.quantile(distance, 1 - KEEP_BY_BAND)),
-        quality_min=_floor2(np.quantile(quality, 1 - KEEP_BY_QUALITY)),
+        quality_min=max(NOISE_QUALITY, _floor2(np.quantile(quality, 1 - KEEP_BY_QUALITY))),
         moving_ms2=_movement_threshold(pool, exercise),
     )
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 CLIP = 8.0
-# Quality at which a channel starts to count and at which it counts in full. Results hardly depend
-# on these two; 0-1, 0.5-0.9 and a step at 0.5 score the same.
-RAMP_FROM = 0.3
+# Quality at which a channel starts to count and at which it counts in full. Noise alone in the
+# pulse band reaches 0.34-0.48, so it counts for next to nothing; scores hardly depend on either.
+RAMP_FROM = 0.4
 RAMP_TO = 0.7
 # Less trusted rest than about this many windows leaves a feature unknown.
 MIN_WEIGHT = 1.0
