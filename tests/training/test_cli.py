@@ -12,7 +12,12 @@ from training import cli
     ("arguments", "code", "line"),
     [
         (["train", "--data", "/nowhere"], 2, "--data: expected a folder with the datasets"),
-        (["train", "--data", ".", "--hold-out", "S05"], 2, "expected DATASET/PARTICIPANT"),
+        pytest.param(
+            ["train", "--data", ".", "--hold-out", "S05"],
+            2,
+            "expected DATASET/PARTICIPANT",
+            marks=pytest.mark.needs_tf,
+        ),
         (["check", "--bundle", "/nowhere"], 5, "expected a folder with bundle.toml"),
     ],
 )
@@ -24,6 +29,23 @@ def test_wrong_option_is_one_line_and_a_code_when_called(
     assert out == ""
     assert line in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.needs_tf
+@pytest.mark.needs_data
+def test_nobody_cannot_be_held_out_when_training(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", "--data", str(data_dir), "--hold-out", "stress-predict/S999"]) == 2
+    assert "stress-predict/S999" in capsys.readouterr().err
+
+
+@pytest.mark.needs_tf
+@pytest.mark.needs_data
+def test_held_out_people_go_to_the_model_that_knows_them(data_dir: Path) -> None:
+    person = f"stress-predict/{min(p.stem for p in (data_dir / 'stress-predict/e4').iterdir())}"
+    names = [person, "wisdm-watch/1600"]
+    assert cli._held_out(data_dir, names) == ([person], ["wisdm-watch/1600"])
 
 
 @pytest.mark.parametrize(
@@ -41,6 +63,7 @@ def test_help_is_printed_when_asked(verb: list[str], capsys: pytest.CaptureFixtu
     [
         (["train", "--data", ".", "--sead", "3"], "unrecognized arguments: --sead 3"),
         (["loso"], "expected --task gait or stress"),
+        (["loso", "--task", "gait", "--dataset", "moon"], "invalid choice: 'moon'"),
         (["loso", "--task", "sleep"], "invalid choice: 'sleep'"),
         (["loso", "--task", "stress", "--dataset", "moon"], "invalid choice: 'moon'"),
     ],
