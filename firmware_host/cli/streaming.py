@@ -51,7 +51,7 @@ class EventPrinter:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._last = ""
+        self._last: dict[str, str] = {}
         self._last_progress_s = 0.0
         self._is_terminal = sys.stderr.isatty()
 
@@ -63,9 +63,9 @@ class EventPrinter:
             print(to_json(event))
             return
         text = _describe(event)
-        if text and text != self._last:
-            print(f"{_clock(event.t_s)}  {text}", flush=self._is_terminal)
-            self._last = text
+        if text and (event.kind == "stream" or text != self._last.get(event.kind)):
+            print(f"{_clock(event.t_s)}  {text}", flush=True)
+            self._last[event.kind] = text
         if self._is_terminal and event.t_s - self._last_progress_s >= _PROGRESS_EVERY_S:
             self._last_progress_s = event.t_s
             print(f"\r{_clock(event.t_s)} streamed", end="\r", file=sys.stderr, flush=True)

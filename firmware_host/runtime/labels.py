@@ -20,16 +20,19 @@ _ENDS = {Button.STRESS_ENDS: STRESS, Button.REST_ENDS: REST}
 class ButtonLabels:
     """Pairs presses into labels.
 
-    A start while another stretch is open ends that one. A plain press, from a board with one button, starts a
-    stretch of stress and the next one ends it. A stretch that stays open for an hour is forgotten.
+    A start while another stretch is open ends that one. A plain press marks a moment and says nothing of stress:
+    studies mark the edges of every stage with it. A stretch that stays open for an hour is forgotten.
     """
 
     _open: tuple[str, float] | None = None
 
     def press(self, value: int, t_s: float, utc: float) -> Labelled | None:
         """The label that this press completes, if any."""
-        button = self._meaning(value)
-        if button is None:
+        try:
+            button = Button(value)
+        except ValueError:
+            return None
+        if button is Button.PRESS:
             return None
         done = self._close(t_s, utc, _ENDS.get(button))
         if button in _STARTS:
@@ -39,16 +42,6 @@ class ButtonLabels:
     def forget(self) -> None:
         """The board rebooted: an open stretch has no known end."""
         self._open = None
-
-    def _meaning(self, value: int) -> Button | None:
-        try:
-            button = Button(value)
-        except ValueError:
-            return None
-        if button is not Button.PRESS:
-            return button
-        is_open = self._open is not None and self._open[0] == STRESS
-        return Button.STRESS_ENDS if is_open else Button.STRESS_STARTS
 
     def _close(self, t_s: float, utc: float, ending: str | None) -> Labelled | None:
         """End the open stretch; an end of the other kind does not fit and changes nothing."""

@@ -33,10 +33,11 @@ def test_end_of_the_other_kind_changes_nothing() -> None:
     assert _press(buttons, Button.STRESS_ENDS, 1200.0).start_utc == 1000.0
 
 
-def test_board_with_one_button_toggles_stress() -> None:
+def test_plain_press_marks_a_moment_and_labels_nothing() -> None:
     buttons = ButtonLabels()
-    assert _press(buttons, Button.PRESS, 1000.0) is None
-    assert _press(buttons, Button.PRESS, 1100.0).label == "stress"
+    _press(buttons, Button.STRESS_STARTS, 1000.0)
+    assert _press(buttons, Button.PRESS, 1050.0) is None
+    assert _press(buttons, Button.STRESS_ENDS, 1100.0).start_utc == 1000.0
 
 
 def test_stretch_left_open_too_long_is_forgotten() -> None:
