@@ -70,7 +70,7 @@ def enrol_gait(
         session.models.gait,
         walker.enrolment.features(),
         cohort["features"],
-        threshold=bundle.gait.thresholds["verify"],
+        threshold=bundle.gait.thresholds["verification"],
         fill=cohort["fill"],
         rng=np.random.default_rng(seed),
     )

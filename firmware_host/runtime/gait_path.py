@@ -133,7 +133,7 @@ class GaitPath:
 def walking_gate(contract: GaitContract) -> WalkingGate:
     """Which windows are good enough to tell a person by, as the bundle says."""
     thresholds = contract.thresholds
-    return WalkingGate(thresholds["min_walk"], thresholds["min_periodicity"])
+    return WalkingGate(thresholds["min_walk_probability"], thresholds["min_periodicity"])
 
 
 def put_walking(vault: Vault, enrolled: Enrolled, bundle: Bundle, *, now_utc: float) -> int:
@@ -173,7 +173,7 @@ def reference(bundle: Bundle, *, threshold: float) -> WalkingReference:
     return WalkingReference(
         walking_gate(bundle.gait),
         threshold,
-        bundle.gait.thresholds["verify_margin"],
+        bundle.gait.thresholds["verification_margin"],
         cohort_of(bundle)["fill"],
     )
 

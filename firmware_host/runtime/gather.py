@@ -212,7 +212,7 @@ def _gait(events: Sequence[Event], bundle: Bundle) -> GaitScores | None:
     return GaitScores(
         [e["score"] for e in rows if e["wearer"] == "wearer"],
         [e["score"] for e in rows if e["wearer"] != "wearer"],
-        bundle.gait.thresholds.get("verify", 0.0),
+        bundle.gait.thresholds["verification"],
         others_from="walking in this stream that was not taken for the wearer's",
         probe="mean over the last walking windows",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -12,7 +13,7 @@ from firmware_host.events import AnyEvent, Labelled, StreamNoted
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import Hello, Message, MessageParser
+from firmware_host.protocol.messages import Block, Hello, Message, MessageParser
 from firmware_host.runtime.baseline import TimedWindow, WearerBaseline
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
 from firmware_host.runtime.labels import REST, ButtonLabels, PendingLabels
@@ -104,6 +105,8 @@ class Pipeline:
         self._listeners = listeners or Listeners()
         self._stress: StressPath | None = None
         self._gait: GaitPath | None = None
+        self._pulse_stream: int | None = None
+        self._pulse_hash = hashlib.sha256()
         self.adapter = 0
         self.parser = MessageParser()
         self.assembler = StreamAssembler()
@@ -121,6 +124,8 @@ class Pipeline:
         for message in self.parser.feed(data):
             items = self.assembler.feed(message, arrival_utc)
             self._listeners.message(message, arrival_utc, _sent_utc(items, self.assembler))
+            if isinstance(message, Block) and message.stream == self._pulse_stream:
+                self._pulse_hash.update(message.data)
             for item in items:
                 if isinstance(item, Samples):
                     self._take_samples(item, events)
@@ -137,6 +142,14 @@ class Pipeline:
             self._take_labels(self._pending.rest(self.assembler.t_s, self._now_utc()), events)
         self.counts.events.update(event.kind for event in events)
         return events
+
+    @property
+    def was_trained_on(self) -> bool:
+        """Whether this very stream, whole, is among the recordings that the bundle was trained on.
+
+        Figures of such a stream are not those of a stranger.
+        """
+        return self._pulse_hash.hexdigest() in self._bundle.recordings.values()
 
     def use_adapter(self, version: int) -> StreamNoted:
         """The personal model holds another adapter now; later windows carry its version."""
@@ -200,6 +213,9 @@ class Pipeline:
     def _begin_session(self, events: list[AnyEvent]) -> None:
         hello = self.assembler.hello
         assert hello is not None
+        pulse = hello.channel("bvp")
+        self._pulse_stream = None if pulse is None else pulse.stream
+        self._pulse_hash = hashlib.sha256()
         problems = self._bundle.check_channels(hello.channels)
         for model, found in problems.items():
             if found:

@@ -230,6 +230,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "events": dict(sorted(counts.events.items())),
         "notes": dict(sorted(counts.notes.items())),
         "adapter": pipeline.adapter,
+        "seen_in_training": pipeline.was_trained_on,
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "sockets_opened": COUNTER.n_sockets,
     }

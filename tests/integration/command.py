@@ -1,0 +1,80 @@
+"""Runs the ``signet`` command as a user would, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).resolve().parents[2]
+ENV = {**os.environ, "PYTHONPATH": str(REPO), "NO_COLOR": "1"}
+TIMEOUT_S = 120.0
+
+
+@dataclass
+class Done:
+    """Exit code and output of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out.splitlines()[-1])
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def check(self) -> Done:
+        assert self.code == 0, self.err
+        return self
+
+
+@dataclass
+class Wearer:
+    """One vault and its key."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def options(self) -> list[str]:
+        return ["--state", str(self.state), "--key-file", str(self.folder / "key")]
+
+    def signet(self, *arguments: str | Path, **more: Any) -> Done:
+        return signet(*arguments, *self.options, **more)
+
+
+def signet(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path = REPO) -> Done:
+    done = subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        env={**ENV, **(env or {})},
+        cwd=cwd,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def command(*arguments: str | Path) -> Sequence[str]:
+    return [sys.executable, "-m", "firmware_host", *map(str, arguments)]
+
+
+def one_line(done: Done) -> str:
+    """The one line on standard error that a failed command leaves; no traceback."""
+    lines = done.err.strip().splitlines()
+    assert len(lines) == 1, done.err
+    assert lines[0].startswith("signet: ")
+    return lines[0]
