@@ -1,0 +1,1 @@
+"""Pure signal processing: streaming extractors that training uses as they are."""
