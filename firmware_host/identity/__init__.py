@@ -1,0 +1,1 @@
+"""Who is walking: enrolment of one wearer, and verification against it."""
