@@ -1,0 +1,202 @@
+"""Whitening, the cohort of others, and thresholds: all from background people only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.identity.enrolment import MIN_WINDOWS, enrol
+from firmware_host.signals.gait import WINDOW_S
+from training.gait_numpy import NumpyGaitModel
+from training.gait_windows import Walks
+from training.verification_metrics import rank1
+
+FloatArray = NDArray[np.float32]
+DoubleArray = NDArray[np.float64]
+
+N_DIRECTIONS = 40
+N_COHORT = 256
+# The least periodic fifth of background windows is where most false rejects come from.
+PERIODICITY_QUANTILE = 0.2
+_CLIP = 5.0
+_LORA_RANK = 4
+# Windows of 5 s that do not overlap: every second one at a hop of 2.5 s.
+_STRIDE = 2
+PROBE_WINDOWS = {"5s": 1, "10s": 2, "30s": 6}
+
+
+def fit_identity(background: Sequence[Walks], *, seed: int) -> dict[str, FloatArray]:
+    """Arrays of the identity half of the network, by the names of `GaitWeights`.
+
+    Within-person directions are scaled down to the level of the others (low-rank within-class
+    whitening); everything else is left as it is.
+    """
+    stacked = np.concatenate([walks.features for walks in background]).astype(np.float64)
+    center, scale = stacked.mean(axis=0), stacked.std(axis=0) + 1e-6
+    standardised = [np.clip((w.features - center) / scale, -_CLIP, _CLIP) for w in background]
+    within = np.mean([np.cov(x.T) for x in standardised], axis=0)
+    variances, directions = np.linalg.eigh(within)
+    variances, directions = variances[::-1], directions[:, ::-1]
+    residual = variances[N_DIRECTIONS:].mean()
+    shrink = 1.0 - np.sqrt(residual / np.maximum(variances[:N_DIRECTIONS], residual))
+    n_features = len(center)
+    rng = np.random.default_rng(seed)
+    arrays = {
+        "center": center,
+        "scale": scale,
+        "directions": directions[:, :N_DIRECTIONS],
+        "shrink": shrink,
+        "lora_a": rng.normal(0.0, 1.0 / np.sqrt(n_features), (_LORA_RANK, n_features)),
+        "lora_b": np.zeros((n_features, _LORA_RANK)),
+        "head_w": np.zeros((1, n_features)),
+        "head_b": np.zeros(1),
+    }
+    return {name: np.asarray(value, np.float32) for name, value in arrays.items()}
+
+
+def real_cohort(background: Sequence[Walks], *, n: int = N_COHORT, seed: int) -> FloatArray:
+    """Windows of the background people themselves, the same number of each: never shipped."""
+    rng = np.random.default_rng(seed)
+    each = -(-n // len(background))
+    rows = [w.features[rng.permutation(len(w))[:each]] for w in background]
+    return np.concatenate(rows)[:n]
+
+
+def sampled_cohort(
+    background: Sequence[Walks], arrays: Mapping[str, FloatArray], *, n: int = N_COHORT, seed: int
+) -> FloatArray:
+    """(n, F) imagined walkers: samples of a normal distribution with the background's moments.
+
+    A sample is the mean walk, plus a person's deviation from it, plus a window's deviation from
+    the person's; both are random combinations over all people, so no row is anybody's.
+    """
+    rng = np.random.default_rng(seed)
+    center, scale = arrays["center"], arrays["scale"]
+    x = [np.clip((w.features - center) / scale, -_CLIP, _CLIP) for w in background]
+    means = np.stack([rows.mean(axis=0) for rows in x])
+    middle = means.mean(axis=0)
+    within = np.concatenate([rows - rows.mean(axis=0) for rows in x])
+    between = _combine(means - middle, n, rng)
+    samples = middle + between + _combine(within, n, rng)
+    return np.asarray(samples * scale + center, np.float32)
+
+
+def _combine(deviations: DoubleArray, n: int, rng: np.random.Generator) -> DoubleArray:
+    """(n, F) normal samples with the covariance of (m, F) deviations, without forming it."""
+    m = len(deviations)
+    weights = rng.normal(size=(n, m)) / np.sqrt(max(m - 1, 1))
+    combined: DoubleArray = weights @ deviations
+    return combined
+
+
+def centroid_cohort(
+    background: Sequence[Walks], arrays: Mapping[str, FloatArray], *, n: int = N_COHORT, seed: int
+) -> FloatArray:
+    """(n, F) k-means centroids of standardised windows, ten rounds of Lloyd."""
+    rng = np.random.default_rng(seed)
+    center, scale = arrays["center"], arrays["scale"]
+    features = np.concatenate([w.features for w in background])
+    x = np.clip((features - center) / scale, -_CLIP, _CLIP)
+    centroids = x[rng.permutation(len(x))[:n]]
+    for _ in range(10):
+        distance = (centroids**2).sum(axis=1) - 2.0 * (x @ centroids.T)
+        nearest = distance.argmin(axis=1)
+        centroids = np.stack(
+            [
+                x[nearest == k].mean(axis=0) if (nearest == k).any() else centroids[k]
+                for k in range(n)
+            ]
+        )
+    return np.asarray(centroids * scale + center, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One wearer: windows to enrol with and windows to probe with, apart in time."""
+
+    person: str
+    enrolment: FloatArray
+    probe: FloatArray
+
+
+def split_walk(
+    walks: Walks, *, min_periodicity: float, enrol_s: float = 60.0, pause_s: float = 10.0
+) -> Trial:
+    """Enrol on the first minute of the first trial, probe later in it and in other trials.
+
+    Windows under `min_periodicity` are dropped on both sides, and enrolment goes on until it has
+    the least number of windows, as on the host. Probe windows do not overlap, and after enrolment
+    in the same trial there is a pause.
+    """
+    first = walks.trial == walks.trial[0]
+    periodic = walks.periodicity >= min_periodicity
+    usable_ends = walks.start_s[first & periodic] + WINDOW_S
+    if len(usable_ends) >= MIN_WINDOWS:
+        enrol_s = max(enrol_s, float(usable_ends[MIN_WINDOWS - 1]))
+    early = first & (walks.start_s + WINDOW_S <= enrol_s + 1e-3)
+    late = ~first | (walks.start_s >= enrol_s + pause_s)
+    position = np.zeros(len(walks), int)
+    for trial in np.unique(walks.trial):
+        here = walks.trial == trial
+        position[here] = np.arange(here.sum())
+    probe = late & periodic & (position % _STRIDE == 0)
+    return Trial(walks.person, walks.features[early & periodic], walks.features[probe])
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of probes against enrolled wearers for one probe length."""
+
+    genuine: DoubleArray
+    impostor: DoubleArray
+    rank1: float
+    per_person: dict[str, tuple[DoubleArray, DoubleArray]]
+
+
+def score_trials(
+    trials: Sequence[Trial],
+    arrays: Mapping[str, FloatArray],
+    cohort: FloatArray,
+    *,
+    seed: int,
+    lora_rate: float = 0.0,
+) -> dict[str, Scores]:
+    """Enrol each person of `trials` and score everyone's probes, by probe length."""
+    usable = [trial for trial in trials if len(trial.enrolment) >= MIN_WINDOWS]
+    columns = []
+    probes = np.concatenate([trial.probe for trial in usable])
+    for i, trial in enumerate(usable):
+        model = NumpyGaitModel(arrays)
+        enrol(
+            model,
+            trial.enrolment,
+            cohort,
+            threshold=0.0,
+            fill=arrays["center"],
+            rng=np.random.default_rng(seed + i),
+            lora_rate=lora_rate,
+        )
+        columns.append(model.embed(probes)["score"][:, 0])
+    owner = np.repeat(np.arange(len(usable)), [len(trial.probe) for trial in usable])
+    table = np.stack(columns, axis=1).astype(np.float64)
+    names = [trial.person for trial in usable]
+    return {name: _pool(table, owner, names, k) for name, k in PROBE_WINDOWS.items()}
+
+
+def _pool(table: DoubleArray, owner: NDArray[np.int64], names: list[str], k: int) -> Scores:
+    """Means of k consecutive windows of the same person."""
+    rows, true = [], []
+    for i in range(len(names)):
+        own = table[owner == i]
+        n = len(own) // k
+        rows.append(own[: n * k].reshape(n, k, table.shape[1]).mean(axis=1))
+        true.append(np.full(n, i))
+    scores, true_idx = np.concatenate(rows), np.concatenate(true)
+    is_own = np.arange(len(names)) == true_idx[:, None]
+    per_person = {
+        name: (scores[true_idx == i, i], scores[true_idx != i, i]) for i, name in enumerate(names)
+    }
+    return Scores(scores[is_own], scores[~is_own], rank1(scores, true_idx), per_person)

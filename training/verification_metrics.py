@@ -1,0 +1,58 @@
+"""Error rates of verification: genuine and impostor scores, equal error rate, rank-1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRates:
+    """False rejects of the wearer and false accepts of others at one threshold, 0..1."""
+
+    threshold: float
+    frr: float
+    far: float
+
+
+def error_rates(genuine: FloatArray, impostor: FloatArray, threshold: float) -> ErrorRates:
+    """Rates when a score at or above the threshold is accepted; NaN for an empty class."""
+    frr = float(np.mean(genuine < threshold)) if len(genuine) else float("nan")
+    far = float(np.mean(impostor >= threshold)) if len(impostor) else float("nan")
+    return ErrorRates(float(threshold), frr, far)
+
+
+def equal_error(genuine: FloatArray, impostor: FloatArray) -> ErrorRates:
+    """The threshold at which both rates meet; between two scores, the mean of the two.
+
+    Raises
+    ------
+    ValueError
+        If a class is empty.
+    """
+    if not len(genuine) or not len(impostor):
+        msg = f"expected genuine and impostor scores, got {len(genuine)} and {len(impostor)}"
+        raise ValueError(msg)
+    genuine, impostor = np.sort(genuine), np.sort(impostor)
+    thresholds = np.unique(np.concatenate((genuine, impostor)))
+    frr = np.searchsorted(genuine, thresholds, "left") / len(genuine)
+    far = 1.0 - np.searchsorted(impostor, thresholds, "left") / len(impostor)
+    best = int(np.argmin(np.abs(frr - far)))
+    below = thresholds[max(best - 1, 0)]
+    threshold = 0.5 * (below + thresholds[best])
+    return ErrorRates(float(threshold), float(frr[best]), float(far[best]))
+
+
+def eer(genuine: FloatArray, impostor: FloatArray) -> float:
+    """Equal error rate, 0..1."""
+    rates = equal_error(genuine, impostor)
+    return 0.5 * (rates.frr + rates.far)
+
+
+def rank1(scores: FloatArray, true_idx: NDArray[np.int64]) -> float:
+    """Share of probes whose own model scores highest; scores (n_probes, n_models)."""
+    return float(np.mean(scores.argmax(axis=1) == true_idx))
