@@ -44,7 +44,7 @@ def run_evaluate(
     kept apart: `unseen` is the figure to quote, `seen` is not.
     """
     loaded = load_bundle(bundle)
-    data = load_people(data_dir, cache_dir=cache_dir, baseline=baseline)
+    data = load_people(data_dir, cache_dir=cache_dir, baseline=baseline, only=dataset)
     people = data.lab.get(dataset, [])
     if not people:
         raise RecordingError(data_dir, f"recordings of {dataset} with labels", "none")

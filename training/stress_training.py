@@ -77,9 +77,16 @@ def train_stress(
     """
     held_out = frozenset(hold_out)
     data = load_people(data_dir, cache_dir=cache_dir, hold_out=held_out)
-    everyone = data.everyone()
-    if not everyone:
+    if not data.everyone():
         raise RecordingError(data_dir, "at least one dataset with labelled people", "none")
+    return train_on(data, seed, held_out=held_out)
+
+
+def train_on(
+    data: StressData, seed: int, *, held_out: Iterable[str] = frozenset()
+) -> TrainedStress:
+    """Train on people already loaded; `held_out` is only written down."""
+    everyone = data.everyone()
     lab, exercise = leave_each_out(everyone, [], seed=seed, exercise=data.exercise)
     thresholds = calibrate(lab, exercise)
     detector = fit_detector(everyone, seed=seed)

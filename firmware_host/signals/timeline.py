@@ -62,8 +62,9 @@ class Timeline:
             If time goes back by over a second: a new session needs a new extractor.
         """
         missing = self._place(t0_s, gap_before_samples)
-        finite = np.isfinite(values).all(axis=1)
-        runs = [(missing, values)] if finite.all() else _split(values, finite, missing)
+        finite = np.isfinite(values)
+        whole = bool(finite.all())
+        runs = [(missing, values)] if whole else _split(values, finite.all(axis=1), missing)
         for n_missing, run in runs:
             if n_missing:
                 self._holes.append((self.n_samples, self.n_samples + n_missing))

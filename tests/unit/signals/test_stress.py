@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -61,7 +63,7 @@ def _cuts(name, rate, start_s, end_s, lost):
         if channel == name:
             edges |= {e for e in (lo, hi) if start_s < e < end_s}
     ordered = sorted(edges)
-    for lo, hi in zip(ordered[:-1], ordered[1:], strict=True):
+    for lo, hi in itertools.pairwise(ordered):
         middle = (lo + hi) / 2
         is_lost = any(c == name and a <= middle < b for c, a, b in lost)
         yield round(lo * rate), round(hi * rate), is_lost

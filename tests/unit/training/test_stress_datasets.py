@@ -28,7 +28,7 @@ def write_session(folder, *, seconds, tags=(), seed=0, start=START):
     for name, (rate, x) in signals.items():
         rows = [f"{start}", f"{rate}", *(f"{v:.4f}" for v in x)]
         (folder / name).write_text("\n".join(rows) + "\n")
-    acc = rng.integers(-3, 3, size=(seconds * 32, 3)) + [0, 0, 64]
+    acc = rng.integers(-3, 3, size=(seconds * 32, 3)) + np.array([0, 0, 64])
     rows = [f"{start},{start},{start}", "32,32,32", *(f"{a},{b},{c}" for a, b, c in acc)]
     (folder / "ACC.csv").write_text("\n".join(rows) + "\n")
     (folder / "tags.csv").write_text("".join(f"{start + tag}\n" for tag in tags))
