@@ -147,7 +147,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 def _check(args: argparse.Namespace) -> int:
     from firmware_host.inference.bundle import find_bundle
-    from training.export import check_bundle
+    from training.golden import check_bundle
 
     folder = find_bundle(args.bundle if args.bundle != Path() else "")
     print(json.dumps({"bundle": folder.name, "largest_difference": check_bundle(folder)}))

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.inference.bundle import CONTRACT_FILE, load_bundle, open_model
+from firmware_host.inference.bundle import CONTRACT_FILE
 from firmware_host.inference.contract import BundleFile
-from firmware_host.inference.tflite import installed_runtimes
 from models.stress import StressNet
 from training.artifacts import GaitArtifacts, StressArtifacts
 from training.card import card_text
@@ -26,7 +25,7 @@ from training.contracts import (
     gait_table,
     stress_table,
 )
-from training.golden import check_golden, golden_of
+from training.golden import check_bundle, golden_of
 from training.tflite_file import Exportable, convert
 from training.toml_text import to_toml
 
@@ -71,21 +70,6 @@ def export_bundle(
         (folder / CONTRACT_FILE).write_text(to_toml(table), encoding="utf-8")
         check_bundle(folder)
         return _put_in_place(folder, out / folder.name)
-
-
-def check_bundle(folder: Path) -> dict[str, float]:
-    """Load a bundle as the host does and run its golden numbers on every installed runtime.
-
-    Gives the largest difference from TensorFlow by "model on runtime".
-    """
-    bundle = load_bundle(folder)
-    golden = bundle.golden()
-    worst = {}
-    for runtime in installed_runtimes():
-        for contract in (bundle.stress, bundle.gait):
-            model = open_model(bundle, contract, runtime=runtime)
-            worst[f"{contract.name} on {runtime}"] = check_golden(contract.name, model, golden)
-    return worst
 
 
 def _write_models(

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from firmware_host.errors import ModelError
 from firmware_host.inference.base import SignatureModel
+from firmware_host.inference.bundle import load_bundle, open_model
+from firmware_host.inference.tflite import installed_runtimes
 from models.signatures import TRAIN_BATCH
-from training.tflite_file import Exportable
+from training.op_gate import check_ops
+
+if TYPE_CHECKING:
+    from training.tflite_file import Exportable
 
 FloatArray = NDArray[np.float32]
 
@@ -48,6 +53,28 @@ def golden_of(
     golden |= {f"{prefix}.train.{name}": value for name, value in batch.items()}
     golden[f"{prefix}.train:losses"] = np.concatenate(losses)
     return golden
+
+
+def check_bundle(folder: Path) -> dict[str, float]:
+    """Load a bundle as the host does: hashes, ops, golden numbers on every installed runtime.
+
+    Gives the largest difference from TensorFlow by "model on runtime".
+
+    Raises
+    ------
+    ModelError
+        If anything is not as it was written.
+    """
+    bundle = load_bundle(folder)
+    golden = bundle.golden()
+    worst = {}
+    for contract in (bundle.stress, bundle.gait):
+        check_ops((bundle.path / contract.file).read_bytes())
+    for runtime in installed_runtimes():
+        for contract in (bundle.stress, bundle.gait):
+            model = open_model(bundle, contract, runtime=runtime)
+            worst[f"{contract.name} on {runtime}"] = check_golden(contract.name, model, golden)
+    return worst
 
 
 def check_golden(prefix: str, model: SignatureModel, golden: Mapping[str, FloatArray]) -> float:
@@ -93,6 +120,8 @@ def _within(difference: float, tolerance: float, what: str) -> float:
 
 
 def _call(network: Any, name: str, inputs: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    import tensorflow as tf
+
     tensors = {key: tf.constant(value, tf.float32) for key, value in inputs.items()}
     return {key: np.asarray(value) for key, value in getattr(network, name)(**tensors).items()}
 

@@ -48,7 +48,7 @@ def test_host_loads_the_bundle_when_exported(folder: Path) -> None:
 
 
 def test_every_runtime_gives_the_golden_numbers_when_checked(folder: Path) -> None:
-    from training.export import check_bundle
+    from training.golden import check_bundle
 
     worst = check_bundle(folder)
     assert len(worst) == 2 * len(installed_runtimes()) == 4

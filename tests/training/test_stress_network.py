@@ -153,7 +153,7 @@ def test_file_fits_a_pocket_when_converted() -> None:
 def test_op_gate_names_the_op_when_it_is_not_built_in() -> None:
     import tensorflow as tf
 
-    from training.tflite_file import OpGateError, check_ops, op_versions
+    from training.op_gate import OpGateError, check_ops, op_versions
 
     golden = op_versions((GOLDEN / "stress_random.tflite").read_bytes())
     assert golden["FULLY_CONNECTED"] == 1
@@ -167,7 +167,7 @@ def test_op_gate_names_the_op_when_it_is_not_built_in() -> None:
 def test_op_gate_names_the_version_when_it_is_too_new() -> None:
     import tensorflow as tf
 
-    from training.tflite_file import OpGateError, check_ops
+    from training.op_gate import OpGateError, check_ops
 
     weight = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     function = tf.function(lambda x: tf.matmul(x, weight)).get_concrete_function(
