@@ -171,7 +171,7 @@ def train_gait_artifacts(
             "verification": identity.threshold,
             "verification_margin": identity.margin,
         },
-        smoothing_s=WINDOW_S / (1.0 - STAY),
+        smoothing_s=round(WINDOW_S / (1.0 - STAY), 6),
         cohort={"features": identity.cohort, "fill": identity.arrays["center"]},
         golden=_golden(gate, identity, seed),
         placement=placement,

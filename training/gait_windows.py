@@ -29,7 +29,7 @@ def windows_of(
         if use_gyro:
             extractor.feed("gyro", fed / rate_hz, recording.gyro_rads[fed:stop], 0)
         fed = stop
-        windows.append(extractor.compute((stop - 1) / rate_hz))
+        windows.append(extractor.compute(stop / rate_hz))
     return windows
 
 

@@ -100,12 +100,12 @@ class _Input:
 
     def cut(self, t_start_s: float, t_end_s: float) -> _Cut:
         """Copy the samples of a span: the ring moves on, the window stays."""
-        t_s, rows = self.ring.between(t_start_s - _MARGIN_S, t_end_s + _TIME_SLACK_S)
+        t_s, rows = self.ring.between(t_start_s - _MARGIN_S, t_end_s - _TIME_SLACK_S)
         return _Cut(t_s.copy(), rows.copy(), self.rate_hz)
 
     def missing(self, t_start_s: float, t_end_s: float) -> float:
         """Share of a span that lies in gaps, 0..1."""
-        times, _ = self.ring.between(t_start_s - _TIME_SLACK_S, t_end_s + _TIME_SLACK_S)
+        times, _ = self.ring.between(t_start_s - _TIME_SLACK_S, t_end_s - _TIME_SLACK_S)
         edges = np.concatenate(([t_start_s], times, [t_end_s]))
         steps = edges[1:] - edges[:-1]
         lost = steps[steps > _GAP_PERIODS / self.rate_hz].sum()
@@ -168,7 +168,10 @@ class GaitFeatures:
         return self._gyro if channel == _GYRO else None
 
     def compute(self, t_end_s: float) -> GaitWindow:
-        """Build the window that ends at a stream time; samples after it are not looked at.
+        """Build the window that ends at a stream time, from the samples before that time.
+
+        A sample at the very end belongs to the next window: whether it has come already depends on
+        how the stream was cut.
 
         Without samples the channels are zero and `missing` is 1.
         """
@@ -176,7 +179,7 @@ class GaitFeatures:
         acc, gyro = self._acc.cut(t_start_s, t_end_s), None
         if self._gyro and self._gyro.missing(t_start_s, t_end_s) <= _MAX_GYRO_MISSING:
             gyro = self._gyro.cut(t_start_s, t_end_s)
-        grid = grid_s(t_end_s, N_WINDOW, sample_rate_hz=IDENTITY_RATE_HZ)
+        grid = _grid_s(t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
         acc_norm = length(acc.at(grid, IDENTITY_RATE_HZ, 3))
         return GaitWindow(
             t_end_s=t_end_s,
@@ -192,7 +195,7 @@ class GaitFeatures:
 def _channels(
     acc: _Cut, gyro: _Cut | None, t_end_s: float, n_points: int, rate_hz: float
 ) -> FloatArray:
-    grid = grid_s(t_end_s, n_points, sample_rate_hz=rate_hz)
+    grid = _grid_s(t_end_s, n_points, rate_hz)
     if gyro is not None and np.array_equal(acc.t_s, gyro.t_s):
         # The usual board samples both at once: one pass over nine columns costs half of two.
         both = _Cut(acc.t_s, np.concatenate((acc.rows, gyro.rows), axis=1), acc.rate_hz)
@@ -201,6 +204,11 @@ def _channels(
     motion = acc.at(grid, rate_hz, 6)
     turn = None if gyro is None else gyro.at(grid, rate_hz, 3)
     return orientation_free(motion[:, :3], motion[:, 3:], turn)
+
+
+def _grid_s(t_end_s: float, n_points: int, rate_hz: float) -> FloatArray:
+    """Times one period apart that fill a half-open window: the last is one period before its end."""
+    return grid_s(t_end_s - 1.0 / rate_hz, n_points, sample_rate_hz=rate_hz)
 
 
 def _checked_rate(channel: str, rate_hz: float) -> float:
