@@ -18,12 +18,11 @@ from firmware_host.adaptation.batches import (
     mean_loss,
 )
 from firmware_host.errors import AdaptationError, AdaptationReason
-from firmware_host.inference.base import FloatArray, SignatureModel
+from firmware_host.inference.base import MOMENTUM_PREFIX, FloatArray, SignatureModel
 
 Groups = Literal["bias", "head", "lora+head"]
 Adapter = Mapping[str, FloatArray]
 
-MOMENTUM_PREFIX = "momentum_"
 # What is allowed to move: bias, rest of the head, low-rank adapters.
 _MOVING: dict[str, tuple[float, float, float]] = {
     "bias": (1.0, 0.0, 0.0),
@@ -99,7 +98,8 @@ def learn(
         }
         loss_before = mean_loss(model, windows)
         losses = _train(model, windows, rates, range(first_step, steps), seed)
-        after = _checked(model, loss_before, mean_loss(model, windows))
+        loss_after = mean_loss(model, windows)
+        after = _checked(model, loss_before, loss_after)
     except BaseException:
         # Also on Ctrl-C: half an update is no update.
         model.run("set_adapter", **before)
@@ -109,7 +109,7 @@ def learn(
         after=after,
         losses=tuple(losses),
         loss_before=loss_before,
-        loss_after=mean_loss(model, windows),
+        loss_after=loss_after,
         n_windows=len(windows),
     )
 

@@ -13,6 +13,9 @@ from firmware_host.errors import InferenceError
 
 FloatArray = NDArray[np.float32]
 
+# Names in an adapter that are not weights: where each one was heading.
+MOMENTUM_PREFIX = "momentum_"
+
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:

@@ -23,6 +23,7 @@ from firmware_host.inference.contract import (
 from firmware_host.inference.tflite import TfliteModel
 from firmware_host.inference.toml_table import TomlTable
 from firmware_host.signals import gait_features, stress
+from firmware_host.signals.normalise import RAMP_FROM, RAMP_TO
 
 FORMAT = 1
 CONTRACT_FILE = "bundle.toml"
@@ -86,6 +87,7 @@ def load_bundle(path: str | Path = "") -> Bundle:
     _check_files(bundle)
     _check_features(bundle.path, bundle.stress, stress.FEATURE_NAMES)
     _check_features(bundle.path, bundle.gait, gait_features.FEATURE_NAMES)
+    _check_ramp(bundle)
     return bundle
 
 
@@ -123,6 +125,16 @@ def _check_features(folder: Path, contract: ModelContract, ours: tuple[str, ...]
                 f"{contract.name}.features[{i}] to be this host's {expected!r}",
                 f"{received!r}",
             )
+
+
+def _check_ramp(bundle: Bundle) -> None:
+    ours, theirs = (RAMP_FROM, RAMP_TO), bundle.stress.normalisation.quality_ramp
+    if theirs != ours:
+        raise BundleError(
+            bundle.path / CONTRACT_FILE,
+            f"this host's quality ramp {ours[0]:g} to {ours[1]:g}",
+            f"{theirs[0]:g} to {theirs[1]:g}",
+        )
 
 
 def _check_files(bundle: Bundle) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from firmware_host.inference.base import (
+    MOMENTUM_PREFIX,
     FloatArray,
     Signature,
     check_inputs,
@@ -17,7 +18,6 @@ from firmware_host.inference.base import (
 
 TRAIN_BATCH = 16
 MOMENTUM = 0.9
-MOMENTUM_PREFIX = "momentum_"
 # Trainable -> index of its learning rate: bias, head, low-rank adapters.
 _RATE_IDX = {"head_b": 0, "head_w": 1, "lora1_a": 2, "lora1_b": 2, "lora2_a": 2, "lora2_b": 2}
 _FROZEN = ("dense1_w", "dense1_b", "dense2_w", "dense2_b")

@@ -9,6 +9,7 @@ from firmware_host.errors import BundleError, ContractError
 from firmware_host.inference import bundle as bundle_module
 from firmware_host.inference.bundle import find_bundle, load_bundle, open_model
 from firmware_host.protocol.messages import Channel
+from firmware_host.signals.normalise import RAMP_FROM, RAMP_TO
 from tests.bundles import write_bundle
 
 E4 = [
@@ -38,7 +39,7 @@ def test_contract_is_read_when_the_bundle_is_whole(folder: Path) -> None:
     assert bundle.stress.labels == ("rest", "stress")
     assert (bundle.stress.window_s, bundle.stress.hop_s) == (60.0, 10.0)
     assert len(bundle.stress.normalisation.spread) == len(bundle.stress.features) == 26
-    assert bundle.stress.normalisation.quality_ramp == (0.3, 0.7)
+    assert bundle.stress.normalisation.quality_ramp == (RAMP_FROM, RAMP_TO)
     assert bundle.stress.thresholds["stress"] == 0.5
     assert bundle.gait.labels == ("still", "walk", "run", "stairs", "other")
     assert bundle.recordings == {"stress-predict/S01": "0" * 64}
@@ -93,6 +94,7 @@ BAD_CONTRACTS = {
     "path outside": ('[files."CARD.md"]', '[files."../CARD.md"]', r"plain names in \[files\]"),
     "no hash": ('[files."gait.tflite"]', '[files."other.tflite"]', r"a hash of gait\.tflite"),
     "other features": ('"bvp_quality"', '"bvp_qualify"', r"stress\.features\[\d+\].*'bvp_quality'"),
+    "other ramp": ("quality_high = 0.7", "quality_high = 0.9", r"quality ramp .* got .* to 0\.9"),
     "bad shape": ("logits = [1, 2]", "logits = [1, 0]", "a list of positive integers"),
 }
 
