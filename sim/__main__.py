@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import secrets
 import signal
 import sys
 import time
@@ -91,7 +92,12 @@ def run(args: argparse.Namespace) -> None:
     _check(args)
     life = _live_again(args) if args.recording else _live(args)
     board = VirtualBoard(
-        life.body, seed=args.seed, board_id=life.board_id, drift_ppm=life.drift_ppm
+        life.body,
+        seed=args.seed,
+        board_id=life.board_id,
+        drift_ppm=life.drift_ppm,
+        # A board draws its session number anew at each start; only virtual time repeats itself.
+        boot_salt=0 if args.stdio else secrets.randbits(32),
     )
     device = FaultyBoard(board, parse_fault_spec(args.fault), seed=args.seed)
     if args.stdio:

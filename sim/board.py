@@ -106,9 +106,11 @@ class VirtualBoard:
         board_id: str = "sim-board",
         drift_ppm: float = 0.0,
         first_tick_us: int = 0,
+        boot_salt: int = 0,
     ) -> None:
         self._body = body
         self._seed = seed
+        self._boot_salt = boot_salt
         self._board_id = board_id
         self._rate = 1.0 + drift_ppm * 1e-6
         self._first_tick_us = first_tick_us
@@ -178,7 +180,9 @@ class VirtualBoard:
         self._boot(self._now_s + dark_s)
 
     def _boot(self, t_s: float) -> None:
-        rng = np.random.default_rng([self._seed, _SESSION_STREAM, self.counters.reboots])
+        rng = np.random.default_rng(
+            [self._seed, _SESSION_STREAM, self._boot_salt, self.counters.reboots]
+        )
         self._session = int(rng.integers(1, 1 << 16))
         self._boot_s = t_s
         self._hello_s = t_s

@@ -1,0 +1,149 @@
+"""A live stream over a pty: either end is killed and comes back; learning is killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from command import ENV, REPO, Wearer, command, one_line
+
+PATIENCE_S = 40.0
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.05)
+
+
+@contextmanager
+def _board(link: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sim", "--pty", str(link), "--scenario", "short", "--seed", "8"],
+        cwd=REPO,
+        env=ENV,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _until(link.exists, "the board's pty")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def _host(wearer: Wearer, link: Path, out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with out.open("wb") as file:
+        process = subprocess.Popen(
+            command("run", "--device", link, "--json", *wearer.options),
+            cwd=REPO,
+            env={**ENV, "PYTHONUNBUFFERED": "1"},
+            stdout=file,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _events(out: Path) -> list[dict]:
+    lines = out.read_text().split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def _sessions(out: Path) -> list[dict]:
+    notes = [e for e in _events(out) if e["kind"] == "stream"]
+    return [e for e in notes if e["what"] in ("session", "reboot")]
+
+
+def test_board_killed_and_started_again_is_a_new_session(wearer: Wearer, tmp_path: Path) -> None:
+    link, out = tmp_path / "board", tmp_path / "events"
+    with ExitStack() as stack:
+        with _board(link):
+            host = stack.enter_context(_host(wearer, link, out))
+            _until(lambda: len(_sessions(out)) == 1, "the first session")
+        link.unlink(missing_ok=True)
+        stack.enter_context(_board(link))
+        _until(lambda: len(_sessions(out)) == 2, "the second session")
+        host.send_signal(signal.SIGTERM)
+        assert host.wait(timeout=PATIENCE_S) == 0
+    summary = _events(out)[-1]
+    assert summary["kind"] == "summary"
+    assert summary["links_lost"] >= 1
+    assert summary["n_sessions"] == 2
+    stored = wearer.signet("status", "--json").check().json
+    assert stored["records"]["event"] >= 2
+
+
+def test_host_killed_and_started_again_finds_board_and_vault(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    link = tmp_path / "board"
+    wearer.signet("label", "rest", "--last", "5m").check()
+    with _board(link):
+        for n in range(2):
+            out = tmp_path / f"events{n}"
+            with _host(wearer, link, out) as host:
+                _until(lambda out=out: len(_sessions(out)) == 1, "a session")
+                host.send_signal(signal.SIGKILL)
+                host.wait(timeout=PATIENCE_S)
+    stored = wearer.signet("status", "--json").check().json
+    assert stored["labels"]["rest"] == 1
+
+
+def test_port_in_use_is_said(wearer: Wearer, tmp_path: Path) -> None:
+    link, out = tmp_path / "board", tmp_path / "events"
+    with _board(link), _host(wearer, link, out):
+        _until(lambda: len(_sessions(out)) == 1, "a session")
+        other = Wearer(tmp_path / "other")
+        other.folder.mkdir()
+        done = other.signet("run", "--device", link)
+    assert done.code == 3
+    assert "use" in one_line(done) or "busy" in one_line(done)
+
+
+@pytest.fixture
+def taught(wearer: Wearer) -> Wearer:
+    """A wearer with labels from two hours of a simulated morning, and nothing learned yet."""
+    url = "synthetic:?seed=8&scenario=day&hours=1.4"
+    wearer.signet("run", "--device", url, "--no-learn", "--json").check()
+    return wearer
+
+
+def test_learning_killed_at_any_moment_leaves_old_or_new(taught: Wearer, tmp_path: Path) -> None:
+    before = 0
+    n_finished = 0
+    for n, delay_s in enumerate([0.1, 0.3, 0.5, 0.7, 0.9, 1.1, 1.3, 1.6, 2.0, 30.0]):
+        config = tmp_path / f"seed{n}.toml"
+        config.write_text(f"[adaptation]\nseed = {n}\n")
+        process = subprocess.Popen(
+            command("learn", "--config", config, "--json", *taught.options),
+            cwd=REPO,
+            env=ENV,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            n_finished += process.wait(timeout=delay_s) == 0
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        state = taught.signet("status", "--json").check().json
+        assert state["adapter"] in (before, before + 1)
+        assert state["ledger_intact"]
+        before = state["adapter"]
+    assert n_finished >= 1
+    history = taught.signet("learn", "--history", "--json").check().json
+    assert len(history) >= 1
