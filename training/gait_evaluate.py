@@ -47,13 +47,15 @@ def run(
     Rates are 0..1. `eer_*`, `rank1_*` are means over folds and partitions, `*_sd` their spread;
     `frr_*`, `far_*` at the threshold carried over from background people. `gate_*` come from the
     folds of the first partition, argmax window by window, and `gate_*_smoothed` after the causal
-    filter on a stream of 45 s bouts. `gate_steps` 0 leaves the gate out.
+    filter on a stream of 45 s bouts. `end_to_end_*` are for walks as the host finds them: windows
+    that the gate of the same fold takes for walking. `gate_steps` 0 leaves the gate out.
     """
     people = load_people(Path(data_dir), [dataset])
     others = [] if gate_steps == 0 else load_people(Path(data_dir), set(DATASETS) - {dataset})
     result: dict[str, Any] = {"dataset": dataset, "participants": len(people)}
     if gate_steps:
-        result |= _gate_figures(people, others, seed, n_folds, gate_steps)
+        figures, accepted = _gate_figures(people, others, seed, n_folds, gate_steps)
+        result |= figures | _end_to_end_figures(people, accepted, seed, n_folds)
     return result | _identity_figures(people, seed, n_folds, n_partitions)
 
 
@@ -124,10 +126,13 @@ def _collect(rates: dict[str, list[float]], name: str, score: Scores, threshold:
 
 def _gate_figures(
     people: Sequence[Person], others: Sequence[Person], seed: int, n_folds: int, n_steps: int
-) -> dict[str, Any]:
-    """Confusions summed over folds; people of the other dataset are split into folds as well."""
+) -> tuple[dict[str, Any], dict[str, NDArray[np.bool_]]]:
+    """Confusions summed over folds, and which walking windows of each person the gate accepts.
+
+    People of the other dataset are split into folds as well.
+    """
     plain, smooth, blind = (np.zeros((len(LABELS), len(LABELS))) for _ in range(3))
-    walking = []
+    accepted: dict[str, NDArray[np.bool_]] = {}
     pairs = zip(folds(len(people), n_folds, seed), folds(len(others), n_folds, seed), strict=True)
     for is_test, other_is_test in pairs:
         train, test = _sides(people, is_test)
@@ -137,8 +142,9 @@ def _gate_figures(
             _count(person.streams, gate, seed, plain, smooth, blind)
             if person.walks is not None:
                 walk = gate.probabilities(person.walks.inv)[:, LABELS.index("walk")]
-                walking.append(float(np.mean(walk >= MIN_WALK_PROBABILITY)))
-    return {
+                accepted[person.name] = walk >= MIN_WALK_PROBABILITY
+    walking = [float(np.mean(chosen)) for chosen in accepted.values()]
+    figures = {
         "gate_macro_f1": macro_f1(plain),
         "gate_recall": recalls(plain),
         "gate_macro_f1_smoothed": macro_f1(smooth),
@@ -148,6 +154,26 @@ def _gate_figures(
         "gate_walk_accepted_median": float(np.median(walking)),
         "gate_walk_accepted_worst": float(np.min(walking)),
     }
+    return figures, accepted
+
+
+def _end_to_end_figures(
+    people: Sequence[Person], accepted: dict[str, NDArray[np.bool_]], seed: int, n_folds: int
+) -> dict[str, Any]:
+    """Verification over windows that the gate accepted, folds as those of the gate."""
+    rates: dict[str, list[float]] = {}
+    n_enrolled = 0
+    for is_test in folds(len(people), n_folds, seed):
+        train, test = _sides(people, is_test)
+        identity = fit_background([p.walks for p in train if p.walks], seed=seed)
+        walks = [p.walks.pick(accepted[p.name]) for p in test if p.walks and accepted[p.name].any()]
+        scores = _score(walks, identity, seed)
+        n_enrolled += len(scores["5s"].per_person)
+        for name, score in scores.items():
+            _collect(rates, name, score, identity.threshold)
+    wanted = {name: v for name, v in rates.items() if name.startswith(("eer", "frr", "far"))}
+    figures = {f"end_to_end_{name}": float(np.nanmean(v)) for name, v in wanted.items()}
+    return {**figures, "end_to_end_enrolled": n_enrolled}
 
 
 def _count(

@@ -180,9 +180,28 @@ def test_file_when_features_are_nan_refuses_and_goes_on(exported, rng, runtime):
 
 
 def test_file_holds_built_in_ops_of_the_oldest_runtime_only(exported):
-    from training.tflite_file import OP_VERSION_CEILING, op_versions
+    from training.op_gate import OP_VERSION_CEILING, op_versions
 
     path, _ = exported
     versions = op_versions(path.read_bytes())
     assert not [name for name in versions if name.startswith("CUSTOM")]
     assert versions["DEPTHWISE_CONV_2D"] <= OP_VERSION_CEILING["DEPTHWISE_CONV_2D"]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_enrolment_through_the_file_scores_as_through_numpy(exported, rng, runtime):
+    from firmware_host.identity.enrolment import enrol
+
+    path, weights = exported
+    n = weights.n_features
+    own = (rng.normal(size=n) + 0.5 * rng.normal(size=(23, n))).astype(np.float32)
+    cohort = rng.normal(scale=1.2, size=(64, n)).astype(np.float32)
+    scores = []
+    for model in (TfliteModel(path, runtime=runtime), NumpyGaitModel(identity_arrays(weights))):
+        seeded = np.random.default_rng(3)
+        enrolled = enrol(model, own, cohort, threshold=0.0, fill=weights.center, rng=seeded)
+        rows = [model.run("embed", features=row[None]) for row in (*own[:5], *cohort[:5])]
+        scores.append(np.array([row["score"][0, 0] for row in rows]))
+        assert np.linalg.norm(enrolled.template) == pytest.approx(1.0, abs=1e-5)
+        assert scores[-1][:5].mean() > scores[-1][5:].mean() + 0.3
+    np.testing.assert_allclose(scores[0], scores[1], rtol=2e-3, atol=2e-3)
