@@ -14,11 +14,12 @@ from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Block, Hello, Message, MessageParser
-from firmware_host.runtime.baseline import TimedWindow, WearerBaseline
+from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
 from firmware_host.runtime.labels import REST, ButtonLabels, PendingLabels
 from firmware_host.runtime.stress_path import StressPath
 from firmware_host.signals.gait import GaitWindow
+from firmware_host.signals.normalise import Baseline
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.samples import Note, Samples
 
@@ -100,6 +101,7 @@ class Pipeline:
         self._models = models
         self._baseline = baseline
         self._walking = walking
+        self._told_source = baseline.source
         self._buttons = ButtonLabels()
         self._pending = PendingLabels(labels)
         self._listeners = listeners or Listeners()
@@ -158,6 +160,10 @@ class Pipeline:
             self._stress.adapter = version
         return self._note(ADAPTER_NOTE, version=version)
 
+    def use_baseline(self, baseline: Baseline, source: Source) -> None:
+        """From now on, tell stress from this rest."""
+        self._baseline.replace(baseline, source)
+
     def use_walking(self, walking: WalkingReference) -> None:
         """From now on, compare walking with this reference."""
         self._walking = walking
@@ -176,6 +182,7 @@ class Pipeline:
         self._listeners.samples(samples)
         if self._stress is not None:
             events += self._stress.take(samples, self.assembler.utc)
+            self._tell_baseline(events)
         if self._gait is not None:
             events += self._gait.take(samples, self.assembler.utc)
 
@@ -204,11 +211,15 @@ class Pipeline:
     def _take_labels(self, labels: Iterable[Labelled], events: list[AnyEvent]) -> None:
         for label in labels:
             events.append(label)
-            guided = label.label == REST and self._baseline.rest_labelled(
-                label.start_utc, label.end_utc, label.utc
-            )
-            if guided:
-                events.append(self._note(BASELINE_NOTE, source="guided"))
+            if label.label == REST:
+                self._baseline.rest_labelled(label.start_utc, label.end_utc, label.utc)
+        self._tell_baseline(events)
+
+    def _tell_baseline(self, events: list[AnyEvent]) -> None:
+        source = self._baseline.source
+        if source is not None and source is not self._told_source:
+            self._told_source = source
+            events.append(self._note(BASELINE_NOTE, source=source.value))
 
     def _begin_session(self, events: list[AnyEvent]) -> None:
         hello = self.assembler.hello

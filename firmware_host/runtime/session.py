@@ -10,15 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from firmware_host.adaptation.adapters import apply_adapter, load_current
+from firmware_host.adaptation.adapters import Adapter, apply_adapter, load_current
+from firmware_host.adaptation.samples import load_baseline
 from firmware_host.errors import LinkEnded, LinkError
 from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored
 from firmware_host.host.sockets import COUNTER
 from firmware_host.protocol.messages import Command, CommandKind, encode_command
+from firmware_host.runtime.baseline import Source
 from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
 from firmware_host.runtime.link import Link
-from firmware_host.runtime.memory import Memory, put_summary
-from firmware_host.runtime.pipeline import Models, Pipeline
+from firmware_host.runtime.memory import Memory, put_summary, stored_source
+from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,8 +64,10 @@ class Session:
     states: Counter[str] = field(default_factory=Counter)
     _trigger: LearnTrigger = field(default_factory=LearnTrigger)
     _adapter_id: int | None = None
+    _baseline_id: int | None = None
     _last_data_s: float = 0.0
     _is_silent: bool = False
+    _is_baseline_new: bool = False
     _last_look_s: float = 0.0
     _vault_version: int = -1
 
@@ -77,7 +81,7 @@ class Session:
         """
         started_s = self.monotonic()
         self._last_data_s = started_s
-        self.reload_adapter()
+        self.reload()
         try:
             self._loop()
             self._handle(self.pipeline.finish())
@@ -91,11 +95,22 @@ class Session:
                 self.memory.flush()
         return self._finish(self.monotonic() - started_s)
 
-    def reload_adapter(self) -> None:
-        """Put the adapter that the vault holds in force into the personal model."""
+    def reload(self) -> None:
+        """Take over what the vault holds in force: the baseline, and the adapter that was learned on it."""
         if self.memory is None:
             return
-        adapter = load_current(self.memory.vault, "stress", bundle_sha256=self.bundle_sha256)
+        vault = self.memory.vault
+        baseline = load_baseline(vault)
+        if baseline is not None and baseline[0] != self._baseline_id:
+            self._baseline_id = baseline[0]
+            self.pipeline.use_baseline(baseline[1], stored_source(vault) or Source.QUIET)
+        adapter = load_current(vault, "stress", bundle_sha256=self.bundle_sha256)
+        if adapter is not None and adapter.baseline_id != self._baseline_id:
+            # Its numbers are deviations from a rest that no longer counts; the next job learns anew.
+            adapter = None
+        self._use(adapter)
+
+    def _use(self, adapter: Adapter | None) -> None:
         adapter_id = None if adapter is None else adapter.id
         if adapter_id == self._adapter_id:
             return
@@ -125,11 +140,16 @@ class Session:
         for event in events:
             if isinstance(event, StressScored):
                 self.states[event.state] += 1
+            elif isinstance(event, StreamNoted) and event.what == BASELINE_NOTE:
+                self._is_baseline_new = True
             elif isinstance(event, Labelled):
                 self._trigger.add(event)
             self.emit(event)
         if self.memory is not None:
             self.memory.take_events(events)
+        if self._is_baseline_new:
+            self._is_baseline_new = False
+            self.reload()
 
     def _learn_if_due(self) -> None:
         learner = self.learner
@@ -154,7 +174,7 @@ class Session:
         self._handle([self._note(LEARNED_NOTE, {"kept": kept, "reason": reason})])
         if result["reason"] == "failed":
             _LOGGER.warning("learning failed: %s", result["text"])
-        self.reload_adapter()
+        self.reload()
 
     def _look_at_vault(self) -> None:
         if self.memory is None or self.link.is_finite:
@@ -165,7 +185,7 @@ class Session:
         version = self.memory.vault.data_version()
         if version != self._vault_version:
             self._vault_version = version
-            self.reload_adapter()
+            self.reload()
 
     def _watch_silence(self) -> None:
         """Say it once when nothing comes; give up a live link that is up but mute for long."""
