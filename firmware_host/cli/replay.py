@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
             url=f"replay:{args.recording}?speed={args.speed}",
             bundle=args.bundle or config.model.bundle,
             runtime=config.model.runtime,
+            keep_days=config.state.keep_days,
             labels=labels,
             learner_arguments=learner_arguments(args, config) if args.learn else None,
         )

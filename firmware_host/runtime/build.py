@@ -41,6 +41,7 @@ class SessionOptions:
     bundle: Path | str = ""
     runtime: str = "auto"
     silence_s: float = 5.0
+    keep_days: float = 30.0
     labels: LabelSpans = ()
     learner_arguments: Sequence[str | Path] | None = None
     listeners: Listeners = field(default_factory=Listeners)
@@ -72,7 +73,7 @@ def open_session(
     """
     bundle = load_bundle(options.bundle)
     models = open_models(bundle, runtime=options.runtime)
-    memory = None if vault is None else Memory(vault)
+    memory = None if vault is None else Memory(vault, keep_days=options.keep_days)
     link = Link(
         open_transport or (lambda: open_device(options.url)),
         Reconnect(clock=time.monotonic, rng=random.Random()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -27,6 +28,9 @@ SOURCE_KIND = "baseline_source"
 # Writes wait for this many records or this much stream time: a memory card dislikes many small ones.
 _BATCH_RECORDS = 500
 _BATCH_S = 60.0
+_DAY_S = 86_400.0
+# Old records are looked for at the start and then this often.
+_PRUNE_EVERY_S = 6 * 3600.0
 
 
 class Memory:
@@ -35,8 +39,10 @@ class Memory:
     A cut between two batches loses at most the last minute of events and windows, nothing older.
     """
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, *, keep_days: float) -> None:
         self.vault = vault
+        self._keep_s = keep_days * _DAY_S
+        self._last_prune_utc = -math.inf
         self._events: list[tuple[bytes, float]] = []
         self._windows: list[tuple[bytes, float]] = []
         self._last_flush_utc: float | None = None
@@ -71,6 +77,20 @@ class Memory:
             self.vault.put_many(EVENT_KIND, self._events)
         self._events, self._windows = [], []
 
+    def new_labels(self) -> list[LabelSpan]:
+        """Labels that somebody else stored since the last look, such as ``signet label``."""
+        fresh = [span for span in load_labels(self.vault) if _key(span) not in self._known_labels]
+        self._known_labels |= {_key(span) for span in fresh}
+        return fresh
+
+    def _prune_if_due(self, utc: float) -> None:
+        """Forget windows and events older than the wearer wants them kept; labels and adapters stay."""
+        if utc - self._last_prune_utc < _PRUNE_EVERY_S:
+            return
+        self._last_prune_utc = utc
+        for kind in (WINDOW_KIND, EVENT_KIND):
+            self.vault.prune(kind, older_than_utc=utc - self._keep_s)
+
     def _take_label(self, event: Labelled) -> None:
         try:
             span = LabelSpan(event.label, event.start_utc, event.end_utc)  # type: ignore[arg-type]
@@ -87,6 +107,7 @@ class Memory:
         if n_waiting >= _BATCH_RECORDS or not 0 <= waited_s < _BATCH_S:
             self.flush()
             self._last_flush_utc = utc
+            self._prune_if_due(utc)
 
 
 def put_guided_baseline(vault: Vault, baseline: Baseline, *, utc: float) -> None:

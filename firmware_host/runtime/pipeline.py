@@ -153,6 +153,16 @@ class Pipeline:
         """
         return self._pulse_hash.hexdigest() in self._bundle.recordings.values()
 
+    def add_label(
+        self, label: str, start_utc: float, end_utc: float, *, source: str
+    ) -> list[AnyEvent]:
+        """Events of a label that came from outside the stream."""
+        t_s, utc = self.assembler.t_s, self._now_utc()
+        events: list[AnyEvent] = []
+        self._take_labels([Labelled(t_s, utc, label, start_utc, end_utc, source)], events)
+        self.counts.events.update(event.kind for event in events)
+        return events
+
     def use_adapter(self, version: int) -> StreamNoted:
         """The personal model holds another adapter now; later windows carry its version."""
         self.adapter = version

@@ -186,6 +186,17 @@ class Session:
         if version != self._vault_version:
             self._vault_version = version
             self.reload()
+            self._take_new_labels(self.memory)
+
+    def _take_new_labels(self, memory: Memory) -> None:
+        if self.pipeline.hello is None:
+            return
+        for span in memory.new_labels():
+            self._handle(
+                self.pipeline.add_label(
+                    span.label.value, span.start_utc, span.end_utc, source="cli"
+                )
+            )
 
     def _watch_silence(self) -> None:
         """Say it once when nothing comes; give up a live link that is up but mute for long."""

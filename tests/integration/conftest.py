@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from command import Wearer, signet  # noqa: E402
+from command import Wearer, signet
 
 SHORT = "synthetic:?seed=8&scenario=short"
 

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from firmware_host.adaptation.episodes import Label, LabelSpan
+from firmware_host.adaptation.samples import WINDOW_KIND, load_labels, put_label
+from firmware_host.events import Labelled, StreamNoted
+from firmware_host.runtime.memory import EVENT_KIND, Memory, stored_events
+from firmware_host.vault.keys import make_key_file
+from firmware_host.vault.records import Vault
+
+DAY_S = 86_400.0
+
+
+@pytest.fixture
+def vault(tmp_path: Path):
+    with Vault.create(tmp_path / "state", tmp_path / "key") as opened:
+        yield opened
+
+
+def _note(utc: float) -> StreamNoted:
+    return StreamNoted(utc - 1e9, utc, "gap", "bvp", {"missing_samples": 3})
+
+
+def test_events_come_back_in_order(vault: Vault) -> None:
+    memory = Memory(vault, keep_days=30)
+    memory.take_events([_note(1e9 + i) for i in range(1200)])
+    memory.flush()
+    assert [e["t_s"] for e in stored_events(vault)] == [float(i) for i in range(1200)]
+
+
+def test_label_heard_twice_is_stored_once(vault: Vault) -> None:
+    memory = Memory(vault, keep_days=30)
+    label = Labelled(5.0, 1e9 + 400, "stress", 1e9, 1e9 + 300, "button")
+    memory.take_events([label, label])
+    again = Memory(vault, keep_days=30)
+    again.take_events([label])
+    assert len(load_labels(vault)) == 1
+
+
+def test_label_from_another_process_is_noticed_once(vault: Vault) -> None:
+    memory = Memory(vault, keep_days=30)
+    put_label(vault, LabelSpan(Label.REST, 1e9, 1e9 + 300), source="cli", now_utc=1e9 + 301)
+    assert [span.label for span in memory.new_labels()] == [Label.REST]
+    assert memory.new_labels() == []
+
+
+def test_old_events_are_forgotten_and_labels_stay(vault: Vault) -> None:
+    memory = Memory(vault, keep_days=2)
+    memory.take_events([_note(1e9), Labelled(0.0, 1e9, "rest", 1e9 - 300, 1e9, "button")])
+    memory.flush()
+    memory.take_events([_note(1e9 + 3 * DAY_S), _note(1e9 + 3 * DAY_S + 1)])
+    memory.flush()
+    assert min(e["utc"] for e in stored_events(vault)) >= 1e9 + DAY_S
+    assert vault.count(EVENT_KIND) == 2
+    assert len(load_labels(vault)) == 1
+    assert vault.count(WINDOW_KIND) == 0
+
+
+def test_key_file_is_made_private(tmp_path: Path) -> None:
+    make_key_file(tmp_path / "key")
+    assert (tmp_path / "key").stat().st_mode & 0o077 == 0
