@@ -110,7 +110,11 @@ def test_recording_of_an_unknown_format(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("", "header"), ("a,b,c\n1,2,3\n", "header"), ("start_utc,end_utc,label\n1,2,sad\n", "stress")],
+    [
+        ("", "header"),
+        ("a,b,c\n1,2,3\n", "header"),
+        ("start_utc,end_utc,label\n1,2,sad\n", "stress"),
+    ],
 )
 def test_bad_label_file(recording: Path, tmp_path: Path, text: str, says: str) -> None:
     labels = tmp_path / "labels.csv"
