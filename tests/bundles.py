@@ -32,6 +32,7 @@ def stress_artifacts(weights: Any = None) -> StressArtifacts:
         weights=weights,
         feature_names=stress.FEATURE_NAMES,
         spread=np.linspace(0.5, 2.0, n_features).astype(np.float32),
+        center=np.linspace(-1.0, 80.0, n_features).astype(np.float32),
         thresholds={"stress": 0.5, "unsure_margin": 0.1},
         smoothing_s=30.0,
         time_control=(np.array([0.0, 600.0, 1200.0]), np.array([0.1, 0.5, 0.4])),

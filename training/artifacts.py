@@ -27,7 +27,8 @@ class Recordings:
 class StressArtifacts:
     """A trained stress model.
 
-    `spread` (F,) is the typical within-person standard deviation of `normalise`; `time_control`
+    `spread` (F,) is the typical within-person standard deviation of `normalise`; `center` (F,)
+    the typical rest, which nothing is computed from but what a wearer is told; `time_control`
     is (t_s, p_stress), what time since the session began says on its own; `golden_x` (n, F) are
     a few normalised windows; `figures` go into the card, one row each.
     """
@@ -35,6 +36,7 @@ class StressArtifacts:
     weights: StressWeights
     feature_names: tuple[str, ...]
     spread: FloatArray
+    center: FloatArray
     thresholds: Mapping[str, float]
     smoothing_s: float
     time_control: tuple[FloatArray, FloatArray]

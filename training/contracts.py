@@ -61,6 +61,7 @@ def stress_table(
         "smoothing_s": float(artifacts.smoothing_s),
         "normalisation": {
             "spread": _floats(artifacts.spread),
+            "center": _floats(artifacts.center),
             "clip": normalise.CLIP,
             "quality_low": normalise.RAMP_FROM,
             "quality_high": normalise.RAMP_TO,

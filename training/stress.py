@@ -41,6 +41,7 @@ def train_stress_artifacts(
         weights=stress_weights(trained.weights, rng),
         feature_names=trained.feature_names,
         spread=trained.spread.astype(np.float32),
+        center=trained.center.astype(np.float32),
         thresholds=threshold_table(trained),
         smoothing_s=trained.thresholds.ema_s,
         time_control=_time_control(trained),

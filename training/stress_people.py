@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from firmware_host.errors import SignalError
 from firmware_host.signals.normalise import CLIP, Baseline, BaselineEstimator, normalise_rows
 from firmware_host.signals.resting import QUIET_UNTIL_S, quiet_windows
-from firmware_host.signals.stress import CHANNELS, WINDOW_S
+from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAMES, WINDOW_S
 from training.datasets.base import EXERCISE, REST, STRESS
 from training.splits import WindowKey
 
@@ -75,6 +76,35 @@ def spread_of(people: Sequence[Person]) -> NDArray[np.float64]:
     """
     each = np.array([person.raw[np.isin(person.y, (0, 1))].std(axis=0) for person in people])
     return np.maximum(each.mean(axis=0).astype(np.float64), 1e-3)
+
+
+def center_of(people: Sequence[Person]) -> NDArray[np.float64]:
+    """(26,) typical rest: mean over people of their own rest, each counting once.
+
+    Someone whose channel was unreadable at rest is left out of that feature alone.
+
+    Raises
+    ------
+    SignalError
+        If a feature was unreadable in everybody.
+    """
+    centers: dict[str, list[NDArray[np.float64]]] = {}
+    for person in people:
+        centers.setdefault(person.person, []).append(person.baseline.center)
+    each = np.array([_mean_of_known(np.array(own)) for own in centers.values()])
+    center = _mean_of_known(each)
+    for channel, name, value in zip(FEATURE_CHANNELS, FEATURE_NAMES, center.tolist(), strict=True):
+        if not np.isfinite(value):
+            raise SignalError(channel, f"no {name} at rest in any of {len(each)} people")
+    return center
+
+
+def _mean_of_known(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, F) -> (F,) mean without NaN; NaN where nothing is known."""
+    known = np.isfinite(rows)
+    total = np.where(known, rows, 0.0).sum(axis=0)
+    n = known.sum(axis=0)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
 def _person(windows: SessionWindows, kind: BaselineKind) -> Person | None:

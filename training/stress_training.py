@@ -17,6 +17,7 @@ from training.stress_loso import (
     load_people,
     time_only_scores,
 )
+from training.stress_people import center_of
 from training.stress_score import StressThresholds, calibrate, decide, fit_detector
 from training.time_control import time_table
 
@@ -36,7 +37,7 @@ class TrainedStress:
     """All that came out of training, as plain arrays and values.
 
     `weights` w1 (26, 32), b1 (32,), w2 (32, 16), b2 (16,), head_w (42, 2), head_b (2,), float32,
-    matrices (in, out), head input concat[hidden, z], logits (rest, stress). `spread` (26,).
+    matrices (in, out), head input concat[hidden, z], logits (rest, stress). `spread`, `center` (26,).
     `time_table` (90,) P(stress) by minute since the start of the recording: the control, never a
     feature. `trained_on` one dict a recording: person, kind, content_sha256; it includes exercise
     sessions, which set the movement threshold only. `figures` leave-one-subject-out figures by
@@ -45,6 +46,7 @@ class TrainedStress:
 
     weights: dict[str, NDArray[np.float32]]
     spread: NDArray[np.float64]
+    center: NDArray[np.float64]
     clip: float
     thresholds: StressThresholds
     feature_names: tuple[str, ...]
@@ -93,6 +95,7 @@ def train_on(
     return TrainedStress(
         weights=detector.net.arrays(),
         spread=detector.spread,
+        center=center_of(everyone),
         clip=CLIP,
         thresholds=thresholds,
         feature_names=FEATURE_NAMES,

@@ -182,6 +182,7 @@ def _read_stress(top: TomlTable) -> StressContract:
             low, high = norm.number("quality_low"), norm.number("quality_high")
             normalisation = Normalisation(
                 spread=norm.numbers("spread"),
+                center=norm.numbers("center"),
                 clip=norm.number("clip"),
                 quality_ramp=(low, high),
             )

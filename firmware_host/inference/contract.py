@@ -84,11 +84,13 @@ class ModelContract:
 class Normalisation:
     """How a feature vector becomes the model's input, given the wearer's baseline.
 
-    `spread` (F,) is the typical within-person standard deviation, half of the divisor; `clip`
-    bounds the result; a channel counts from 0 at `quality_ramp[0]` to 1 at `quality_ramp[1]`.
+    `spread` (F,) is the typical within-person standard deviation, half of the divisor; `center`
+    (F,) the typical rest, for saying how a wearer differs and for nothing else; `clip` bounds the
+    result; a channel counts from 0 at `quality_ramp[0]` to 1 at `quality_ramp[1]`.
     """
 
     spread: tuple[float, ...]
+    center: tuple[float, ...]
     clip: float
     quality_ramp: tuple[float, float]
 

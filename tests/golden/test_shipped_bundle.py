@@ -52,6 +52,9 @@ def test_contract_is_the_hosts_own_when_read(bundle: Bundle) -> None:
     assert norm.clip == normalise.CLIP
     assert norm.quality_ramp == (normalise.RAMP_FROM, normalise.RAMP_TO)
     assert min(norm.spread) > 0
+    typical = dict(zip(bundle.stress.features, norm.center, strict=True))
+    assert 55 < typical["hr_median_bpm"] < 95
+    assert 28 < typical["temp_mean"] < 36
     assert set(bundle.stress.thresholds) == {
         "stress",
         "unsure_low",

@@ -39,6 +39,7 @@ def test_contract_is_read_when_the_bundle_is_whole(folder: Path) -> None:
     assert bundle.stress.labels == ("rest", "stress")
     assert (bundle.stress.window_s, bundle.stress.hop_s) == (60.0, 10.0)
     assert len(bundle.stress.normalisation.spread) == len(bundle.stress.features) == 26
+    assert len(bundle.stress.normalisation.center) == 26
     assert bundle.stress.normalisation.quality_ramp == (RAMP_FROM, RAMP_TO)
     assert bundle.stress.thresholds["stress"] == 0.5
     assert bundle.gait.labels == ("still", "walk", "run", "stairs", "other")

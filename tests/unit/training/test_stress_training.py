@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from firmware_host.errors import SignalError
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.signals.stress import FEATURE_NAMES
 from tests.bundles import write_bundle
@@ -14,6 +16,7 @@ from tests.unit.training.synthetic_people import make_people, make_person
 from training.personal import table_model
 from training.stress_evaluate import bundle_probability, run_evaluate
 from training.stress_loso import StressData
+from training.stress_people import center_of
 from training.stress_score import Detector, fit_detector
 from training.stress_training import train_on
 
@@ -41,6 +44,7 @@ def test_everything_a_bundle_needs_is_there_when_trained(trained):
     assert trained.feature_names == FEATURE_NAMES
     assert trained.spread.shape == (26,)
     assert (trained.spread > 0).all()
+    assert np.isfinite(trained.center).all()
     assert all(a.dtype == np.float32 and np.isfinite(a).all() for a in trained.weights.values())
     assert len(trained.trained_on) == 8 + 3
     assert trained.held_out == ["stress-predict/S99"]
@@ -112,3 +116,27 @@ def test_people_are_marked_as_seen_when_the_bundle_knows_them(data_dir, tmp_path
     marked = {p["person"].split("/")[1]: p["seen_in_training"] for p in result["participants"]}
     assert marked == {name: name == "S01" for name in names}
     assert (result["seen"]["n_people"], result["unseen"]["n_people"]) == (1, 2)
+
+
+def _with_center(person, center):
+    baseline = replace(person.baseline, center=np.asarray(center, np.float64))
+    return replace(person, baseline=baseline)
+
+
+def test_typical_rest_counts_each_person_once_when_sessions_differ_in_number(data):
+    first, second = data.everyone()[:2]
+    people = [_with_center(first, np.full(26, v)) for v in (0.0, 2.0)]
+    center = center_of([*people, _with_center(second, np.full(26, 5.0))])
+    np.testing.assert_allclose(center, np.full(26, 3.0))
+
+
+def test_typical_rest_leaves_out_what_was_unreadable_when_one_channel_was(data):
+    first, second = data.everyone()[:2]
+    unknown = np.where(np.arange(26) < 10, np.nan, 1.0)
+    center = center_of([_with_center(first, unknown), _with_center(second, np.full(26, 3.0))])
+    np.testing.assert_allclose(center, np.where(np.arange(26) < 10, 3.0, 2.0))
+
+
+def test_typical_rest_is_refused_when_nobody_has_a_feature(data):
+    with pytest.raises(SignalError, match="hr_mean_bpm at rest in any of 1 people"):
+        center_of([_with_center(data.everyone()[0], np.full(26, np.nan))])
