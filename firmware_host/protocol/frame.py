@@ -37,20 +37,20 @@ def cobs_encode(body: bytes) -> bytes:
 
 
 def cobs_decode(code: bytes):
-    """Bytes behind a COBS code (no zero in it), or None if the code is broken."""
-    out = bytearray()
+    """Bytes behind a COBS code of at most 254 bytes, or None if the code is broken.
+
+    In place: in so short a code every length byte but the first stands where a zero was.
+    """
+    out = bytearray(code)
     i = 0
-    n = len(code)
+    n = len(out)
     while i < n:
-        step = code[i]
-        end = i + step
-        if step == 0 or end > n:
+        step = out[i]
+        if step == 0:
             return None
-        out += code[i + 1 : end]
-        i = end
-        if step < 255 and i < n:
-            out.append(0)
-    return out
+        out[i] = 0
+        i += step
+    return out[1:] if i == n else None
 
 
 def encode(
