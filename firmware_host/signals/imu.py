@@ -81,10 +81,12 @@ class SecondsTrack:
 
 
 def _summary(block: FloatArray) -> tuple[float, float, float, float]:
-    mean = block.mean(axis=0)
+    # `mean` and `sum` do the same additions, behind twice the work of a block this small.
+    mean = np.add.reduce(block, axis=0) / len(block)
     deviation = block - mean
-    movement = math.sqrt(float((deviation * deviation).sum()) / len(block))
-    return float(mean[0]), float(mean[1]), float(mean[2]), movement
+    movement = math.sqrt(float(np.add.reduce(deviation * deviation, axis=None)) / len(block))
+    x, y, z = mean.tolist()
+    return x, y, z, movement
 
 
 def acc_features(seconds: FloatArray) -> tuple[tuple[float, float, float], float]:

@@ -28,6 +28,8 @@ WINDOW_S = 60.0
 HOP_S = 10.0
 # How far samples may run ahead of `compute`: windows further back find nothing.
 AHEAD_S = 60.0
+# Blocks of a channel that wait for each other: filters take many samples at once for less.
+_MAX_WAITING = 64
 FEATURE_NAMES = (
     *ibi.FEATURE_NAMES,
     *eda.EDA_FEATURE_NAMES,
@@ -94,6 +96,8 @@ class StressFeatures:
         if "acc" in self._lines:
             span_s = int(AHEAD_S + WINDOW_S) + 10
             self._acc = imu.SecondsTrack(sample_rate_hz=rates_hz["acc"], span_s=span_s)
+        self._waiting: dict[str, list[FloatArray]] = {name: [] for name in self._lines}
+        self._n_taken = dict.fromkeys(self._lines, 0)
 
     def feed(
         self, channel: str, t0_s: float, values: FloatArray, gap_before_samples: int = 0
@@ -106,7 +110,8 @@ class StressFeatures:
             Stream time of the first value.
         values
             (n,) or (n, n_axes) in SI units of the wire (bvp au, eda µS, temp °C, acc m/s²). NaN
-            counts as missing, which lowers quality and is never filled in.
+            counts as missing, which lowers quality and is never filled in. Not copied: the array
+            must not change afterwards.
         gap_before_samples
             Samples lost since the previous call.
         """
@@ -116,15 +121,20 @@ class StressFeatures:
         rows = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
         if rows.shape[1] != _N_AXES[channel]:
             raise SignalError(channel, f"expected {_N_AXES[channel]} axes, got {rows.shape[1]}")
-        first = line.n_samples
+        waiting = self._waiting[channel]
         for n_missing, run in line.segments(t0_s, rows, gap_before_samples):
             if n_missing:
+                self._take_waiting(channel)
                 self._skip(channel, n_missing)
-            self._take(channel, run, first + n_missing)
-            first += n_missing + len(run)
+            if len(run):
+                waiting.append(run)
+        if len(waiting) >= _MAX_WAITING:
+            self._take_waiting(channel)
 
     def compute(self, t_end_s: float) -> StressWindow:
         """The window of the last 60 s before `t_end_s`; call it once all channels got there."""
+        for channel in self._lines:
+            self._take_waiting(channel)
         trust = dict.fromkeys(CHANNELS, 0.0)
         pulse = self._pulse_part(t_end_s, trust)
         skin = self._skin_part(t_end_s, trust)
@@ -139,7 +149,17 @@ class StressFeatures:
             max(line.missing_share(*_bounds(line, t_end_s)) for line in self._lines.values()),
         )
 
+    def _take_waiting(self, channel: str) -> None:
+        waiting = self._waiting[channel]
+        if not waiting:
+            return
+        run = np.concatenate(waiting)
+        waiting.clear()
+        self._take(channel, run, self._n_taken[channel])
+        self._n_taken[channel] += len(run)
+
     def _skip(self, channel: str, n_missing: int) -> None:
+        self._n_taken[channel] += n_missing
         if channel == "bvp":
             self._bvp.skip()
         elif channel == "eda":
@@ -156,7 +176,7 @@ class StressFeatures:
             self._eda.feed(run[:, 0].tolist())
         elif channel == "temp":
             self._temp.append(run[:, 0])
-        elif len(run):
+        else:
             self._acc.feed(run)
 
     def _pulse_part(self, t_end_s: float, trust: dict[str, float]) -> tuple[float, ...]:

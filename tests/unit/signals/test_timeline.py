@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from firmware_host.errors import SignalError
-from firmware_host.signals.timeline import MAX_HOLES, History, Timeline
+from firmware_host.signals.timeline import MAX_HOLES, History, Timeline, is_finite
 
 
 def rows(*values):
@@ -102,3 +102,12 @@ def test_history_is_the_same_when_chunked(rng):
         small.append(part)
     np.testing.assert_array_equal(whole.window(450, 500), small.window(450, 500))
     assert np.isnan(whole.window(-5, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(1.0, True), (1e200, True), (np.nan, False), (-np.inf, False)]
+)
+def test_finite_is_told_when_squares_overflow_too(value, expected):
+    values = np.ones((4, 3))
+    values[2, 1] = value
+    assert is_finite(values) is expected
