@@ -38,6 +38,8 @@ _GAP_PERIODS = 2.5
 _MAX_GYRO_MISSING = 0.1
 # Samples before the window: the average over one period before the first grid point needs them.
 _MARGIN_S = 0.1
+# Below this rate averaging to 20 Hz would take away more than it makes alike (tried at 32 Hz).
+_BAND_LIMIT_FROM_HZ = 40.0
 # Window ends are multiples of the hop, sample times sums of periods: equal but for rounding.
 _TIME_SLACK_S = 1e-6
 
@@ -85,7 +87,9 @@ class GaitWindow:
 
     def features(self) -> NDArray[np.float32]:
         """(421,) identity features; NaN where a feature needs the gyroscope that is not there."""
-        channels = _channels(self._acc, self._gyro, self.t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
+        acc = _band_limited(self._acc, self.t_end_s)
+        gyro = None if self._gyro is None else _band_limited(self._gyro, self.t_end_s)
+        channels = _channels(acc, gyro, self.t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
         values = identity_features(channels, self.rhythm, has_gyro=self.has_gyro)
         return values.astype(np.float32)
 
@@ -204,6 +208,19 @@ def _channels(
     motion = acc.at(grid, rate_hz, 6)
     turn = None if gyro is None else gyro.at(grid, rate_hz, 3)
     return orientation_free(motion[:, :3], motion[:, 3:], turn)
+
+
+def _band_limited(cut: _Cut, t_end_s: float) -> _Cut:
+    """Take away what a 20 Hz board could not have seen.
+
+    The wrist model learned from 20 Hz recordings. Without this, a faster board's sharper signal
+    sets every one of its wearers apart from the cohort, and others on it are taken for the wearer.
+    """
+    if cut.rate_hz < _BAND_LIMIT_FROM_HZ:
+        return cut
+    grid = _grid_s(t_end_s, N_GATE + 2, GATE_RATE_HZ)
+    rows = cut.at(grid, GATE_RATE_HZ, cut.rows.shape[1])
+    return _Cut(grid, rows, GATE_RATE_HZ)
 
 
 def _grid_s(t_end_s: float, n_points: int, rate_hz: float) -> FloatArray:

@@ -176,3 +176,12 @@ def test_coupling_when_the_window_starts_elsewhere_in_the_stride_stays_the_same(
     np.testing.assert_allclose(windows[2], windows[0], atol=0.12)
     mirrored = _window(acc[::-1], gyro[::-1], 50.0, 20.0).features()[coupling]
     assert np.abs(mirrored - windows[0]).max() > 0.5
+
+
+def test_features_when_a_faster_board_hears_a_rattle_ignore_it(rng):
+    acc, gyro = walk(rng, sample_rate_hz=100.0, duration_s=15.0)
+    rattle = 2.0 * np.sin(2 * np.pi * 40.0 * np.arange(len(acc)) / 100.0)[:, None]
+    quiet, loud = _window(acc, gyro, 100.0, 12.5), _window(acc + rattle, gyro, 100.0, 12.5)
+    spread = np.array(["log_change" in name or "log_sd" in name for name in FEATURE_NAMES])
+    difference = np.abs(loud.features() - quiet.features())[spread]
+    assert difference.max() < 0.35
