@@ -17,7 +17,7 @@ PER_SECOND = "Participant,HR,respr,Time(sec),Label"
 def _write(tmp_path: Path, text: str, name: str = "labels.csv") -> Path:
     path = tmp_path / name
     data = text.encode()
-    path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
     return path
 
 
@@ -132,7 +132,7 @@ def test_recording_of_nobody_takes_a_file_about_one_person_only(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "data", [b"\xff\xfe\x00\x01", gzip.compress(b"x" * 500)[:20], b"\x1f\x8bnot gzip at all"]
+    "data", [b"\xff\xfe\x00\x01", gzip.compress(b"x" * 500, mtime=0)[:20], b"\x1f\x8bnot gzip at all"]
 )
 def test_bytes_that_are_no_text_are_one_clear_line(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "labels.csv"
