@@ -92,8 +92,12 @@ def sample_decoder(metadata: dict[str, str]) -> Callable[[bytes], Block]:
 
     def decode(payload: bytes) -> Block:
         fields = json.loads(payload)
-        columns = [fields[name] for name in names]
-        values = columns[0] if axes == 1 else [v for row in zip(*columns, strict=True) for v in row]
+        values = fields[names[0]]
+        if axes > 1:
+            values = [0] * (axes * len(values))
+            for i, name in enumerate(names):
+                # Refuses a column of another length.
+                values[i::axes] = fields[name]
         data = struct.pack(f"<{len(values)}{code}", *values)
         return _block(fields, data)
 

@@ -12,16 +12,14 @@ from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Hello, Message
 from firmware_host.recording import mcap_json, mcap_schemas
 from firmware_host.recording.labels import Label
+from firmware_host.recording.mcap_records import MAX_RECORD_BYTES, RECORD_HEAD, read_records
 
 if TYPE_CHECKING:
     from mcap.records import Chunk, McapRecord
 
-# A record that cannot be real: our chunks are a few kilobytes, and foreign ones a few megabytes.
-_MAX_RECORD_BYTES = 256_000_000
 _NS = 1_000_000_000
 
-# MCAP specification, section Records: opcode and length; channel, sequence, log and publish time.
-_RECORD_HEAD = struct.Struct("<BQ")
+# MCAP specification, section Records: channel, sequence, log and publish time.
 _MESSAGE = 0x05
 _MESSAGE_HEAD = struct.Struct("<H4xQ")
 _MESSAGE_HEAD_BYTES = 22
@@ -128,7 +126,6 @@ class McapReader:
         """Read records up to the end or the cut; with a chunk comes what it holds."""
         from mcap.exceptions import InvalidMagic, McapError
         from mcap.records import Chunk, Footer
-        from mcap.stream_reader import StreamReader
 
         if self._is_closed:
             msg = f"{self.path}: recording is closed"
@@ -137,8 +134,7 @@ class McapReader:
         try:
             # Each pass has its own handle, so that two may run at once.
             with self.path.open("rb") as file:
-                reader = StreamReader(file, emit_chunks=True, record_size_limit=_MAX_RECORD_BYTES)
-                for record in reader.records:
+                for record in read_records(file):
                     inside = _open_chunk(record) if isinstance(record, Chunk) else b""
                     n_damaged += isinstance(record, Chunk) and not inside
                     yield record, inside
@@ -171,7 +167,7 @@ def _open_chunk(chunk: Chunk) -> bytes:
     from mcap.stream_reader import get_chunk_data_stream
     from zstandard import ZstdError
 
-    if chunk.uncompressed_size > _MAX_RECORD_BYTES:
+    if chunk.uncompressed_size > MAX_RECORD_BYTES:
         return b""
     try:
         stream, n_bytes = get_chunk_data_stream(chunk, validate_crc=True)
@@ -218,9 +214,9 @@ class _Topics:
             return
         self.learn(record)
         at = 0
-        while at + _RECORD_HEAD.size <= len(inside):
-            opcode, length = _RECORD_HEAD.unpack_from(inside, at)
-            at += _RECORD_HEAD.size
+        while at + RECORD_HEAD.size <= len(inside):
+            opcode, length = RECORD_HEAD.unpack_from(inside, at)
+            at += RECORD_HEAD.size
             if opcode == _MESSAGE:
                 # By hand: a hundred records a chunk are too many for the library's reader.
                 channel_id, log_ns = _MESSAGE_HEAD.unpack_from(inside, at)
