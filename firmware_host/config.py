@@ -27,10 +27,11 @@ def _check(ok: bool, key: str, expected: str, received: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where the board is, and how long silence is tolerated."""
+    """Where the board is, how long silence is tolerated, and whether it taps the wearer when stress lasts."""
 
     url: str = ""
     silence_s: float = 5.0
+    cue_on_stress: bool = False
 
     def __post_init__(self) -> None:
         _check(self.silence_s > 0, "device.silence_s", "more than 0", self.silence_s)

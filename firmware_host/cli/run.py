@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
             bundle=args.bundle or config.model.bundle,
             runtime=config.model.runtime,
             keep_days=config.state.keep_days,
+            cue_on_stress=config.device.cue_on_stress,
             silence_s=config.device.silence_s,
             labels=_labels(args, url),
             learner_arguments=learner_arguments(args, config) if learns else None,

@@ -15,6 +15,7 @@ from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.reconnect import Reconnect
 from firmware_host.runtime.baseline import WearerBaseline
+from firmware_host.runtime.cues import CueRule
 from firmware_host.runtime.gait_path import load_walking
 from firmware_host.runtime.learning import LearnerProcess
 from firmware_host.runtime.link import Link
@@ -42,6 +43,7 @@ class SessionOptions:
     runtime: str = "auto"
     silence_s: float = 5.0
     keep_days: float = 30.0
+    cue_on_stress: bool = False
     labels: LabelSpans = ()
     learner_arguments: Sequence[str | Path] | None = None
     listeners: Listeners = field(default_factory=Listeners)
@@ -97,6 +99,7 @@ def open_session(
         memory=memory,
         learner=LearnerProcess(options.learner_arguments or ()) if can_learn else None,
         silence_s=options.silence_s,
+        cues=CueRule() if options.cue_on_stress else None,
         stop=stop,
     )
 

@@ -13,7 +13,7 @@ from firmware_host.events import AnyEvent, Labelled, StreamNoted
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import Block, Hello, Message, MessageParser
+from firmware_host.protocol.messages import Block, Hello, Message, MessageParser, Ping
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
 from firmware_host.runtime.labels import REST, ButtonLabels, PendingLabels
@@ -170,6 +170,11 @@ class Pipeline:
             self._stress.adapter = version
         return self._note(ADAPTER_NOTE, version=version)
 
+    def asked(self, ping: Ping, sent_utc: float) -> None:
+        """A clock question was sent to the board; its answer will serve the clock."""
+        self.assembler.feed(ping, sent_utc)
+        self._listeners.message(ping, sent_utc, None)
+
     def use_baseline(self, baseline: Baseline, source: Source) -> None:
         """From now on, tell stress from this rest."""
         self._baseline.replace(baseline, source)
@@ -210,6 +215,8 @@ class Pipeline:
         elif note.what == Note.BUTTON:
             label = self._buttons.press(int(note.detail["value"]), note.t_s, note.utc)
             self._take_labels([label] if label else [], events)
+        elif note.what == Note.WEAR and self._stress is not None:
+            self._stress.contact(is_on=bool(note.detail["value"]), t_s=note.t_s)
         elif note.what == Note.RATE and note.detail["is_off"]:
             _LOGGER.warning(
                 "channel %s: declared %.4g Hz, measured %.4g Hz; the data is marked",

@@ -15,8 +15,15 @@ from firmware_host.adaptation.samples import load_baseline
 from firmware_host.errors import LinkEnded, LinkError
 from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored
 from firmware_host.host.sockets import COUNTER
-from firmware_host.protocol.messages import Command, CommandKind, encode_command
+from firmware_host.protocol.messages import (
+    Command,
+    CommandKind,
+    Ping,
+    encode_command,
+    encode_ping,
+)
 from firmware_host.runtime.baseline import Source
+from firmware_host.runtime.cues import CueRule
 from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
 from firmware_host.runtime.link import Link
 from firmware_host.runtime.memory import Memory, put_summary, stored_source
@@ -29,6 +36,8 @@ LINK_NOTE = "link"
 LEARNED_NOTE = "learned"
 # A live run looks this often whether somebody else changed the vault (a learner, a revert).
 _VAULT_LOOK_S = 2.0
+# Often enough to follow a crystal as it warms up, and nothing beside the stream itself.
+_PING_S = 10.0
 # A stream that stays silent this many times the configured silence is over for the caller.
 _GIVE_UP_SILENCES = 60
 
@@ -45,6 +54,8 @@ class Session:
         Runs learning jobs as labels come in; None never learns.
     emit
         Is given every event, in order.
+    cues
+        When to tap the wearer on the wrist; None never does.
     stop
         Asked between reads whether to end.
     monotonic
@@ -59,6 +70,7 @@ class Session:
     memory: Memory | None = None
     learner: LearnerProcess | None = None
     silence_s: float = 5.0
+    cues: CueRule | None = None
     stop: Callable[[], bool] = lambda: False
     monotonic: Callable[[], float] = time.monotonic
     states: Counter[str] = field(default_factory=Counter)
@@ -69,6 +81,9 @@ class Session:
     _is_silent: bool = False
     _is_baseline_new: bool = False
     _last_look_s: float = 0.0
+    _last_ping_s: float = 0.0
+    _n_pings: int = 0
+    _n_cues: int = 0
     _vault_version: int = -1
 
     def run(self) -> dict[str, Any]:
@@ -135,6 +150,28 @@ class Session:
             self._learn_if_due()
             self._take_result(wait=False)
             self._look_at_vault()
+            self._ping_if_due()
+
+    def _ping_if_due(self) -> None:
+        """Ask a live board for its time now and then."""
+        now_s = self.monotonic()
+        if self.link.is_finite or not self.link.is_up or now_s - self._last_ping_s < _PING_S:
+            return
+        self._last_ping_s = now_s
+        self._n_pings += 1
+        ping = Ping(self._n_pings)
+        self.pipeline.asked(ping, self.link.now_utc())
+        self.link.write(encode_ping(ping, seq=self._n_pings))
+
+    def _cue_if_due(self, event: StressScored) -> None:
+        if self.cues is None or not self.cues.is_due(event.state, event.t_s):
+            return
+        self._n_cues += 1
+        self.link.write(
+            encode_command(
+                Command(CommandKind.CUE, self.cues.pattern, self._n_cues), seq=self._n_cues
+            )
+        )
 
     def _handle(self, events: list[AnyEvent]) -> None:
         for event in events:
@@ -142,6 +179,7 @@ class Session:
                 self.states[event.state] += 1
             elif isinstance(event, StreamNoted) and event.what == BASELINE_NOTE:
                 self._is_baseline_new = True
+                self._cue_if_due(event)
             elif isinstance(event, Labelled):
                 self._trigger.add(event)
             self.emit(event)
@@ -222,6 +260,7 @@ class Session:
     def _finish(self, wall_s: float) -> dict[str, Any]:
         summary = summarise(self.pipeline, self.states, wall_s=wall_s)
         summary["links_lost"] = self.link.n_lost
+        summary["cues"] = self._n_cues
         summary["learned"] = [] if self.learner is None else self.learner.results
         if self.memory is not None:
             put_summary(self.memory.vault, summary, utc=self.link.now_utc())

@@ -57,8 +57,14 @@ class StressPath:
         self._baseline = baseline
         self._remember = remember
         self._session = session
+        # None until a board that knows says so; then the stream time since which the band is on skin.
+        self._on_skin_since_s: float | None = None
         self._spread = np.asarray(contract.normalisation.spread, dtype=np.float64)
         self.adapter = 0
+
+    def contact(self, *, is_on: bool, t_s: float) -> None:
+        """The board itself says that the band was put on or taken off."""
+        self._on_skin_since_s = t_s if is_on else math.inf
 
     def take(self, samples: Samples, utc: Callable[[float], float]) -> list[StressScored]:
         """Feed samples; the windows they complete, scored."""
@@ -92,13 +98,17 @@ class StressPath:
         )
 
     def _not_scorable(self, window: StressWindow) -> State | None:
-        if not window.worn:
+        if not window.worn or self._was_off(window):
             return State.NOT_WORN
         if _usable_share(window) < self._contract.thresholds["min_quality"]:
             return State.POOR_SIGNAL
         if self._baseline.current is None:
             return State.LEARNING_BASELINE
         return None
+
+    def _was_off(self, window: StressWindow) -> bool:
+        since_s = self._on_skin_since_s
+        return since_s is not None and window.t_end_s - self._contract.window_s < since_s
 
     def _probabilities(self, window: StressWindow) -> tuple[float, float]:
         baseline = self._baseline.current

@@ -1,0 +1,164 @@
+"""The report's figures: probability, before and after, truth, gait, and the wearer's own rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from firmware_host.adaptation.samples import load_baseline
+from firmware_host.report import (
+    BeforeAfter,
+    Confusion,
+    FeatureShift,
+    GaitScores,
+    ProbabilityTrack,
+)
+from firmware_host.runtime.feature_words import FEATURE_WORDS
+from firmware_host.runtime.gait_path import GAIT_POINTER
+from firmware_host.runtime.gather_seen import STRESS_NAMES, Event, FloatArray, Seen, column
+from firmware_host.runtime.later import Later
+from firmware_host.runtime.pipeline import ADAPTER_NOTE
+from firmware_host.runtime.truth import span_indices
+from firmware_host.signals.stress import FEATURE_NAMES
+from firmware_host.vault.pack import unpack
+from firmware_host.vault.records import Vault
+
+WALKING = ("walk", "run", "stairs")
+SOMEBODY_ELSE = "other_person"
+_N_BINS = 10
+# A bin of fewer windows says nothing about a share.
+_MIN_BIN = 10
+
+
+def probability(seen: Seen) -> ProbabilityTrack | None:
+    """Both probabilities of every scored window."""
+    rows = [e for e in seen.stress if e["p_generic"] is not None]
+    if not rows:
+        return None
+    swaps = [e for e in seen.notes if e["what"] == ADAPTER_NOTE and e["detail"]["version"]]
+    has_adapter = any(e["adapter"] for e in rows)
+    return ProbabilityTrack(
+        column(rows, "utc"),
+        column(rows, "p_generic"),
+        column(rows, "p_personal") if has_adapter else None,
+        seen.bundle.stress.thresholds.get("stress", 0.5),
+        [(e["utc"], f"adapter {e['detail']['version']}") for e in swaps],
+    )
+
+
+def outcomes(later: Later | None) -> list[BeforeAfter]:
+    """Generic against personal on what came after learning."""
+    if later is None or math.isnan(later.generic.balanced_accuracy):
+        return []
+    counted = f"{later.n_windows} windows, {later.n_episodes} episodes"
+    generic, personal, clock = later.generic, later.personal, later.time_only
+    return [
+        BeforeAfter(
+            "Balanced accuracy",
+            generic.balanced_accuracy,
+            personal.balanced_accuracy,
+            generic.interval,
+            personal.interval,
+            control=clock.balanced_accuracy,
+            n=counted,
+        ),
+        BeforeAfter(
+            "Area under the ROC curve", generic.auc, personal.auc, control=clock.auc, n=counted
+        ),
+    ]
+
+
+def confusion(seen: Seen) -> Confusion | None:
+    """Decisions on windows that lie whole inside a span of rest or stress, and how sure they were."""
+    reference, source = seen.stress_reference
+    rows = [e for e in seen.stress if e["p_personal"] is not None and e["state"] != "moving"]
+    inside = span_indices(column(rows, "utc"), seen.bundle.stress.window_s, reference, STRESS_NAMES)
+    truths = [(e, reference[i][2]) for e, i in zip(rows, inside.tolist(), strict=True) if i >= 0]
+    counts = np.zeros((2, 2))
+    for event, truth in truths:
+        if event["state"] in STRESS_NAMES:
+            counts[STRESS_NAMES.index(truth), STRESS_NAMES.index(event["state"])] += 1
+    if not counts.sum():
+        return None
+    p_stress = column([event for event, _ in truths], "p_personal")
+    is_stress = np.array([truth == "stress" for _, truth in truths])
+    decided = f"{int(counts.sum())} of {len(truths)} windows decided, the others unsure"
+    return Confusion(
+        STRESS_NAMES, counts, _reliability(p_stress, is_stress), f"{source}; {decided}"
+    )
+
+
+def _reliability(p: FloatArray, is_stress: np.ndarray) -> list[tuple[float, float, int]]:
+    which = np.minimum((p * _N_BINS).astype(np.int64), _N_BINS - 1)
+    bins = []
+    for idx in range(_N_BINS):
+        inside = which == idx
+        n = int(np.count_nonzero(inside))
+        if n >= _MIN_BIN:
+            bins.append((float(p[inside].mean()), float(is_stress[inside].mean()), n))
+    return bins
+
+
+def gait(seen: Seen, vault: Vault) -> GaitScores | None:
+    """Verification scores by who walked; without ground truth nobody knows, and nothing is claimed."""
+    if not seen.wearer:
+        return None
+    contract = seen.bundle.gait
+    scores, n_windows = column(seen.wearer, "score"), column(seen.wearer, "n_windows")
+    length_s = contract.window_s + (n_windows - 1.0) * contract.hop_s
+    inside = span_indices(
+        column(seen.wearer, "utc"), length_s, seen.truth, (*WALKING, SOMEBODY_ELSE)
+    )
+    who = np.array([seen.truth[i][2] == SOMEBODY_ELSE if i >= 0 else False for i in inside.tolist()])
+    known = inside >= 0
+    # Walking that nobody labelled is left out where a label file says who walked.
+    unknown = () if known.any() else scores
+    return GaitScores(
+        scores[known & ~who],
+        scores[known & who],
+        _threshold(seen, vault),
+        contract.thresholds.get("verification_margin", 0.0),
+        unknown,
+        truth_from="the label file given for this report",
+        probe="mean over up to 30 s of walking, so neighbours overlap",
+    )
+
+
+def _threshold(seen: Seen, vault: Vault) -> float:
+    """Of the enrolment in force; it may have its own."""
+    record_id = vault.pointer(GAIT_POINTER)
+    if record_id is None:
+        return seen.bundle.gait.thresholds.get("verification", math.nan)
+    return float(unpack(vault.get(record_id).payload)[1]["threshold"])
+
+
+def baseline(seen: Seen, vault: Vault) -> list[FeatureShift]:
+    """How the wearer at rest differs from other people at rest."""
+    stored = load_baseline(vault)
+    if stored is None:
+        return []
+    norm = seen.bundle.stress.normalisation
+    rows = zip(
+        FEATURE_NAMES, stored[1].center.tolist(), norm.center, norm.spread, strict=True
+    )
+    return [
+        _shift(name, own, people, spread) for name, own, people, spread in rows if math.isfinite(own)
+    ]
+
+
+def _shift(name: str, own: float, people: float, spread: float) -> FeatureShift:
+    words = FEATURE_WORDS[name]
+    return FeatureShift(
+        words.name, (own - people) / spread, words.value(own), words.value(people), words.unit
+    )
+
+
+def unscored_states(stress: Sequence[Event]) -> dict[str, int]:
+    """Counts of the states that came without a probability."""
+    counts: dict[str, int] = {}
+    for event in stress:
+        if event["p_generic"] is None:
+            counts[event["state"]] = counts.get(event["state"], 0) + 1
+    return counts

@@ -1,0 +1,183 @@
+"""The pipeline on hand-made bytes: rates, contact, sessions, boards it cannot use."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+
+from firmware_host.errors import ContractError, ProtocolMismatch
+from firmware_host.inference.bundle import load_bundle
+from firmware_host.protocol import frame, messages
+from firmware_host.protocol.messages import Block, Channel, Event, EventKind, Hello
+from firmware_host.runtime.baseline import WearerBaseline
+from firmware_host.runtime.build import open_models
+from firmware_host.runtime.pipeline import Pipeline
+
+UTC = 1_767_600_000.0
+CHANNELS = (
+    Channel(0, "bvp", "au", 64.0, 0.01, 0.0, "i32", 1),
+    Channel(1, "eda", "uS", 4.0, 1e-6, 0.0, "i32", 1),
+    Channel(2, "acc", "m/s2", 32.0, 0.01, 0.0, "i16", 3),
+)
+DTYPES = {"i16": "<i2", "i32": "<i4"}
+
+
+class HandBoard:
+    """A board whose clock and samples the test decides."""
+
+    def __init__(self, channels=CHANNELS, *, session: int = 7, true_rate: float = 1.0) -> None:
+        self.channels, self.session, self.true_rate = channels, session, true_rate
+        self.n = dict.fromkeys(range(len(channels)), 0)
+
+    def hello(self) -> bytes:
+        return messages.encode_hello(
+            Hello(self.session, "hand", "test", self.channels), seq=0, ticks_us=0
+        )
+
+    def second(self, s: int) -> bytes:
+        """One second of every channel, pulse at 72 bpm, skin at 1 µS, still wrist."""
+        out = b""
+        for c in self.channels:
+            n = round(c.rate_hz * self.true_rate)
+            t = (self.n[c.stream] + np.arange(n)) / (c.rate_hz * self.true_rate)
+            values = {
+                "bvp": 50 * np.sin(2 * np.pi * 1.2 * t),
+                "eda": 1 + 0.001 * t,
+                "acc": np.stack([0 * t, 0 * t, 9.8 + 0 * t], axis=1),
+            }[c.name]
+            raw = np.round(np.atleast_1d(values) / c.scale).astype(DTYPES[c.dtype])
+            for at in range(0, n, c.max_block_samples):
+                part = raw[at : at + c.max_block_samples]
+                ticks = round((s + at / n) * 1e6)
+                idx = self.n[c.stream] + at
+                block = Block(self.session, c.stream, 0, ticks, 0, idx, part.tobytes())
+                out += messages.encode_block(block)
+            self.n[c.stream] += n
+        return out
+
+    def event(self, kind: EventKind, value: int, t_s: float) -> bytes:
+        return messages.encode_event(Event(self.session, round(t_s * 1e6), kind, value))
+
+
+@pytest.fixture(scope="module")
+def bundle():
+    return load_bundle()
+
+
+@pytest.fixture
+def pipeline(bundle):
+    baseline = WearerBaseline(window_s=bundle.stress.window_s)
+    return Pipeline(bundle, open_models(bundle, runtime="auto"), baseline=baseline)
+
+
+def _play(pipeline: Pipeline, board: HandBoard, seconds: range) -> list:
+    events = []
+    for s in seconds:
+        events += pipeline.feed(board.second(s), UTC + s + 1)
+    return events
+
+
+def _states(events: list) -> list[str]:
+    return [e.state.value for e in events if e.kind == "stress"]
+
+
+def test_first_minutes_learn_the_baseline_then_states_follow(pipeline: Pipeline) -> None:
+    board = HandBoard()
+    pipeline.feed(board.hello(), UTC)
+    events = _play(pipeline, board, range(660))
+    states = _states(events)
+    assert len(states) == 61
+    assert set(states[:54]) == {"learning_baseline"}
+    assert set(states[-5:]) <= {"rest", "stress", "unsure"}
+    assert [e.what for e in events if e.kind == "stream"] == ["baseline"]
+
+
+def test_declared_rate_not_met_is_an_event_and_a_warning(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    board = HandBoard(true_rate=0.9)
+    pipeline.feed(board.hello(), UTC)
+    with caplog.at_level(logging.WARNING):
+        events = _play(pipeline, board, range(70))
+    rates = [e for e in events if e.kind == "stream" and e.what == "rate"]
+    assert {e.channel for e in rates} >= {"bvp"}
+    assert all(e.detail["is_off"] for e in rates)
+    assert "declared 64 Hz, measured 57." in caplog.text or "measured 58" in caplog.text
+
+
+def test_board_that_says_off_skin_is_believed(pipeline: Pipeline) -> None:
+    board = HandBoard()
+    pipeline.feed(board.hello(), UTC)
+    pipeline.feed(board.event(EventKind.WEAR, 0, 0.0), UTC)
+    events = _play(pipeline, board, range(90))
+    assert set(_states(events)) == {"not_worn"}
+    pipeline.feed(board.event(EventKind.WEAR, 1, 90.0), UTC + 90)
+    states = _states(_play(pipeline, board, range(90, 190)))
+    assert states[0] == "not_worn"
+    assert states[-1] == "learning_baseline"
+
+
+def test_lost_samples_are_counted_and_said(pipeline: Pipeline) -> None:
+    board = HandBoard()
+    pipeline.feed(board.hello(), UTC)
+    _play(pipeline, board, range(20))
+    board.second(20)
+    events = _play(pipeline, board, range(21, 40))
+    gaps = {e.channel: e.detail["missing_samples"] for e in events if e.kind == "stream"}
+    assert gaps == {"bvp": 64, "eda": 4, "acc": 32}
+    assert dict(pipeline.counts.missing) == gaps
+
+
+def test_reboot_starts_windows_over(pipeline: Pipeline) -> None:
+    board = HandBoard()
+    pipeline.feed(board.hello(), UTC)
+    _play(pipeline, board, range(30))
+    again = HandBoard(session=8)
+    notes = pipeline.feed(again.hello(), UTC + 31)
+    assert [e.what for e in notes] == ["reboot"]
+    states = []
+    for s in range(61):
+        states += _states(pipeline.feed(again.second(s), UTC + 32 + s))
+    assert len(states) == 1
+
+
+def test_board_without_any_channel_we_need_is_refused(pipeline: Pipeline) -> None:
+    board = HandBoard((Channel(0, "mic", "Pa", 64.0, 1.0, 0.0, "i16", 1),))
+    with pytest.raises(ContractError, match="bvp is missing"):
+        pipeline.feed(board.hello(), UTC)
+
+
+def test_one_model_goes_on_when_the_other_lacks_a_channel(pipeline: Pipeline) -> None:
+    board = HandBoard((Channel(0, "acc", "m/s2", 32.0, 0.01, 0.0, "i16", 3),))
+    notes = pipeline.feed(board.hello(), UTC)
+    off = [e for e in notes if e.what == "model_off"]
+    assert [e.detail["model"] for e in off] == ["stress"]
+    events = _play(pipeline, board, range(12))
+    assert {e.kind for e in events} == {"activity"}
+
+
+def test_other_protocol_version_is_refused(pipeline: Pipeline) -> None:
+    hello = frame.encode(frame.HELLO, 0, 1, 0, 0, 0, b"\x09")
+    with pytest.raises(ProtocolMismatch, match="wire protocol 9"):
+        pipeline.feed(hello, UTC)
+
+
+@pytest.mark.parametrize("size", [1, 7, 250, 4096])
+def test_events_do_not_depend_on_how_bytes_are_cut(bundle, size: int) -> None:
+    from firmware_host.events import to_json
+
+    board = HandBoard()
+    stream = board.hello() + b"".join(board.second(s) for s in range(75))
+
+    def events_of(step: int) -> list[str]:
+        baseline = WearerBaseline(window_s=bundle.stress.window_s)
+        pipe = Pipeline(bundle, open_models(bundle, runtime="auto"), baseline=baseline)
+        return [
+            to_json(e)
+            for at in range(0, len(stream), step)
+            for e in pipe.feed(stream[at : at + step], UTC)
+        ]
+
+    assert events_of(size) == events_of(len(stream))
