@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models import lora
-from models.stress import StressWeights
+from models.stress import StressWeights, with_adapters
 from training.artifacts import Recordings, StressArtifacts
 from training.stress_loso import DEFAULT_SEED
 from training.stress_training import TrainedStress, train_stress
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-LORA_RANK = 4
 N_GOLDEN = 8
 
 
@@ -58,22 +56,15 @@ def train_stress_artifacts(
 
 def stress_weights(arrays: Mapping[str, np.ndarray], rng: np.random.Generator) -> StressWeights:
     """Turn (in, out) matrices around and attach adapters that change nothing yet."""
-    n_features, n_hidden = arrays["w1"].shape
-    lora1_a, lora1_b = lora.initial_lora(rng, n_in=n_features, n_out=n_hidden, rank=LORA_RANK)
-    n_out = arrays["w2"].shape[1]
-    lora2_a, lora2_b = lora.initial_lora(rng, n_in=n_hidden, n_out=n_out, rank=LORA_RANK)
-    return StressWeights(
-        dense1_w=np.ascontiguousarray(arrays["w1"].T),
-        dense1_b=arrays["b1"],
-        dense2_w=np.ascontiguousarray(arrays["w2"].T),
-        dense2_b=arrays["b2"],
-        lora1_a=lora1_a,
-        lora1_b=lora1_b,
-        lora2_a=lora2_a,
-        lora2_b=lora2_b,
-        head_w=np.ascontiguousarray(arrays["head_w"].T),
-        head_b=arrays["head_b"],
-    )
+    dense = {
+        "dense1_w": np.ascontiguousarray(arrays["w1"].T),
+        "dense1_b": arrays["b1"],
+        "dense2_w": np.ascontiguousarray(arrays["w2"].T),
+        "dense2_b": arrays["b2"],
+        "head_w": np.ascontiguousarray(arrays["head_w"].T),
+        "head_b": arrays["head_b"],
+    }
+    return with_adapters(rng, dense)
 
 
 def threshold_table(trained: TrainedStress) -> dict[str, float]:
