@@ -203,7 +203,7 @@ class Pipeline:
 
     def _take_note(self, note: StreamNoted, events: list[AnyEvent]) -> None:
         self.counts.notes[note.what] += 1
-        if note.what == Note.GAP:
+        if note.what in (Note.GAP, Note.PAUSE):
             self.counts.gaps[note.channel] += 1
             self.counts.missing[note.channel] += int(note.detail["missing_samples"])
         if note.what == Note.MISMATCH:

@@ -84,7 +84,7 @@ class Recorder:
         for item in items:
             if isinstance(item, Samples):
                 sent_utc = self.assembler.utc(item.t0_s)
-            elif item.what == Note.GAP:
+            elif item.what in (Note.GAP, Note.PAUSE):
                 self.n_missing += int(item.detail["missing_samples"])
         if self.writer is None and isinstance(message, Hello):
             from firmware_host.recording.mcap_writer import McapWriter
