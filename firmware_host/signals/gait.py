@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from firmware_host.signals.gait_features import IDENTITY_RATE_HZ, N_WINDOW, iden
 from firmware_host.signals.motion_ring import SampleClock, SampleRing
 from firmware_host.signals.orientation import GravityTracker, length, orientation_free
 from firmware_host.signals.resample import grid_s, resample
+from firmware_host.signals.timeline import is_finite
 
 FloatArray = NDArray[np.float64]
 
@@ -32,6 +34,8 @@ _ACC, _GYRO = "acc", "gyro"
 _KEEP_S = 30.0
 # After a silence this long the device may have been turned over or moved to another pocket.
 _FORGET_GRAVITY_AFTER_S = 3.0
+# Blocks of a channel that wait for each other: many samples at once cost less than one by one.
+_MAX_WAITING = 64
 # Intervals longer than this many sample periods count as missing data.
 _GAP_PERIODS = 2.5
 # A gyroscope that delivered less than this share of the window is not used.
@@ -58,7 +62,7 @@ class _Cut:
         return resample(self.t_s, rows, grid, input_rate_hz=self.rate_hz, rate_hz=rate_hz)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class GaitWindow:
     """Five seconds of motion.
 
@@ -70,10 +74,17 @@ class GaitWindow:
     t_end_s: float
     inv: NDArray[np.float32]
     has_gyro: bool
-    rhythm: Rhythm
     missing: float
     _acc: _Cut
     _gyro: _Cut | None
+
+    @cached_property
+    def rhythm(self) -> Rhythm:
+        """How periodic the window is, and its step period."""
+        # Computed when asked for: most windows are not walking, and nobody asks.
+        grid = _grid_s(self.t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
+        acc_norm = length(self._acc.at(grid, IDENTITY_RATE_HZ, 3))
+        return rhythm(acc_norm, sample_rate_hz=IDENTITY_RATE_HZ)
 
     @property
     def periodicity(self) -> float:
@@ -101,6 +112,33 @@ class _Input:
         self.rate_hz = _checked_rate(channel, sample_rate_hz)
         self.clock = SampleClock(channel, sample_rate_hz=sample_rate_hz)
         self.ring = SampleRing(round(_KEEP_S * sample_rate_hz), n_columns)
+        self._waiting: list[FloatArray] = []
+        self._n_waiting = 0
+        self._waiting_t0_s = 0.0
+
+    def may_wait(self, t0_s: float, rows: FloatArray) -> bool:
+        """Keep a block for later if it goes on where the last one ended and nothing is amiss."""
+        last_s = self.ring.last_s()
+        if last_s is None or len(self._waiting) >= _MAX_WAITING:
+            return False
+        if not self._waiting:
+            if t0_s - last_s > _FORGET_GRAVITY_AFTER_S:
+                return False
+            self._waiting_t0_s = t0_s
+        if not (self.clock.continues(t0_s, self._n_waiting) and is_finite(rows)):
+            return False
+        self._waiting.append(rows)
+        self._n_waiting += len(rows)
+        return True
+
+    def waiting(self) -> tuple[float, FloatArray] | None:
+        """Hand over the blocks that wait as one, with the time of its first sample."""
+        if not self._waiting:
+            return None
+        rows = np.concatenate(self._waiting)
+        self._waiting.clear()
+        self._n_waiting = 0
+        return self._waiting_t0_s, rows
 
     def cut(self, t_start_s: float, t_end_s: float) -> _Cut:
         """Copy the samples of a span: the ring moves on, the window stays."""
@@ -143,6 +181,7 @@ class GaitFeatures:
         """Take (n, 3) samples in SI units whose first was at stream time `t0_s`.
 
         Other channels than `acc` and `gyro` are ignored. Rows that are not finite count as lost.
+        The array is not copied and must not change afterwards.
 
         Raises
         ------
@@ -154,9 +193,19 @@ class GaitFeatures:
             return
         if values.ndim != 2 or values.shape[1] != 3:
             raise SignalError(channel, f"expected (n, 3) values, got {values.shape}")
-        last_s = source.ring.last_s()
-        t_s = source.clock.times_s(t0_s, len(values), gap=gap_before_samples > 0)
         rows = np.asarray(values, dtype=np.float64)
+        if gap_before_samples > 0 or not source.may_wait(t0_s, rows):
+            self._take_waiting(source)
+            self._take(source, t0_s, rows, gap=gap_before_samples > 0)
+
+    def _take_waiting(self, source: _Input) -> None:
+        waiting = source.waiting()
+        if waiting is not None:
+            self._take(source, *waiting, gap=False)
+
+    def _take(self, source: _Input, t0_s: float, rows: FloatArray, *, gap: bool) -> None:
+        last_s = source.ring.last_s()
+        t_s = source.clock.times_s(t0_s, len(rows), gap=gap)
         finite = np.isfinite(rows[:, 0] + rows[:, 1] + rows[:, 2])
         if not finite.all():
             t_s, rows = t_s[finite], rows[finite]
@@ -179,17 +228,17 @@ class GaitFeatures:
 
         Without samples the channels are zero and `missing` is 1.
         """
+        for source in (self._acc, self._gyro):
+            if source is not None:
+                self._take_waiting(source)
         t_start_s = t_end_s - WINDOW_S
         acc, gyro = self._acc.cut(t_start_s, t_end_s), None
         if self._gyro and self._gyro.missing(t_start_s, t_end_s) <= _MAX_GYRO_MISSING:
             gyro = self._gyro.cut(t_start_s, t_end_s)
-        grid = _grid_s(t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
-        acc_norm = length(acc.at(grid, IDENTITY_RATE_HZ, 3))
         return GaitWindow(
             t_end_s=t_end_s,
             inv=_channels(acc, gyro, t_end_s, N_GATE, GATE_RATE_HZ).astype(np.float32),
             has_gyro=gyro is not None,
-            rhythm=rhythm(acc_norm, sample_rate_hz=IDENTITY_RATE_HZ),
             missing=self._acc.missing(t_start_s, t_end_s),
             _acc=acc,
             _gyro=gyro,

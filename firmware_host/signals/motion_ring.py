@@ -25,6 +25,11 @@ class SampleClock:
         self._anchor_s = 0.0
         self._n_since_anchor = -1
 
+    def continues(self, t0_s: float, n_before: int) -> bool:
+        """Whether a block at `t0_s` follows `n_before` more samples on the present time line."""
+        due_s = self._anchor_s + (self._n_since_anchor + n_before) / self._rate_hz
+        return self._n_since_anchor >= 0 and abs(t0_s - due_s) * self._rate_hz <= _DRIFT_SAMPLES
+
     def times_s(self, t0_s: float, n_samples: int, *, gap: bool) -> FloatArray:
         """(n_samples,) increasing times of a block that starts at `t0_s`.
 

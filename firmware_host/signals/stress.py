@@ -237,7 +237,13 @@ class _PulseTrack:
 
     def features(self, start: int, stop: int) -> tuple[float, ...]:
         """The ten BVP features of what was known before sample `stop`."""
-        inside = [i for i in self._intervals if i.known_at < stop and i.peak >= start]
+        inside = []
+        for interval in reversed(self._intervals):
+            if interval.peak < start:
+                break
+            if interval.known_at < stop:
+                inside.append(interval)
+        inside.reverse()
         table = np.array(inside, dtype=np.float64).reshape(-1, 5)
         return ibi.ibi_features(table[:, 2], table[:, 3] > 0, table[:, 4], window_s=WINDOW_S)
 
