@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ class TfliteModel:
         if not Path(path).is_file():
             raise BundleError(path, "a .tflite file", "no such file")
         name, module = _import_runtime(runtime)
-        self._runtime = f"{name} {metadata.version(name)}"
+        self._runtime = f"{name} {_version(name)}"
         self._path = Path(path)
         # Calls from two threads corrupt the heap of tflite-runtime 2.14.
         self._lock = threading.Lock()
@@ -118,6 +117,17 @@ def _import_runtime(wanted: str) -> tuple[str, Any]:
         "install with: pip install 'tflite-runtime==2.14.0' 'numpy<2' (Python 3.11) "
         "or: pip install ai-edge-litert (newer Python)"
     )
+
+
+def _version(name: str) -> str:
+    package = importlib.import_module(RUNTIMES[name].partition(".")[0])
+    version: str | None = getattr(package, "__version__", None)
+    if version is not None:
+        return version
+    # Only if need be: it brings the e-mail parser along, 2 MB of memory.
+    from importlib import metadata
+
+    return metadata.version(name)
 
 
 def _try_import(name: str) -> Any | None:
