@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             vault,
             bundle,
             truth=truth,
-            tz_offset_s=-time.timezone,
+            local_offset_s=lambda utc: float(time.localtime(utc).tm_gmtoff),
             made_utc=time.time(),
         )
     write_report(data, args.out)

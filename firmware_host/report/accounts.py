@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 from firmware_host.report.markup import Markup, element, join
 from firmware_host.report.model import ChannelHealth, LedgerEntry, Privacy, ReportData
@@ -17,12 +19,26 @@ from firmware_host.report.tables import code, mark, table
 # decision -> (sign, class). The sign and the word say it; colour only helps.
 _DECISIONS = {
     "kept": ("✓", "good"),
+    "not kept": ("–", ""),
     "rolled back": ("↺", "bad"),
     "refused": ("✕", "bad"),
     "failed": ("✕", "bad"),
     "deferred": ("…", ""),
 }
 _HASH_DIGITS = 12
+_DROPPED = "Dropped by board"
+_CHANNEL_COLUMNS = (
+    ("Channel", ""),
+    ("Unit", ""),
+    ("Declared Hz", "n"),
+    ("Measured Hz", "n"),
+    ("Samples", "n"),
+    ("Gaps", "n"),
+    ("Time in gaps", "n"),
+    (_DROPPED, "n"),
+    ("Verdict", ""),
+)
+T = TypeVar("T")
 
 
 def verdict(privacy: Privacy | None) -> tuple[str, str]:
@@ -34,6 +50,8 @@ def verdict(privacy: Privacy | None) -> tuple[str, str]:
         places = len({item.destination for item in privacy.sent})
         plural = "destination" if places == 1 else "destinations"
         return f"{print_count(total)} bytes left this host, to {places} {plural}.", "open"
+    if privacy.uncounted:
+        return "Nothing is recorded as sent, but not every way out was counted.", "dim"
     if not privacy.evidence:
         return "Nothing is recorded as sent, but no evidence for it was collected.", "dim"
     return "Nothing left this host.", ""
@@ -58,9 +76,10 @@ def privacy_section(data: ReportData) -> Markup | None:
         ]
         heads = ("Destination", "What", "Messages", "Bytes", "Consent")
         parts.append(table("Sent", heads, rows, kinds=("", "words", "n", "n", "")))
-    if privacy.evidence:
+    lines = [*privacy.evidence, *([privacy.uncounted] if privacy.uncounted else [])]
+    if lines:
         parts.append(element("h3", "How this is known"))
-        parts.append(element("ul", *(element("li", line) for line in privacy.evidence)))
+        parts.append(element("ul", *(element("li", line) for line in lines)))
     if privacy.stored:
         rows_stored = [[what, how] for what, how in privacy.stored]
         parts.append(table("Kept on this host", ("What", "How"), rows_stored))
@@ -72,9 +91,10 @@ def ledger_section(data: ReportData) -> Markup | None:
     entries = sorted(data.ledger, key=lambda entry: -entry.t_utc)
     if not entries:
         return None
-    heads = ("When", "What", "Decision", "Learned from", "Score", "How", "Hashes")
+    heads = ("When", "What", "Decision", "Learned from", "Held-back score", "How", "Hashes")
     rows = [_ledger_row(entry, data.tz_offset_s) for entry in entries]
-    return table("Newest first", heads, rows, kinds=("t", "", "words", "words", "", "", "t"))
+    caption = "Newest first. Scores: model as shipped / in force before → what was tried"
+    return table(caption, heads, rows, kinds=("t", "", "words", "words", "t", "", "t"))
 
 
 def _ledger_row(entry: LedgerEntry, tz_offset_s: float) -> list[Markup | str]:
@@ -97,10 +117,19 @@ def _ledger_row(entry: LedgerEntry, tz_offset_s: float) -> list[Markup | str]:
 
 
 def _score(entry: LedgerEntry) -> Markup:
-    if not entry.score_name and not math.isfinite(entry.after):
+    if not entry.scores:
         return join(["–"])
-    change = f"{print_value(entry.before)} → {print_value(entry.after)}"
-    return join([entry.score_name or None, element("br") if entry.score_name else None, change])
+    lines: list[Markup] = []
+    for score in entry.scores:
+        # Four digits: a log loss that decides may differ in the third.
+        known = f"{print_value(score.generic, 4)} / {print_value(score.before, 4)}"
+        lines += [
+            *([element("br")] if lines else []),
+            element("small", score.name),
+            element("br"),
+            join([f"{known} → {print_value(score.candidate, 4)}"]),
+        ]
+    return join(lines)
 
 
 def _how(entry: LedgerEntry) -> Markup:
@@ -127,26 +156,24 @@ def stream_section(data: ReportData) -> Markup | None:
         return None
     parts = []
     if data.stream:
-        heads = (
-            "Channel",
-            "Unit",
-            "Declared Hz",
-            "Measured Hz",
-            "Samples",
-            "Gaps",
-            "Time in gaps",
-            "Dropped by board",
-            "Verdict",
-        )
-        kinds = ("", "", "n", "n", "n", "n", "n", "n", "")
-        parts.append(
-            table("Per channel", heads, [_channel_row(c) for c in data.stream], kinds=kinds)
-        )
+        columns = [name for name, _ in _CHANNEL_COLUMNS]
+        kinds = [kind for _, kind in _CHANNEL_COLUMNS]
+        rows = [_channel_row(c) for c in data.stream]
+        if all(c.n_dropped is None for c in data.stream):
+            # A column of "not counted" would say nothing.
+            dropped = columns.index(_DROPPED)
+            columns, kinds = _without(columns, dropped), _without(kinds, dropped)
+            rows = [_without(row, dropped) for row in rows]
+        parts.append(table("Per channel", columns, rows, kinds=kinds))
     if data.link:
-        rows = [[name, print_count(count)] for name, count in data.link]
+        counters = [[name, print_count(count)] for name, count in data.link]
         caption = "Whole link: a damaged frame cannot be given to one channel"
-        parts.append(table(caption, ("Counter", "Count"), rows, kinds=("", "n")))
+        parts.append(table(caption, ("Counter", "Count"), counters, kinds=("", "n")))
     return join(parts)
+
+
+def _without(items: Sequence[T], idx: int) -> list[T]:
+    return [*items[:idx], *items[idx + 1 :]]
 
 
 def _channel_row(channel: ChannelHealth) -> list[Markup | str]:
@@ -158,7 +185,7 @@ def _channel_row(channel: ChannelHealth) -> list[Markup | str]:
         print_count(channel.n_samples),
         print_count(channel.n_gaps),
         print_duration(channel.gap_s),
-        print_count(channel.n_dropped),
+        "–" if channel.n_dropped is None else print_count(channel.n_dropped),
         _channel_verdict(channel),
     ]
 

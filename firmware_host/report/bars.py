@@ -119,25 +119,46 @@ def _bar_with_interval(
 
 
 def draw_gait(scores: GaitScores, variant: Variant) -> Drawing:
-    """Share of walks per score: the wearer's upwards, other people's downwards, threshold."""
-    wearer, others = finite(scores.wearer), finite(scores.others)
-    every = np.concatenate([wearer, others, finite([scores.threshold])])
-    edges = _bin_edges(every)
-    up, down = _shares(wearer, edges), _shares(others, edges)
+    """Share of scores: the wearer's upwards, other people's downwards, threshold.
+
+    Where nobody said who walked, one histogram upwards and no sides.
+    """
+    is_known = knows_who_walked(scores)
+    first, others = finite(scores.wearer if is_known else scores.unknown), finite(scores.others)
+    edges = _bin_edges(np.concatenate([first, others, finite([scores.threshold])]))
+    up, down = _shares(first, edges), _shares(others, edges)
     left, right, top, height = 52.0, variant.width_px - 14.0, 34.0, 92.0
     peak = max(float(up.max(initial=0.0)), float(down.max(initial=0.0)), 1e-9)
-    middle, bottom = top + height, top + 2 * height
+    middle = top + height
+    bottom = middle + (height if is_known else 0.0)
     x = Linear(float(edges[0]), float(edges[-1]), left, right)
     parts = [
-        _half_axis(peak, left, right, middle, height),
-        _histogram(up, edges, x, middle, height / peak, "bar-after"),
+        _unsure_band(scores, x, top, bottom),
+        _half_axis(peak, left, right, middle, height, both=is_known),
+        _histogram(up, edges, x, middle, height / peak, "bar-after" if is_known else "bar-ink"),
         _histogram(down, edges, x, middle, -height / peak, "bar-others"),
         canvas.line(left, middle, right, middle, "whisk"),
         _score_axis(edges, x, bottom),
     ]
     if np.isfinite(scores.threshold):
-        parts.append(_threshold_mark(x(scores.threshold), top - 6, bottom, variant.width_px))
+        accepted = x(scores.threshold + max(0.0, scores.margin))
+        parts.append(
+            canvas.line(x(scores.threshold), top - 8, x(scores.threshold), bottom, "threshold")
+        )
+        parts.append(_accepted_mark(accepted, top - 6, variant.width_px))
     return bottom + 38, join(parts)
+
+
+def knows_who_walked(scores: GaitScores) -> bool:
+    """Whether anybody said of any score whose walking it was."""
+    return bool(np.size(scores.wearer) or np.size(scores.others))
+
+
+def _unsure_band(scores: GaitScores, x: Linear, top: float, bottom: float) -> Markup | None:
+    if not (np.isfinite(scores.threshold) and np.isfinite(scores.margin) and scores.margin > 0):
+        return None
+    a, b = x(scores.threshold - scores.margin), x(scores.threshold + scores.margin)
+    return canvas.box(a, top, b - a, bottom - top, "shade")
 
 
 def _bin_edges(values: FloatArray) -> FloatArray:
@@ -156,11 +177,13 @@ def _shares(values: FloatArray, edges: FloatArray) -> FloatArray:
     return np.asarray(counts / max(values.size, 1), dtype=np.float64)
 
 
-def _half_axis(peak: float, left: float, right: float, middle: float, height: float) -> Markup:
+def _half_axis(
+    peak: float, left: float, right: float, middle: float, height: float, *, both: bool
+) -> Markup:
     ticks = [v for v in nice_ticks(0.0, peak, 2) if v > 0]
     parts = [canvas.text(left - 7, middle + 4, "0", "e r")]
     for tick in ticks:
-        for sign in (-1, 1):
+        for sign in (-1, 1) if both else (-1,):
             y = middle + sign * height * tick / peak
             parts.append(canvas.line(left, y, right, y, "grid"))
             parts.append(canvas.text(left - 7, y + 4, f"{100 * tick:g} %", "e r"))
@@ -188,16 +211,10 @@ def _score_axis(edges: FloatArray, x: Linear, bottom: float) -> Markup:
     return join(parts)
 
 
-def _threshold_mark(x: float, top: float, bottom: float, width_px: float) -> Markup:
-    label, near_right = "accepted →", x > width_px - 96
-    kind = "e v r" if near_right else "v r"
-    words = "→ accepted" if near_right else label
-    return join(
-        [
-            canvas.line(x, top - 8, x, bottom, "threshold"),
-            canvas.text(x + (-5 if near_right else 5), top, words, kind),
-        ]
-    )
+def _accepted_mark(x: float, top: float, width_px: float) -> Markup:
+    if x > width_px - 96:
+        return canvas.text(x - 5, top, "→ accepted", "e v r")
+    return canvas.text(x + 5, top, "accepted →", "v r")
 
 
 def draw_shift(rows: Sequence[FeatureShift], variant: Variant) -> Drawing:

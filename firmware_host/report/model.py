@@ -161,16 +161,20 @@ class BeforeAfter:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GaitScores:
-    """Verification scores: this wearer's held-back walks against other people's.
+    """Verification scores: this wearer's walking against other people's.
 
     Parameters
     ----------
     wearer, others
-        (n,) and (m,) similarity scores, dimensionless, larger is more alike.
-    threshold
-        A walk is accepted at or above it.
-    others_from
-        Where the other people come from: "12 people of the bundle's cohort".
+        (n,) and (m,) similarity scores where it is known who walked; dimensionless, larger is
+        more alike.
+    threshold, margin
+        At or above threshold + margin it is taken for the wearer, below threshold - margin for
+        another; between, the answer is "not sure".
+    unknown
+        (k,) scores of which nobody said who walked: decisions, not figures of merit.
+    truth_from
+        Whose word it is who walked.
     probe
         What one score is: "mean of 6 windows, 15 s".
     """
@@ -178,7 +182,9 @@ class GaitScores:
     wearer: npt.ArrayLike
     others: npt.ArrayLike
     threshold: float
-    others_from: str = ""
+    margin: float = 0.0
+    unknown: npt.ArrayLike = ()
+    truth_from: str = ""
     probe: str = ""
 
 
@@ -217,9 +223,9 @@ class FeatureShift:
     Parameters
     ----------
     shift
-        (wearer centre - population centre) / population scale, dimensionless.
+        (wearer centre - population centre) / typical deviation within a person, dimensionless.
     wearer, population, unit
-        The two centres in the feature's own unit, when worth printing.
+        The two centres in a unit that people know, when worth printing.
     """
 
     name: str
@@ -227,6 +233,22 @@ class FeatureShift:
     wearer: float = math.nan
     population: float = math.nan
     unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerScore:
+    """One score of a learning job, on windows that it did not train on.
+
+    Parameters
+    ----------
+    generic, before, candidate
+        The model as shipped, what was in force before, and what was tried.
+    """
+
+    name: str
+    generic: float
+    before: float
+    candidate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,10 +265,10 @@ class LedgerEntry:
         In words: "3 stress and 4 rest episodes, 212 windows".
     data_hash, adapter_hash
         Hexadecimal; the first 12 digits are printed.
-    score_name, before, after
-        The gate's score; NaN when not scored.
+    scores
+        What the gate saw; empty when nothing was scored.
     decision
-        "kept", "rolled back", "refused", "deferred", "failed" or words of your own.
+        "kept", "not kept", "rolled back", "refused", "deferred", "failed" or your own words.
     reason
         Why, in words.
     """
@@ -257,9 +279,7 @@ class LedgerEntry:
     decision: str
     reason: str = ""
     method: str = ""
-    score_name: str = ""
-    before: float = math.nan
-    after: float = math.nan
+    scores: Sequence[LedgerScore] = ()
     data_hash: str = ""
     adapter_hash: str = ""
     seed: int | None = None
@@ -295,12 +315,15 @@ class Privacy:
         evidence.
     evidence
         Sentences: what was counted, which test guards it.
+    uncounted
+        One sentence on what nobody counted; with it, nothing is claimed of the whole.
     stored
         (what, how it is kept): ("31 windows", "encrypted, key outside the folder").
     """
 
     sent: Sequence[Sent] = ()
     evidence: Sequence[str] = ()
+    uncounted: str = ""
     stored: Sequence[tuple[str, str]] = ()
 
 
@@ -313,7 +336,7 @@ class ChannelHealth:
     declared_hz, measured_hz
         From HELLO, and samples over board time; NaN when not measured.
     n_dropped
-        Samples the board says it dropped itself.
+        Samples the board says it dropped itself; None when not counted.
     rate_tolerance
         Relative difference of the two rates above which the row is marked.
     """
@@ -325,7 +348,7 @@ class ChannelHealth:
     n_samples: int
     n_gaps: int = 0
     gap_s: float = 0.0
-    n_dropped: int = 0
+    n_dropped: int | None = None
     rate_tolerance: float = 0.02
 
 
@@ -356,6 +379,8 @@ class ReportData:
         Limits of every time axis, UNIX seconds.
     tz_offset_s
         Local time minus UTC, seconds east.
+    recorded_s
+        Time with data inside the limits; NaN: all of it.
     made_utc
         When the page was made; None leaves the line out. An argument, so that the page is
         repeatable.
@@ -367,13 +392,14 @@ class ReportData:
         (t_start_utc, t_end_utc) off the wrist.
     states
         What the model said, one span per hop (not per overlapping window): rest, stress, moving,
-        unsure,
-        poor_signal, not_worn.
+        unsure, poor_signal, not_worn, learning_baseline.
     labels, truth, activities
         Spans: the wearer's own labels; ground truth when there is one; still, walk, run, stairs,
         other.
     events
         (t_utc, words): button, battery, reboot, clock jump.
+    section_notes
+        Section id -> a sentence or two under its heading, in place of the general one.
     link
         (counter, count) of the whole link: bad CRC, oversize, skipped bytes, reboots. A frame
         with a bad CRC
@@ -386,6 +412,7 @@ class ReportData:
     start_utc: float
     end_utc: float
     tz_offset_s: float = 0.0
+    recorded_s: float = math.nan
     made_utc: float | None = None
     made_by: str = ""
     facts: Sequence[tuple[str, str]] = ()
@@ -408,6 +435,7 @@ class ReportData:
     link: Sequence[tuple[str, int]] = ()
     costs: Sequence[HostCost] = ()
     empty_reasons: Mapping[str, str] = field(default_factory=dict)
+    section_notes: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a time range or offset that no calendar has, and unknown section ids."""
@@ -418,6 +446,8 @@ class ReportData:
             )
         if not abs(self.tz_offset_s) <= _MAX_TZ_OFFSET_S:
             raise ValueError(f"tz_offset_s: within a day expected, got {self.tz_offset_s!r}")
-        unknown = sorted(set(self.empty_reasons) - set(SECTION_IDS))
-        if unknown:
-            raise ValueError(f"empty_reasons: keys of {SECTION_IDS} expected, got {unknown}")
+        named = {"empty_reasons": self.empty_reasons, "section_notes": self.section_notes}
+        for name, texts in named.items():
+            unknown = sorted(set(texts) - set(SECTION_IDS))
+            if unknown:
+                raise ValueError(f"{name}: keys of {SECTION_IDS} expected, got {unknown}")

@@ -17,6 +17,9 @@ from firmware_host.report.tables import sentence
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
+# Less than this between two runs is not worth a word.
+_SHORT_PAUSE_S = 600.0
+
 # id, heading, what it says, builder, the sentence of an empty section. In reading order.
 _Section = tuple[str, str, str, Callable[[ReportData], Markup | None], str]
 _SECTIONS: tuple[_Section, ...] = (
@@ -37,7 +40,8 @@ _SECTIONS: tuple[_Section, ...] = (
     (
         "probability",
         "Probability of stress",
-        "The same windows through the model as shipped, and with this wearer's adapter.",
+        "The same windows through the model as shipped, and with this wearer's adapter. Windows "
+        "with too much movement are in here too; as a state they count as moving.",
         sections.probability_section,
         "No window was scored: there was no complete window with a worn, readable signal.",
     ),
@@ -142,6 +146,8 @@ def _header(data: ReportData) -> Markup:
 
 def _time_range(data: ReportData) -> str:
     start, end = local(data.start_utc, data.tz_offset_s), local(data.end_utc, data.tz_offset_s)
+    if start == end:
+        return f"{start.day} {start:%B %Y, %H:%M}, local time ({zone_name(data.tz_offset_s)})"
     last = f"{end:%H:%M}" if start.date() == end.date() else f"{end.day} {end:%B %Y, %H:%M}"
     zone = zone_name(data.tz_offset_s)
     return f"{start.day} {start:%B %Y, %H:%M} to {last}, local time ({zone})"
@@ -171,17 +177,18 @@ def _cards(data: ReportData) -> Markup:
 
 
 def _length_card(data: ReportData) -> tuple[str, str, str]:
-    length = data.end_utc - data.start_utc
+    span_s = data.end_utc - data.start_utc
+    length_s = data.recorded_s if math.isfinite(data.recorded_s) else span_s
     off = seconds_by_name(
         clipped([(a, b, "off") for a, b in data.not_worn], data.start_utc, data.end_utc)
     )
-    if not off or length <= 0:
-        return "Recorded", print_duration(length), ""
-    return (
-        "Recorded",
-        print_duration(length),
-        f"{print_duration(max(0.0, length - off['off']))} on the wrist",
-    )
+    notes = []
+    if off and length_s > 0:
+        notes.append(f"{print_duration(max(0.0, length_s - off['off']))} on the wrist")
+    # Runs on several days: the axis is far longer than what there is to see.
+    if span_s > 1.1 * length_s + _SHORT_PAUSE_S:
+        notes.append(f"within {print_duration(span_s)}")
+    return "Recorded", print_duration(length_s), ", ".join(notes)
 
 
 def _stress_card(data: ReportData) -> tuple[str, str, str]:
@@ -207,11 +214,21 @@ def _learned_card(data: ReportData) -> tuple[str, str, str]:
 
 
 def _gait_card(data: ReportData) -> tuple[str, str, str]:
-    values = finite(data.gait.wearer if data.gait else [])
-    if data.gait is None or not values.size or not math.isfinite(data.gait.threshold):
-        return "Recognised by gait", "–", "no scored walks"
-    accepted = int(np.sum(values >= data.gait.threshold))
-    return "Recognised by gait", f"{accepted} of {values.size}", "walks of the wearer"
+    if data.gait is None or not math.isfinite(data.gait.threshold):
+        return "Gait recognised", "–", "no walk was scored"
+    known = finite(data.gait.wearer)
+    values = known if known.size else finite(data.gait.unknown)
+    if not values.size:
+        return "Gait recognised", "–", "the wearer was not seen walking"
+    share = float(np.mean(values >= data.gait.threshold + data.gait.margin))
+    if known.size:
+        note = "of the wearer's walking"
+        others = finite(data.gait.others)
+        if others.size:
+            wrong = float(np.mean(others >= data.gait.threshold + data.gait.margin))
+            note += f", and {print_share(wrong)} of others'"
+        return "Gait recognised", print_share(share), note
+    return "Gait: taken for the wearer", print_share(share), "of walking; not checked"
 
 
 def _sent_card(data: ReportData) -> tuple[str, str, str]:
@@ -229,6 +246,7 @@ def _sent_card(data: ReportData) -> tuple[str, str, str]:
 
 def _section(section: _Section, data: ReportData) -> Markup:
     name, heading, saying, build, empty = section
+    saying = data.section_notes.get(name, saying)
     content = build(data)
     if content is None:
         saying, content = "", sentence(data.empty_reasons.get(name) or empty)

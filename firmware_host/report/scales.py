@@ -77,14 +77,14 @@ def nice_ticks(low: float, high: float, n_target: int) -> list[float]:
 def robust_range(low: FloatArray, high: FloatArray) -> tuple[float, float]:
     """A y range that single outliers cannot flatten.
 
-    The whole range when the extremes lie within two widths of the 1st to 99th percentile, else
+    The whole range when the extremes lie within two widths of the 2nd to 98th percentile, else
     that range widened by a quarter: then the caller must say that values were cut. (0, 1) without
     any finite value.
     """
     low, high = low[np.isfinite(low)], high[np.isfinite(high)]
     if not low.size or not high.size:
         return 0.0, 1.0
-    inner_low, inner_high = float(np.percentile(low, 1)), float(np.percentile(high, 99))
+    inner_low, inner_high = float(np.percentile(low, 2)), float(np.percentile(high, 98))
     width = inner_high - inner_low
     whole_low, whole_high = float(low.min()), float(high.max())
     if width > 0 and whole_low < inner_low - 2 * width:

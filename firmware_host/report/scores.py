@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from firmware_host.report import bars, canvas, charts
 from firmware_host.report.canvas import figure, swatch
@@ -25,6 +26,9 @@ from firmware_host.report.scales import (
     print_value,
 )
 from firmware_host.report.tables import mark, table
+
+# Shares closer than this are one and the same to a reader.
+_SAME_SHARE = 0.005
 
 
 def outcomes_section(data: ReportData) -> Markup | None:
@@ -84,51 +88,101 @@ def _change(row: BeforeAfter) -> Markup:
     change = row.after - row.before
     if not np.isfinite(change):
         return mark("–")
-    printed = ("+" if change > 0 else "") + print_value(change, 2)
-    if change == 0:
+    if abs(change) < _SAME_SHARE and bars.has_common_scale([row]):
         return mark("same")
+    printed = ("+" if change > 0 else "") + print_value(change, 2)
+    inside = row.before_interval is not None and (
+        row.before_interval[0] <= row.after <= row.before_interval[1]
+    )
+    if inside:
+        return mark(f"{printed}, within the interval")
     better = (change > 0) == row.higher_is_better
     return mark(f"{printed} {'better' if better else 'worse'}", "good" if better else "bad")
 
 
 def gait_section(data: ReportData) -> Markup | None:
-    """Score histogram and error rates at the threshold."""
+    """Score histogram and what was decided, by who walked as far as that is known."""
     scores = data.gait
-    if scores is None or not (np.size(scores.wearer) or np.size(scores.others)):
+    if scores is None or not (
+        np.size(scores.wearer) or np.size(scores.others) or np.size(scores.unknown)
+    ):
         return None
-    keys = [
-        swatch(canvas.box(0, 0, 26, 12, "bar-after"), "this wearer, upwards"),
-        swatch(canvas.box(1, 1, 24, 10, "bar-others"), "other people, downwards"),
-        swatch(canvas.line(0, 6, 26, 6, "threshold"), "threshold"),
-    ]
     picture = figure(
         "gait",
         "Gait verification scores",
-        "Histogram: the wearer's scores upwards, other people's downwards, and the threshold.",
+        _describe_gait(scores),
         lambda variant: bars.draw_gait(scores, variant),
         wide_px=canvas.HALF_PX,
-        keys=keys,
+        keys=_gait_keys(scores),
     )
     return element("div", picture, _gait_table(scores), class_="pair")
 
 
+def _describe_gait(scores: GaitScores) -> str:
+    if bars.knows_who_walked(scores):
+        return (
+            "Histogram: the wearer's scores upwards, other people's downwards, and the threshold."
+        )
+    return "Histogram of all scores and the threshold; nobody said who walked."
+
+
+def _gait_keys(scores: GaitScores) -> list[Markup]:
+    if bars.knows_who_walked(scores):
+        keys = [
+            swatch(canvas.box(0, 0, 26, 12, "bar-after"), "this wearer, upwards"),
+            swatch(canvas.box(1, 1, 24, 10, "bar-others"), "other people, downwards"),
+        ]
+    else:
+        keys = [swatch(canvas.box(0, 0, 26, 12, "bar-ink"), "walking, whose is not known")]
+    keys.append(swatch(canvas.line(0, 6, 26, 6, "threshold"), "threshold"))
+    if scores.margin > 0:
+        keys.append(swatch(canvas.box(0, 0, 26, 12, "shade"), "not sure"))
+    return keys
+
+
 def _gait_table(scores: GaitScores) -> Markup:
-    wearer, others = finite(scores.wearer), finite(scores.others)
-    known = bool(np.isfinite(scores.threshold))
-    frr = float(np.mean(wearer < scores.threshold)) if wearer.size and known else np.nan
-    far = float(np.mean(others >= scores.threshold)) if others.size and known else np.nan
-    rows = [
-        ["Walks of the wearer", print_count(wearer.size)],
-        ["Walks of others", print_count(others.size)],
-        ["Threshold", print_value(scores.threshold)],
-        ["Wearer wrongly refused (FRR)", print_share(frr)],
-        ["Others wrongly accepted (FAR)", print_share(far)],
-        ["Median score, wearer", print_value(float(np.median(wearer))) if wearer.size else "–"],
-        ["Median score, others", print_value(float(np.median(others))) if others.size else "–"],
-        ["Others come from", scores.others_from or "–"],
-        ["One score is", scores.probe or "–"],
+    columns = [
+        (name, finite(values))
+        for name, values in (
+            ("This wearer", scores.wearer),
+            ("Others", scores.others),
+            ("Not known who", scores.unknown),
+        )
+        if np.size(values)
     ]
-    return table("At the threshold in use", ("Gait verification", "Value"), rows)
+    low, high = scores.threshold - scores.margin, scores.threshold + scores.margin
+    known = bool(np.isfinite(scores.threshold))
+    rows = [
+        ["Scores", *(print_count(v.size) for _, v in columns)],
+        ["Taken for the wearer", *(_share(v >= high, known=known) for _, v in columns)],
+        *(
+            [["Not sure", *(_share((v >= low) & (v < high), known=known) for _, v in columns)]]
+            if scores.margin > 0
+            else []
+        ),
+        ["Taken for another", *(_share(v < low, known=known) for _, v in columns)],
+        ["Median score", *(_median(v) for _, v in columns)],
+    ]
+    caption = [f"At the threshold in use, {print_value(scores.threshold)}."]
+    if scores.probe:
+        caption.append(f"A score is the {scores.probe}.")
+    caption.append(
+        f"Who walked: {scores.truth_from}."
+        if bars.knows_who_walked(scores) and scores.truth_from
+        else ""
+    )
+    heads = ("Decision", *(name for name, _ in columns))
+    return table(
+        " ".join(part for part in caption if part), heads, rows, kinds=("", *"n" * len(columns))
+    )
+
+
+def _share(mask: npt.NDArray[np.bool_], *, known: bool) -> str:
+    return print_share(float(np.mean(mask))) if mask.size and known else "–"
+
+
+def _median(values: FloatArray) -> str:
+    return print_value(float(np.median(values))) if values.size else "–"
 
 
 def confusion_section(data: ReportData) -> Markup | None:
@@ -219,12 +273,13 @@ def baseline_section(data: ReportData) -> Markup | None:
     picture = figure(
         "baseline",
         "Shift of this wearer's resting features",
-        "A bar per feature, largest first: wearer minus population, in population spreads.",
+        "A bar per feature, largest first: wearer minus population, in typical deviations.",
         lambda variant: bars.draw_shift(rows, variant),
         wide_px=canvas.HALF_PX,
-        caption="0 is the population's centre, 1 its spread.",
+        caption="0: what people are like at rest. 1: as far as one person usually moves between "
+        "rest and stress.",
     )
-    heads = ("Feature", "Shift", "Wearer", "Population", "Unit")
+    heads = ("Feature", "Shift", "Wearer", "People", "Unit")
     printed = [
         [
             row.name,

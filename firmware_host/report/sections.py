@@ -19,6 +19,7 @@ from firmware_host.report.model import (
 )
 from firmware_host.report.scales import (
     clean,
+    local,
     print_count,
     print_duration,
     print_share,
@@ -26,6 +27,10 @@ from firmware_host.report.scales import (
     zone_name,
 )
 from firmware_host.report.tables import table
+
+_DAY_S = 86_400.0
+# As many as the tables beside are long.
+_MAX_EVENTS = 25
 
 
 def timeline_section(data: ReportData) -> Markup | None:
@@ -52,7 +57,8 @@ def timeline_section(data: ReportData) -> Markup | None:
         "name that fills most of that moment; pale: it occurs.",
         keys=keys,
     )
-    return join([picture, element("div", _signal_table(data), _span_table(data), class_="pair")])
+    numbers = element("div", _signal_table(data), _event_table(data))
+    return join([picture, element("div", numbers, _span_table(data), class_="pair")])
 
 
 def _is_dense(signal: Signal) -> bool:
@@ -91,6 +97,19 @@ def _signal_row(signal: Signal, data: ReportData) -> list[str]:
     values = (curve.low.min(), np.median(curve.values), curve.high.max())
     printed = [print_value(float(value)) for value in values]
     return [signal.name, signal.unit, *printed, print_share(max(0.0, 1.0 - missing))]
+
+
+def _event_table(data: ReportData) -> Markup | None:
+    """What the diamonds stand for; paper has no tool tips."""
+    events = sorted(e for e in data.events if data.start_utc <= e[0] <= data.end_utc)
+    if not events:
+        return None
+    days = data.end_utc - data.start_utc > _DAY_S
+    clock = "%Y-%m-%d %H:%M:%S" if days else "%H:%M:%S"
+    shown = events[-_MAX_EVENTS:]
+    rows = [[local(t, data.tz_offset_s).strftime(clock), timeline.words(name)] for t, name in shown]
+    caption = "Events" if len(shown) == len(events) else f"Events, the last of {len(events)}"
+    return table(caption, ("Local time", "What"), rows, kinds=("t", "words"))
 
 
 def _span_table(data: ReportData) -> Markup | None:
@@ -163,8 +182,10 @@ def _probability_table(data: ReportData, track: ProbabilityTrack) -> Markup | No
     for name in dict.fromkeys(span[2] for span in reference):
         inside = _inside(t_utc, [span for span in reference if span[2] == name])
         for when, mask in parts:
-            row = _probability_row(generic[inside & mask], personal[inside & mask], track.threshold)
-            rows.append([timeline.words(name), when, *row])
+            both = inside & mask
+            if both.any():
+                row = _probability_row(generic[both], personal[both], track.threshold)
+                rows.append([timeline.words(name), when, *row])
     if not rows:
         return None
     heads = (

@@ -24,6 +24,8 @@ from firmware_host.report.style import ACTIVITY_ORDER, STATE_CLASSES
 
 _HEADER_PX, _LANE_GAP_PX, _AXIS_PX = 20, 12, 30
 _SIGNAL_PX, _STRIP_PX, _ROW_PX = 62, 20, 15
+# Names that would not fit beside a lane.
+_SHORT_WORDS = {"learning_baseline": "no baseline"}
 # One row per name the model can say, and some for names of a later version.
 _MAX_ROWS = 8
 # Tool tips are for reading single spans; a day of them would only be weight.
@@ -72,7 +74,7 @@ def frame_of(data: ReportData, variant: Variant) -> Frame:
 
 def words(name: str) -> str:
     """A state's name for people."""
-    return name.replace("_", " ")
+    return _SHORT_WORDS.get(name, name.replace("_", " "))
 
 
 def draw_timeline(data: ReportData, variant: Variant) -> Drawing:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from firmware_host.vault.pack import unpack
 from firmware_host.vault.records import Vault
 
 Instant = tuple[float, str]
+Detail = Mapping[str, Any]
 # Below half a readable minute a figure of it is a guess.
 _MIN_QUALITY = 0.5
 # Shorter gaps are counted in the stream's table; here they would hide the rest.
@@ -89,49 +91,44 @@ def instants(seen: Seen, vault: Vault) -> list[Instant]:
     return sorted(found)
 
 
+def _rate(detail: Detail, channel: str) -> str:
+    if not detail["is_off"]:
+        return f"{channel} at its rate again"
+    return f"{channel} at {detail['measured_hz']:.4g} Hz, {detail['declared_hz']:.4g} declared"
+
+
+def _adapter(detail: Detail, _: str) -> str:
+    return f"adapter {detail['version']} in use" if detail["version"] else "model as shipped in use"
+
+
+def _learned(detail: Detail, _: str) -> str:
+    reason = str(detail["reason"])
+    kept = "update kept" if detail["kept"] else "update not kept"
+    return f"{kept}: {_REASONS.get(reason, reason.replace('_', ' '))}"
+
+
+# Presses other than the plain one make labels, which have a lane of their own.
+_WORDS: Mapping[str, Callable[[Detail, str], str]] = {
+    Note.SESSION: lambda detail, _: f"{detail['board']} began to stream",
+    Note.REBOOT: lambda *_: "board rebooted",
+    Note.SWAP: lambda detail, _: f"another board: {detail['board']}",
+    Note.LAYOUT: lambda *_: "board changed its channels",
+    Note.RATE: _rate,
+    Note.CLOCK_JUMP: lambda detail, _: f"board's clock jumped by {detail['jump_s']:.3g} s",
+    Note.CLOCK_STEP: lambda detail, _: f"host's clock moved by {detail['step_s']:.3g} s",
+    Note.WEAR: lambda detail, _: "put on" if detail["value"] else "taken off",
+    Note.BUTTON: lambda detail, _: "" if detail["value"] else "button pressed",
+    ADAPTER_NOTE: _adapter,
+    LEARNED_NOTE: _learned,
+    MODEL_OFF_NOTE: lambda detail, _: f"{detail['model']} model off: {detail['why']}",
+    SILENCE_NOTE: lambda detail, _: f"nothing came for {detail['silent_s']:.0f} s",
+    LINK_NOTE: lambda detail, _: f"link lost for {detail['silent_s']:.0f} s or more",
+}
+
+
 def _words(note: Event) -> str:
-    detail: Mapping[str, float | str] = note["detail"]
-    board = detail.get("board", "board")
-    channel = note["channel"]
-    match note["what"]:
-        case Note.SESSION:
-            return f"{board} began to stream"
-        case Note.REBOOT:
-            return "board rebooted"
-        case Note.SWAP:
-            return f"another board: {board}"
-        case Note.LAYOUT:
-            return "board changed its channels"
-        case Note.RATE:
-            rate = f"{detail['measured_hz']:.4g} Hz, {detail['declared_hz']:.4g} declared"
-            return f"{channel} at {rate}" if detail["is_off"] else f"{channel} at its rate again"
-        case Note.CLOCK_JUMP:
-            return f"board's clock jumped by {detail['jump_s']:.3g} s"
-        case Note.CLOCK_STEP:
-            return f"host's clock moved by {detail['step_s']:.3g} s"
-        case Note.WEAR:
-            return "put on" if detail["value"] else "taken off"
-        case Note.BUTTON:
-            # The other presses make labels, which have a lane of their own.
-            return "" if detail["value"] else "button pressed"
-        case _:
-            return _words_of_host(note["what"], detail)
-
-
-def _words_of_host(what: str, detail: Mapping[str, float | str]) -> str:
-    if what == ADAPTER_NOTE:
-        return f"adapter {detail['version']} in use" if detail["version"] else "model as shipped in use"
-    if what == LEARNED_NOTE:
-        reason = str(detail["reason"])
-        kept = "update kept" if detail["kept"] else "update not kept"
-        return f"{kept}: {_REASONS.get(reason, reason.replace('_', ' '))}"
-    if what == MODEL_OFF_NOTE:
-        return f"{detail['model']} model off: {detail['why']}"
-    if what == SILENCE_NOTE:
-        return f"nothing came for {detail['silent_s']:.0f} s"
-    if what == LINK_NOTE:
-        return f"link lost for {detail['silent_s']:.0f} s or more"
-    return ""
+    say = _WORDS.get(note["what"])
+    return "" if say is None else say(note["detail"], note["channel"])
 
 
 def _gaps(notes: Sequence[Event], rates_hz: Mapping[str, float]) -> list[Instant]:

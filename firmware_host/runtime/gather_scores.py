@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from firmware_host.adaptation.samples import load_baseline
 from firmware_host.report import (
@@ -25,8 +26,9 @@ from firmware_host.signals.stress import FEATURE_NAMES
 from firmware_host.vault.pack import unpack
 from firmware_host.vault.records import Vault
 
-WALKING = ("walk", "run", "stairs")
+# Names in a label file that say who walks: the wearer in three ways, or somebody else.
 SOMEBODY_ELSE = "other_person"
+WHO_WALKS = ("walk", "run", "stairs", SOMEBODY_ELSE)
 _N_BINS = 10
 # A bin of fewer windows says nothing about a share.
 _MIN_BIN = 10
@@ -90,7 +92,7 @@ def confusion(seen: Seen) -> Confusion | None:
     )
 
 
-def _reliability(p: FloatArray, is_stress: np.ndarray) -> list[tuple[float, float, int]]:
+def _reliability(p: FloatArray, is_stress: NDArray[np.bool_]) -> list[tuple[float, float, int]]:
     which = np.minimum((p * _N_BINS).astype(np.int64), _N_BINS - 1)
     bins = []
     for idx in range(_N_BINS):
@@ -108,19 +110,15 @@ def gait(seen: Seen, vault: Vault) -> GaitScores | None:
     contract = seen.bundle.gait
     scores, n_windows = column(seen.wearer, "score"), column(seen.wearer, "n_windows")
     length_s = contract.window_s + (n_windows - 1.0) * contract.hop_s
-    inside = span_indices(
-        column(seen.wearer, "utc"), length_s, seen.truth, (*WALKING, SOMEBODY_ELSE)
-    )
-    who = np.array([seen.truth[i][2] == SOMEBODY_ELSE if i >= 0 else False for i in inside.tolist()])
+    inside = span_indices(column(seen.wearer, "utc"), length_s, seen.truth, WHO_WALKS)
     known = inside >= 0
-    # Walking that nobody labelled is left out where a label file says who walked.
-    unknown = () if known.any() else scores
+    other = np.array([i >= 0 and seen.truth[i][2] == SOMEBODY_ELSE for i in inside.tolist()])
     return GaitScores(
-        scores[known & ~who],
-        scores[known & who],
+        scores[known & ~other],
+        scores[other],
         _threshold(seen, vault),
         contract.thresholds.get("verification_margin", 0.0),
-        unknown,
+        scores[~known],
         truth_from="the label file given for this report",
         probe="mean over up to 30 s of walking, so neighbours overlap",
     )
@@ -140,11 +138,11 @@ def baseline(seen: Seen, vault: Vault) -> list[FeatureShift]:
     if stored is None:
         return []
     norm = seen.bundle.stress.normalisation
-    rows = zip(
-        FEATURE_NAMES, stored[1].center.tolist(), norm.center, norm.spread, strict=True
-    )
+    rows = zip(FEATURE_NAMES, stored[1].center.tolist(), norm.center, norm.spread, strict=True)
     return [
-        _shift(name, own, people, spread) for name, own, people, spread in rows if math.isfinite(own)
+        _shift(name, own, people, spread)
+        for name, own, people, spread in rows
+        if math.isfinite(own)
     ]
 
 

@@ -68,7 +68,7 @@ class Seen:
     @property
     def n_unfinished(self) -> int:
         """Runs that began and left no summary: cut off, or running still."""
-        begun = sum(note["what"] == Note.SESSION for note in self.notes)
+        begun: int = sum(note["what"] == Note.SESSION for note in self.notes)
         finished = sum(int(s["notes"].get(Note.SESSION, 0)) for s in self.summaries)
         return max(0, begun - finished)
 

@@ -7,7 +7,7 @@ force when it was seen. Causal by construction.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from firmware_host.inference.contract import TimeControl
 from firmware_host.runtime.session import LEARNED_NOTE
+from firmware_host.runtime.truth import Truth, span_indices
 from firmware_host.scoring import auc, balanced_accuracy, bootstrap_interval
 
-Truth = Sequence[tuple[float, float, str]]
 _CLASS = {"rest": 0, "stress": 1}
 _RESAMPLES = 500
 
@@ -64,7 +64,7 @@ def later_part(
     Parameters
     ----------
     events
-        Stored events in order of time.
+        Stored events in the order in which they were stored.
     truth
         (start_utc, end_utc, label); labels other than rest and stress are left out. Only windows wholly inside one
         of them count.
@@ -72,8 +72,9 @@ def later_part(
     rows, since_utc = _scored_after_learning(events)
     if since_utc is None:
         return None
-    kept = [(row, _span_of(row, truth, window_s)) for row in rows]
-    used = [(row, idx) for row, idx in kept if idx is not None]
+    ends = np.array([row["utc"] for row in rows], dtype=np.float64)
+    indices = span_indices(ends, window_s, truth, _CLASS).tolist()
+    used = [(row, idx) for row, idx in zip(rows, indices, strict=True) if idx >= 0]
     if not used:
         return None
     y = np.array([_CLASS[truth[idx][2]] for _, idx in used])
@@ -96,27 +97,38 @@ def later_part(
 def _scored_after_learning(
     events: Iterable[Mapping[str, Any]],
 ) -> tuple[list[Mapping[str, Any]], float | None]:
+    """Windows scored since the first job, and when that was.
+
+    A recording that is played again after learning shows windows that learning may have seen; those
+    do not count, whatever adapter scored them.
+    """
     since_utc: float | None = None
+    adapter = 0
+    # By whole seconds: windows end seconds apart, and times come back from text.
+    seen: set[int] = set()
+    learned_from: frozenset[int] = frozenset()
     rows = []
     for event in events:
-        if event["kind"] == "stream" and event["what"] == LEARNED_NOTE and since_utc is None:
-            since_utc = float(event["utc"])
-        elif (
-            event["kind"] == "stress"
-            and since_utc is not None
-            and event["p_generic"] is not None
-            and event["state"] != "moving"
-        ):
+        is_stress = event["kind"] == "stress"
+        if _tells_of_learning(event, adapter):
+            since_utc = float(event["utc"]) if since_utc is None else since_utc
+            learned_from = frozenset(seen)
+        if not is_stress:
+            continue
+        adapter = int(event.get("adapter", 0))
+        second = round(event["utc"])
+        scored = event["p_generic"] is not None and event["state"] != "moving"
+        if since_utc is not None and scored and second not in learned_from:
             rows.append(event)
+        seen.add(second)
     return rows, since_utc
 
 
-def _span_of(row: Mapping[str, Any], truth: Truth, window_s: float) -> int | None:
-    for idx, (start_utc, end_utc, label) in enumerate(truth):
-        inside = start_utc <= row["utc"] - window_s and row["utc"] <= end_utc
-        if inside and label in _CLASS:
-            return idx
-    return None
+def _tells_of_learning(event: Mapping[str, Any], adapter: int) -> bool:
+    # A job between two runs leaves no note, but the next window carries another adapter.
+    if event["kind"] == "stress":
+        return int(event.get("adapter", 0)) not in (0, adapter)
+    return bool(event["kind"] == "stream" and event["what"] == LEARNED_NOTE)
 
 
 def _score(y: NDArray[Any], p: NDArray[Any], episodes: NDArray[Any]) -> Score:

@@ -21,6 +21,7 @@ from firmware_host.report import (
     GaitScores,
     HostCost,
     LedgerEntry,
+    LedgerScore,
     Privacy,
     ProbabilityTrack,
     ReportData,
@@ -118,15 +119,25 @@ def test_hostile_text_stays_text_wherever_it_comes_in(make_data: MakeData) -> No
         probability=ProbabilityTrack([data.start_utc], [0.5], learned=[(data.start_utc, HOSTILE)]),
         outcomes=[BeforeAfter(HOSTILE, 0.1, 0.2, unit=HOSTILE, n=HOSTILE)],
         outcomes_note=HOSTILE,
-        gait=GaitScores([0.5], [0.1], 0.3, HOSTILE, HOSTILE),
+        gait=GaitScores([0.5], [0.1], 0.3, truth_from=HOSTILE, probe=HOSTILE),
         confusion=Confusion([HOSTILE], [[1]], [(0.1, 0.2, 3)], HOSTILE),
         baseline=[FeatureShift(HOSTILE, 1.0, unit=HOSTILE)],
         ledger=[
             LedgerEntry(
-                0.0, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, data_hash=HOSTILE
+                0.0,
+                HOSTILE,
+                HOSTILE,
+                HOSTILE,
+                HOSTILE,
+                HOSTILE,
+                [LedgerScore(HOSTILE, 0.1, 0.2, 0.3)],
+                data_hash=HOSTILE,
             )
         ],
-        privacy=Privacy([Sent(HOSTILE, HOSTILE, 1, 1, HOSTILE)], [HOSTILE], [(HOSTILE, HOSTILE)]),
+        privacy=Privacy(
+            [Sent(HOSTILE, HOSTILE, 1, 1, HOSTILE)], [HOSTILE], HOSTILE, [(HOSTILE, HOSTILE)]
+        ),
+        section_notes=dict.fromkeys(SECTION_IDS, HOSTILE),
         link=[(HOSTILE, 1)],
         costs=[HostCost(HOSTILE, 1.0, HOSTILE, note=HOSTILE)],
     )
@@ -201,7 +212,9 @@ def test_any_float_anywhere_still_gives_a_readable_page(
             gait=GaitScores(values, rest, a),
             confusion=Confusion(["r", "s"], [[a, b], [c, d]], [(a, b, 3), (0.1, c, 2)]),
             baseline=[FeatureShift("x", v, a, b) for v in rest],
-            ledger=[LedgerEntry(1e9, "x", "y", "kept", before=a, after=b, seconds=c)],
+            ledger=[
+                LedgerEntry(1e9, "x", "y", "kept", scores=[LedgerScore("s", a, b, c)], seconds=c)
+            ],
             costs=[HostCost("x", a, "MB", b)],
         )
     )
@@ -240,16 +253,28 @@ def test_privacy_counts_what_was_sent(make_data: MakeData) -> None:
 def test_error_rates_are_counted_at_the_threshold(make_data: MakeData) -> None:
     scores = GaitScores([0.2, 0.5, 0.9, 0.9], [0.1, 0.5, 0.4, 0.3, math.nan], 0.5)
     assert rows_of(render(make_data(gait=scores)), "gait") >= {
-        ("Walks of the wearer", "4"),
-        ("Walks of others", "4"),
-        ("Wearer wrongly refused (FRR)", "25.0\u202f%"),
-        ("Others wrongly accepted (FAR)", "25.0\u202f%"),
+        ("Scores", "4", "4"),
+        ("Taken for the wearer", "75.0\u202f%", "25.0\u202f%"),
+        ("Taken for another", "25.0\u202f%", "75.0\u202f%"),
     }
 
 
 def test_error_rates_are_not_known_without_a_threshold(make_data: MakeData) -> None:
     rows = rows_of(render(make_data(gait=GaitScores([0.2], [0.1], math.nan))), "gait")
-    assert rows >= {("Wearer wrongly refused (FRR)", "–"), ("Others wrongly accepted (FAR)", "–")}
+    assert rows >= {("Taken for the wearer", "–", "–"), ("Taken for another", "–", "–")}
+
+
+def test_scores_of_unknown_walkers_are_decisions_and_nothing_more(make_data: MakeData) -> None:
+    scores = GaitScores([], [], 0.5, margin=0.1, unknown=[0.2, 0.45, 0.9, 0.9])
+    page = render(make_data(gait=scores))
+    assert rows_of(page, "gait") >= {
+        ("Decision", "Not known who"),
+        ("Taken for the wearer", "50.0\u202f%"),
+        ("Not sure", "25.0\u202f%"),
+        ("Taken for another", "25.0\u202f%"),
+    }
+    assert "other people, downwards" not in words_of(page, "gait")
+    assert "not checked" in page
 
 
 def test_probability_is_summed_up_before_and_after_learning(make_data: MakeData) -> None:

@@ -61,3 +61,18 @@ def test_moving_windows_are_left_out_and_abstentions_lower_coverage() -> None:
     later = later_part(events, TRUTH, CONTROL, window_s=60.0)
     assert later.n_windows == 21
     assert later.coverage == pytest.approx(20 / 21)
+
+
+def test_a_recording_played_again_after_learning_does_not_count() -> None:
+    first = _events()
+    again = [{**row, "adapter": 1} for row in first]
+    assert later_part([*first, LEARNED, *again], TRUTH, CONTROL, window_s=60.0) is None
+
+
+def test_a_job_between_two_runs_counts_from_the_next_window_on() -> None:
+    before = [_row(500.0 + 10 * i, 0.1, 0.1) for i in range(20)]
+    after = [{**row, "adapter": 1} for row in _events()]
+    truth = [(0.0, 900.0, "stress"), *TRUTH]
+    later = later_part([*before, *after], truth, CONTROL, window_s=60.0)
+    assert later.n_windows == 20
+    assert later.since_utc == after[0]["utc"]
