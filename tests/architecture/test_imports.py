@@ -33,7 +33,10 @@ ONLY_IN = {
     "serial": {"transport/serial_port.py", "host/ports.py"},
     "tflite_runtime": {"inference/tflite.py"},
     "ai_edge_litert": {"inference/tflite.py"},
-    "mcap": {"recording/mcap_file.py", "recording/mcap_writer.py", "recording/mcap_reader.py"},
+    "mcap": {
+        "recording/mcap_file.py", "recording/mcap_writer.py", "recording/mcap_reader.py",
+        "recording/mcap_records.py",
+    },  # fmt: skip
     "paho": {"publish/mqtt.py"},
     "cryptography": {"vault/keys.py"},
 }
