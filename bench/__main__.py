@@ -1,0 +1,16 @@
+"""All comparisons in one table: ``python -m bench``."""
+
+from __future__ import annotations
+
+from bench import decode, features, memory, models, replay, sizes, startup
+from bench.rows import Options, Row, main
+
+_PARTS = (sizes, memory, models, replay, features, decode, startup)
+
+
+def rows(options: Options) -> list[Row]:
+    return [row for part in _PARTS for row in part.rows(options)]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(rows, "bench"))
