@@ -7,6 +7,7 @@ adds up.
 
 from __future__ import annotations
 
+import random
 import struct
 import time
 from collections.abc import Callable
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from sim.ports import Port
 
 STDIO_STEP_S = 1.0
+# Deliveries come unevenly, as over USB: on an exact grid, in phase with the blocks, the drift between the
+# two clocks could not be seen. Always the same unevenness, so that a day repeats itself.
+_UNEVEN = 0.4
+_DELIVERY_SEED = 20260504
 CHUNK_HEADER = struct.Struct("<dI")
 REPLY_HEADER = struct.Struct("<I")
 END_OF_DAY = 0xFFFFFFFF
@@ -41,7 +46,7 @@ class Piece(NamedTuple):
 
 
 class Loopback:
-    """A link inside the process, in virtual time: every read lets ``step_s`` pass.
+    """A link inside the process, in virtual time: every read lets about ``step_s`` pass.
 
     Raises
     ------
@@ -57,12 +62,13 @@ class Loopback:
         self.device = device
         self._start_utc = start_utc
         self._step_s = step_s
-        self._steps = 0
+        self._elapsed_s = 0.0
+        self._rng = random.Random(_DELIVERY_SEED)
         self._waiting: list[bytes] = []
 
     def now_utc(self) -> float:
         """Tell the virtual time."""
-        return self._start_utc + self._steps * self._step_s
+        return self._start_utc + self._elapsed_s
 
     def read(self, timeout_s: float = 0.0) -> Piece | None:  # noqa: ARG002 - time is virtual
         """Next bytes, None for a step without any."""
@@ -70,8 +76,8 @@ class Loopback:
             if self.device.finished:
                 msg = "the simulated day is over"
                 raise EOFError(msg)
-            self._steps += 1
-            data = self.device.advance(self._steps * self._step_s)
+            self._elapsed_s += self._step_s * self._rng.uniform(1 - _UNEVEN, 1 + _UNEVEN)
+            data = self.device.advance(self._elapsed_s)
             self._waiting = short_pieces(data, self.device.plan.short_bytes)
         return Piece(self.now_utc(), self._waiting.pop(0)) if self._waiting else None
 

@@ -177,9 +177,9 @@ class Session:
         for event in events:
             if isinstance(event, StressScored):
                 self.states[event.state] += 1
+                self._cue_if_due(event)
             elif isinstance(event, StreamNoted) and event.what == BASELINE_NOTE:
                 self._is_baseline_new = True
-                self._cue_if_due(event)
             elif isinstance(event, Labelled):
                 self._trigger.add(event)
             self.emit(event)

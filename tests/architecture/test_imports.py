@@ -38,7 +38,7 @@ ONLY_IN = {
         "recording/mcap_writer.py",
         "recording/mcap_reader.py",
         "recording/mcap_records.py",
-    },  # fmt: skip
+    },
     "paho": {"publish/mqtt.py"},
     "cryptography": {"vault/keys.py"},
 }

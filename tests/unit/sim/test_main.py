@@ -4,6 +4,7 @@ import io
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from firmware_host.protocol.messages import Command, CommandKind, encode_command
@@ -81,11 +82,13 @@ def _split(output: bytes) -> list[tuple[float, bytes]]:
     return chunks
 
 
-def test_stdio_sends_a_chunk_a_second_and_says_when_the_day_ends() -> None:
+def test_stdio_sends_a_chunk_about_each_second_and_says_when_the_day_ends() -> None:
     sink = io.BytesIO()
     serve_stdio(_device(), start_utc=100.0, source=io.BytesIO(bytes(4 * 40)), sink=sink)
     chunks = _split(sink.getvalue())
-    assert [t for t, _ in chunks] == [100.0 + i for i in range(1, 21)]
+    steps = np.diff([100.0, *(t for t, _ in chunks)])
+    assert ((steps >= 0.6) & (steps <= 1.4)).all()
+    assert len(set(steps.round(6))) > 15
     assert b"".join(data for _, data in chunks) == _device().advance(1e6)
 
 
@@ -94,7 +97,9 @@ def test_stdio_hands_commands_to_the_board() -> None:
     replies = bytes(4) + struct.pack("<I", len(order)) + order + bytes(4 * 40)
     device = _device()
     serve_stdio(device, start_utc=0.0, source=io.BytesIO(replies), sink=io.BytesIO())
-    assert [(c.t_s, c.pattern) for c in device.board.counters.cues] == [(2.0, 1)]
+    (cue,) = device.board.counters.cues
+    assert cue.pattern == 1
+    assert 1.2 <= cue.t_s <= 2.8
 
 
 def test_stdio_stops_when_the_parent_leaves() -> None:
