@@ -74,10 +74,10 @@ def decode(code: bytes):
     body = cobs_decode(code)
     if body is None or not MIN_BODY_BYTES <= len(body) <= MAX_BODY_BYTES:
         return None
-    body = bytes(body)
-    if crc32(body[:-CRC_BYTES]) & 0xFFFFFFFF != struct.unpack("<I", body[-CRC_BYTES:])[0]:
+    end = len(body) - CRC_BYTES
+    if crc32(body[:end]) & 0xFFFFFFFF != struct.unpack_from("<I", body, end)[0]:
         return None
-    return struct.unpack(HEADER, body[:HEADER_BYTES]) + (body[HEADER_BYTES:-CRC_BYTES],)
+    return struct.unpack_from(HEADER, body) + (bytes(body[HEADER_BYTES:end]),)
 
 
 class FrameDecoder:

@@ -76,7 +76,9 @@ class _RunningSpread:
 
     def __init__(self, sample_rate_hz: float) -> None:
         self._step = max(1, round(SPREAD_STEP_S * sample_rate_hz))
-        self._blocks: deque[tuple[float, float]] = deque(maxlen=round(SPREAD_S / SPREAD_STEP_S))
+        n_blocks = round(SPREAD_S / SPREAD_STEP_S)
+        self._sums: deque[float] = deque(maxlen=n_blocks)
+        self._sums_of_squares: deque[float] = deque(maxlen=n_blocks)
         self._sum = 0.0
         self._squares = 0.0
         self.room = self._step
@@ -94,14 +96,15 @@ class _RunningSpread:
             self._close_block()
 
     def _close_block(self) -> None:
-        self._blocks.append((self._sum, self._squares))
+        self._sums.append(self._sum)
+        self._sums_of_squares.append(self._squares)
         self._sum = self._squares = 0.0
         self.room = self._step
-        if len(self._blocks) < MIN_SPREAD_S / SPREAD_STEP_S:
+        if len(self._sums) < MIN_SPREAD_S / SPREAD_STEP_S:
             return
-        n = self._step * len(self._blocks)
-        mean = sum(b[0] for b in self._blocks) / n
-        variance = sum(b[1] for b in self._blocks) / n - mean * mean
+        n = self._step * len(self._sums)
+        mean = sum(self._sums) / n
+        variance = sum(self._sums_of_squares) / n - mean * mean
         self.threshold = PROMINENCE_SD * max(math.sqrt(max(variance, 0.0)), MIN_SD_AU)
 
 

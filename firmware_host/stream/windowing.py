@@ -62,6 +62,9 @@ class HopGrid:
         if t_end_s > reached_s[channel]:
             reached_s[channel] = t_end_s
             self._newest_s = max(self._newest_s, t_end_s)
+        if self._newest_s + 1e-9 < self._end_s:
+            # The usual case: nobody has got to the next end yet.
+            return due
         complete_s = max(min(reached_s.values()), self._newest_s - self._max_lag_s)
         while self._end_s <= complete_s + 1e-9:
             due.append(self._end_s)
