@@ -17,7 +17,6 @@ from firmware_host.cli.streaming import (
     EventPrinter,
     Stopper,
     learner_arguments,
-    read_label_file,
     say_summary,
 )
 from firmware_host.errors import ConfigError
@@ -45,27 +44,32 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Play to the end or until Ctrl-C."""
-    from firmware_host.recording.registry import open_recording
     from firmware_host.runtime.build import SessionOptions, open_session
+    from firmware_host.runtime.recorded import open_recorded
 
     config = settings(args)
     if args.learn and args.state is None:
         raise ConfigError("--learn", "--state DIR to keep what is learned", "no --state")
-    labels = read_label_file(args.labels, args.recording, reader=open_recording)
+    url = f"replay:{args.recording}?speed={args.speed}"
+    recorded = open_recorded(url, args.labels)
+    assert recorded is not None
     stopper = Stopper()
     keeps = args.state is not None
     with open_vault(args, config, create=True) if keeps else nullcontext() as vault:
         options = SessionOptions(
-            url=f"replay:{args.recording}?speed={args.speed}",
+            url=url,
             bundle=args.bundle or config.model.bundle,
             runtime=config.model.runtime,
             keep_days=config.state.keep_days,
-            labels=labels,
+            labels=recorded.labels,
             learner_arguments=learner_arguments(args, config) if args.learn else None,
         )
         stopper.install()
         printer = EventPrinter(as_json=args.json)
-        summary = open_session(options, vault, emit=printer, stop=stopper).run()
+        session = open_session(
+            options, vault, emit=printer, stop=stopper, open_transport=recorded.open
+        )
+        summary = session.run()
     if args.json:
         # Not on standard output: that holds the events alone, the same at any speed.
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import (
@@ -33,27 +34,31 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add_model(parser)
     add_shared(parser)
     parser.add_argument("--no-learn", action="store_true", help="watch only")
-    parser.add_argument("--labels", metavar="FILE", help="label file beside a replay: recording")
-    parser.add_argument("--record", metavar="FILE", help="also write a recording (.mcap)")
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="label file beside a replay: recording"
+    )
+    parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="also write a recording (.mcap)"
+    )
     parser.add_argument("--seconds", type=float, help="end after this much real time")
     parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Stream until the source ends or somebody says stop."""
-    from pathlib import Path
-
     from firmware_host.runtime.build import SessionOptions, open_session
+    from firmware_host.runtime.recorded import open_recorded
     from firmware_host.runtime.recorder import recording_listeners
 
     config = settings(args)
     url = device_url(args, config)
+    recorded = open_recorded(url, args.labels)
     stopper = Stopper()
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     learns = config.adaptation.enabled and not args.no_learn
     with (
         open_vault(args, config, create=True) as vault,
-        recording_listeners(Path(args.record) if args.record else None) as listeners,
+        recording_listeners(args.record) as listeners,
     ):
         options = SessionOptions(
             url=url,
@@ -62,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
             keep_days=config.state.keep_days,
             cue_on_stress=config.device.cue_on_stress,
             silence_s=config.device.silence_s,
-            labels=_labels(args, url),
+            labels=recorded.labels if recorded else (),
             learner_arguments=learner_arguments(args, config) if learns else None,
             listeners=listeners,
         )
@@ -72,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
             vault,
             emit=EventPrinter(as_json=args.json),
             stop=lambda: stopper() or time.monotonic() >= ends_s,
+            open_transport=recorded.open if recorded else None,
         )
         summary = session.run()
     if args.json:
@@ -79,20 +85,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         say_summary(summary)
     return 0
-
-
-def _labels(args: argparse.Namespace, url: str) -> list[tuple[float, float, str]]:
-    if not args.labels and not url.startswith("replay:"):
-        return []
-    from pathlib import Path
-
-    from firmware_host.cli.streaming import read_label_file
-    from firmware_host.errors import ConfigError
-    from firmware_host.recording.registry import open_recording
-    from firmware_host.transport.base import parse_url
-
-    parsed = parse_url(url)
-    if parsed.scheme != "replay":
-        raise ConfigError("--labels", "a replay: device, whose recording the labels are about", url)
-    file = Path(args.labels) if args.labels else None
-    return read_label_file(file, Path(parsed.target), reader=open_recording)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -80,26 +80,6 @@ def learner_arguments(args: argparse.Namespace, config: Config) -> list[str | Pa
     if args.bundle:
         arguments += ["--bundle", args.bundle]
     return arguments
-
-
-def read_label_file(
-    path: Path | None, recording: Path, *, reader: Callable[[Path], Any]
-) -> list[tuple[float, float, str]]:
-    """Labels beside a recording, as (start_utc, end_utc, label)."""
-    if path is None:
-        with_labels = reader(recording)
-        labels = with_labels.labels()
-        with_labels.close()
-    else:
-        from firmware_host.recording.labels import participant_of, read_labels
-
-        opened = reader(recording)
-        start_utc, end_utc = opened.start_utc, opened.start_utc + opened.duration_s
-        opened.close()
-        labels = read_labels(
-            path, participant=participant_of(recording), start_utc=start_utc, end_utc=end_utc
-        )
-    return [(x.t_start_utc, x.t_end_utc, x.label) for x in labels]
 
 
 def say_summary(summary: Mapping[str, Any]) -> None:

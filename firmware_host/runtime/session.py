@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from firmware_host.adaptation.adapters import Adapter, apply_adapter, load_current
@@ -307,5 +308,12 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
 
 
 def peak_rss_mb() -> float:
-    """Largest resident size of this process so far, in MB (10^6 bytes)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    """Largest resident size of this process so far, in MB (10^6 bytes).
+
+    Linux's own high-water mark: what getrusage says is inherited from the process that started this one.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
+    except (OSError, IndexError, ValueError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
