@@ -132,7 +132,8 @@ def test_recording_of_nobody_takes_a_file_about_one_person_only(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "data", [b"\xff\xfe\x00\x01", gzip.compress(b"x" * 500, mtime=0)[:20], b"\x1f\x8bnot gzip at all"]
+    "data",
+    [b"\xff\xfe\x00\x01", gzip.compress(b"x" * 500, mtime=0)[:20], b"\x1f\x8bnot gzip at all"],
 )
 def test_bytes_that_are_no_text_are_one_clear_line(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "labels.csv"
