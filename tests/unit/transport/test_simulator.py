@@ -38,6 +38,8 @@ def sim(tmp_path: Path):
 
     def start(program: str, query: str = ""):
         (tmp_path / "sim").mkdir()
+        # Without it the folder would give way to any installed package of that name.
+        (tmp_path / "sim/__init__.py").touch()
         (tmp_path / "sim/__main__.py").write_text(PROLOGUE + program)
         opened.append(open_simulator(parse_url(f"synthetic:{query}"), checkout=tmp_path))
         return opened[-1]
