@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,20 @@ import numpy as np
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
+
+
+# tflite-runtime has no wheel after CPython 3.11. There it must be tested, elsewhere it cannot be.
+_HAS_OLD_RUNTIME = sys.version_info < (3, 12)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if _HAS_OLD_RUNTIME:
+        return
+    skip = pytest.mark.skip(reason="tflite-runtime has no wheel for this Python")
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if any(isinstance(v, str) and v == "tflite-runtime" for v in params.values()):
+            item.add_marker(skip)
 
 
 @pytest.fixture

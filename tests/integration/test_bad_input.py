@@ -7,6 +7,7 @@ import pty
 import shutil
 import struct
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -247,7 +248,7 @@ def test_damaged_record_is_refused_not_believed(wearer: Wearer) -> None:
     wearer.signet("label", "stress", "--last", "5m").check()
     import sqlite3
 
-    with sqlite3.connect(wearer.state / "vault.sqlite3") as db:
+    with closing(sqlite3.connect(wearer.state / "vault.sqlite3")) as db, db:
         (sealed,) = db.execute("SELECT sealed FROM records").fetchone()
         broken = sealed[:-1] + struct.pack("B", sealed[-1] ^ 1)
         db.execute("UPDATE records SET sealed = ?", (broken,))

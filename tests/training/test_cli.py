@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_host.inference.tflite import installed_runtimes
 from training import cli
 
 
@@ -87,4 +88,5 @@ def test_check_prints_the_largest_difference_when_all_is_well(
     assert cli.main(["check", "--bundle", str(folder)]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["bundle"] == "wrist-0.1.0"
-    assert "stress on tflite-runtime" in result["largest_difference"]
+    checked = set(result["largest_difference"])
+    assert checked == {f"{m} on {r}" for m in ("stress", "gait") for r in installed_runtimes()}

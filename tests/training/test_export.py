@@ -51,7 +51,7 @@ def test_every_runtime_gives_the_golden_numbers_when_checked(folder: Path) -> No
     from training.golden import check_bundle
 
     worst = check_bundle(folder)
-    assert len(worst) == 2 * len(installed_runtimes()) == 4
+    assert len(worst) == 2 * len(installed_runtimes()) >= 2
     assert max(worst.values()) < 1e-4
 
 
