@@ -5,7 +5,7 @@ DEV := .venv-dev
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo test check train evaluate bench sim clean
+.PHONY: install demo test check train bench sim clean
 
 install: $(HOST)/.done
 

@@ -181,8 +181,9 @@ def _verdict(later: dict[str, Any]) -> str:
     if not _known(generic) or not _known(personal):
         return "one of the two classes is missing in the later part; nothing can be said."
     gain = 100 * (personal - generic)
-    if abs(gain) < 0.05:
-        return "no difference for this wearer; the generic model was as good."
+    low, high = later["gain_interval"]
+    if not _known(low) or low <= 0 <= high:
+        return f"no clear difference for this wearer ({gain:+.1f} points, inside the noise)."
     word = "better" if gain > 0 else "worse"
     return f"personal is {abs(gain):.1f} points {word} for this wearer."
 

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     )
     stopper, report = Stopper(), _Reporter()
     with open_vault(args, config, create=True) as vault:
-        stopper.install()
+        stopper.install(is_end=False)
         if args.what == "gait":
             enrolled = enrol_gait(
                 options,

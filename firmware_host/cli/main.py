@@ -60,9 +60,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     COUNTER.install()
-    args = build_parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
+        args = build_parser().parse_args(argv)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
         return int(args.handler(args))
     except KeyboardInterrupt:
         return INTERRUPTED

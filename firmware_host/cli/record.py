@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import add_device, add_shared, device_url, print_json, say, settings
-from firmware_host.cli.streaming import Stopper
+from firmware_host.cli.streaming import Stopper, positive_seconds
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -27,7 +27,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: <time>-<board>.mcap here"
     )
-    parser.add_argument("--seconds", type=float, help="end after this much real time")
+    parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     add_shared(parser, state=False)
     parser.set_defaults(handler=run)
 

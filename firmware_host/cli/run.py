@@ -16,7 +16,13 @@ from firmware_host.cli.common import (
     print_json,
     settings,
 )
-from firmware_host.cli.streaming import EventPrinter, Stopper, learner_arguments, say_summary
+from firmware_host.cli.streaming import (
+    EventPrinter,
+    Stopper,
+    learner_arguments,
+    positive_seconds,
+    say_summary,
+)
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -40,7 +46,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="also write a recording (.mcap)"
     )
-    parser.add_argument("--seconds", type=float, help="end after this much real time")
+    parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     parser.set_defaults(handler=run)
 
 

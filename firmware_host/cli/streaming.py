@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 from collections.abc import Mapping
@@ -20,24 +21,38 @@ _PROGRESS_EVERY_S = 60.0
 
 
 class Stopper:
-    """Turns the first Ctrl-C or SIGTERM into a clean end and the second into an interruption."""
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a clean end and the second into an interruption."""
 
     def __init__(self) -> None:
         self._is_asked = False
+        self._is_end = True
 
-    def install(self) -> None:
-        """Take over both signals."""
-        signal.signal(signal.SIGINT, self._ask)
-        signal.signal(signal.SIGTERM, self._ask)
+    def install(self, *, is_end: bool = True) -> None:
+        """Take over the signals; without ``is_end`` even the first one interrupts: half is nothing."""
+        self._is_end = is_end
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask)
 
     def __call__(self) -> bool:
         """Whether to end."""
         return self._is_asked
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        if self._is_asked:
+        if self._is_asked or not self._is_end:
             raise KeyboardInterrupt
         self._is_asked = True
+
+
+def positive_seconds(text: str) -> float:
+    """Argument type: a finite number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        msg = f"expected a number of seconds above zero, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 class EventPrinter:

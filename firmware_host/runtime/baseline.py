@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class WearerBaseline:
 
     Parameters
     ----------
+    max_motion_ms2
+        Movement above which a minute is no rest, whatever the label says.
     current, source
         What an earlier run learned, if anything.
     changed
@@ -50,6 +53,7 @@ class WearerBaseline:
         self,
         *,
         window_s: float,
+        max_motion_ms2: float = math.inf,
         current: Baseline | None = None,
         source: Source | None = None,
         changed: Callable[[Baseline, Source, float], None] = lambda *_: None,
@@ -57,6 +61,7 @@ class WearerBaseline:
         self.current = current
         self.source = source
         self._window_s = window_s
+        self._max_motion_ms2 = max_motion_ms2
         self._changed = changed
         self._recent: deque[TimedWindow] = deque(maxlen=_MAX_RECENT)
         self._first_worn_utc: float | None = None
@@ -94,6 +99,7 @@ class WearerBaseline:
             if start_utc <= timed.utc - self._window_s
             and timed.utc <= end_utc
             and timed.window.worn
+            and timed.window.motion <= self._max_motion_ms2
         ]
         if len(inside) < MIN_GUIDED_WINDOWS:
             return False

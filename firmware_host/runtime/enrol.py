@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from firmware_host.errors import EnrolmentError
-from firmware_host.events import AnyEvent, StressScored
 from firmware_host.identity.enrolment import Enrolled, Enrolment, Progress, enrol
 from firmware_host.inference.bundle import load_bundle
-from firmware_host.runtime.baseline import MIN_GUIDED_WINDOWS, TimedWindow
+from firmware_host.runtime.baseline import TimedWindow
 from firmware_host.runtime.build import SessionOptions, open_session
 from firmware_host.runtime.gait_path import cohort_of, put_walking, walking_gate
 from firmware_host.runtime.memory import put_guided_baseline
@@ -21,7 +20,7 @@ from firmware_host.signals.normalise import BaselineEstimator
 from firmware_host.vault.records import Vault
 
 Report = Callable[[Progress], None]
-# The stress windows of a guided rest: three minutes give thirteen.
+# Stress windows of a guided rest: thirteen, 10 s apart and 60 s long, are three minutes.
 BASELINE_WINDOWS = 13
 
 
@@ -83,17 +82,25 @@ class _Rester:
     """Collects windows of rest."""
 
     report: Report
+    max_motion_ms2: float
     estimator: BaselineEstimator = field(default_factory=BaselineEstimator)
+    stuck: str | None = None
 
     @property
     def is_done(self) -> bool:
         return self.estimator.n_windows >= BASELINE_WINDOWS
 
-    def emit(self, event: AnyEvent) -> None:
-        """Tell how far it is whenever a window was scored."""
-        if isinstance(event, StressScored):
-            stuck = None if event.state != "not_worn" else "the band is not on the skin"
-            self.report(Progress(self.estimator.n_windows, BASELINE_WINDOWS, stuck))
+    def take(self, timed: TimedWindow) -> None:
+        """Count a window if it shows rest; else remember what to change."""
+        window = timed.window
+        self.stuck = None
+        if not window.worn:
+            self.stuck = "the band is not on the skin"
+        elif window.motion > self.max_motion_ms2:
+            self.stuck = "you are moving: sit still"
+        elif not self.is_done:
+            self.estimator.add(window.features, window.quality)
+        self.report(Progress(self.estimator.n_windows, BASELINE_WINDOWS, self.stuck))
 
 
 def enrol_baseline(
@@ -106,26 +113,21 @@ def enrol_baseline(
     Raises
     ------
     EnrolmentError
-        If the stream ended before two minutes of worn rest.
+        If the stream ended before three minutes of worn, still rest.
     """
-    rester = _Rester(report)
-
-    def take(timed: TimedWindow) -> None:
-        window = timed.window
-        if window.worn and not rester.is_done:
-            rester.estimator.add(window.features, window.quality)
-
+    bundle = load_bundle(options.bundle)
+    rester = _Rester(report, bundle.stress.thresholds["max_motion_ms2"])
     session = open_session(
-        _with_listeners(options, Listeners(window=take)),
+        _with_listeners(options, Listeners(window=rester.take)),
         None,
-        emit=rester.emit,
+        emit=lambda _event: None,
         stop=lambda: rester.is_done or stop(),
     )
     session.run()
     n_windows = rester.estimator.n_windows
-    if n_windows < MIN_GUIDED_WINDOWS:
-        reason = "too little rest with the band on the skin"
-        raise EnrolmentError(reason, n_windows=n_windows, needed=MIN_GUIDED_WINDOWS)
+    if not rester.is_done:
+        reason = rester.stuck or "too little rest: sit still about four minutes"
+        raise EnrolmentError(reason, n_windows=n_windows, needed=BASELINE_WINDOWS)
     put_guided_baseline(vault, rester.estimator.baseline(), utc=session.link.now_utc())
     return n_windows
 

@@ -36,7 +36,8 @@ class Score:
 class Later:
     """The later part, scored; NaN where a class is missing.
 
-    ``coverage`` is the share of labelled windows on which the personal model committed itself to rest or stress.
+    ``coverage`` is the share of labelled windows on which the personal model committed itself to rest or stress;
+    ``gain_interval`` the 95 % interval of personal minus generic balanced accuracy over the same resampled episodes.
     """
 
     since_utc: float
@@ -46,6 +47,7 @@ class Later:
     personal: Score
     time_only: Score
     coverage: float
+    gain_interval: tuple[float, float]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -91,7 +93,20 @@ def later_part(
         _score(y, personal, episodes),
         _score(y, control.probability(t_s).astype(np.float64), episodes),
         float(np.mean(decided)),
+        _gain_interval(y, generic, personal, episodes),
     )
+
+
+def _gain_interval(
+    y: NDArray[Any], generic: NDArray[Any], personal: NDArray[Any], episodes: NDArray[Any]
+) -> tuple[float, float]:
+    before, after = ((p >= 0.5).astype(np.int64) for p in (generic, personal))
+
+    def gain(idx: NDArray[np.int64]) -> float:
+        return balanced_accuracy(y[idx], after[idx]) - balanced_accuracy(y[idx], before[idx])
+
+    rng = np.random.default_rng(0)
+    return bootstrap_interval(gain, episodes, rng=rng, n_resamples=_RESAMPLES)
 
 
 def _scored_after_learning(

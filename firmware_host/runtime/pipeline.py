@@ -67,6 +67,7 @@ class Counts:
     gaps: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
+    earlier_sessions_s: float = 0.0
 
 
 class Pipeline:
@@ -124,7 +125,10 @@ class Pipeline:
         self.counts.n_bytes += len(data)
         events: list[AnyEvent] = []
         for message in self.parser.feed(data):
+            session_s = self.assembler.t_s
             items = self.assembler.feed(message, arrival_utc)
+            if self.assembler.t_s < session_s:
+                self.counts.earlier_sessions_s += session_s
             self._listeners.message(message, arrival_utc, _sent_utc(items, self.assembler))
             if isinstance(message, Block) and message.stream == self._pulse_stream:
                 self._pulse_hash.update(message.data)

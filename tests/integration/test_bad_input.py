@@ -159,6 +159,15 @@ def test_bundle_without_a_file(recording: Path, tmp_path: Path) -> None:
     assert "gait.tflite" in one_line(done)
 
 
+def test_bundle_with_a_changed_threshold(recording: Path, tmp_path: Path) -> None:
+    bundle = _copy_bundle(tmp_path)
+    with (bundle / "bundle.toml").open("a") as file:
+        file.write("# a\n")
+    done = signet("replay", recording, "--bundle", bundle)
+    assert done.code == 5
+    assert "bundle.sha256" in one_line(done)
+
+
 def test_vault_with_a_wrong_key_is_untouched(wearer: Wearer, tmp_path: Path) -> None:
     wearer.signet("label", "stress", "--last", "5m").check()
     files = {p: p.read_bytes() for p in wearer.state.iterdir() if p.is_file()}
@@ -255,3 +264,17 @@ def test_damaged_record_is_refused_not_believed(wearer: Wearer) -> None:
     done = wearer.signet("label", "--list")
     assert done.code == 7
     one_line(done)
+
+
+def test_baseline_is_not_learned_from_somebody_who_walks(wearer: Wearer) -> None:
+    done = wearer.signet("enrol", "baseline", "--device", "synthetic:?seed=7&scenario=walk")
+    assert done.code == 6
+    assert "sit still" in done.err
+    assert wearer.signet("status", "--json").check().json["baseline"] is None
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "soon"])
+def test_seconds_must_be_a_number_above_zero(wearer: Wearer, seconds: str) -> None:
+    done = wearer.signet("run", "--device", "synthetic:", "--seconds", seconds)
+    assert done.code == 2
+    assert "above zero" in done.err

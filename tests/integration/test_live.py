@@ -147,3 +147,41 @@ def test_learning_killed_at_any_moment_leaves_old_or_new(taught: Wearer, tmp_pat
     assert n_finished >= 1
     history = taught.signet("learn", "--history", "--json").check().json
     assert len(history) >= 1
+
+
+def test_wearer_is_tapped_when_stress_lasts_and_it_is_wanted(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    config = tmp_path / "signet.toml"
+    config.write_text("[device]\ncue_on_stress = true\n")
+    url = "synthetic:?seed=7&scenario=short"
+    done = wearer.signet("run", "--config", config, "--device", url, "--json", "--no-learn").check()
+    summary = done.events[-1]
+    assert summary["states"]["stress"] > 3
+    assert summary["cues"] >= 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_run_ends_cleanly_when_asked(wearer: Wearer, tmp_path: Path, number: int) -> None:
+    link, out = tmp_path / "board", tmp_path / "events"
+    with _board(link), _host(wearer, link, out) as host:
+        _until(lambda: len(_sessions(out)) == 1, "a session")
+        host.send_signal(number)
+        assert host.wait(timeout=PATIENCE_S) == 0
+    assert _events(out)[-1]["kind"] == "summary"
+
+
+def test_enrolment_that_is_interrupted_keeps_nothing(wearer: Wearer, tmp_path: Path) -> None:
+    link = tmp_path / "board"
+    with _board(link):
+        process = subprocess.Popen(
+            command("enrol", "baseline", "--device", link, *wearer.options),
+            cwd=REPO,
+            env=ENV,
+            stderr=subprocess.DEVNULL,
+        )
+        _until((wearer.state / "vault.sqlite3").exists, "the vault")
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=PATIENCE_S) == 130
+    assert wearer.signet("status", "--json").check().json["baseline"] is None

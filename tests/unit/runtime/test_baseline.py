@@ -65,3 +65,10 @@ def test_a_stored_baseline_is_kept() -> None:
     for t_s in _times(12):
         again.watch(_window(t_s, value=8.0))
     assert np.allclose(again.current.center, 2.0)
+
+
+def test_walking_under_a_rest_label_is_no_rest() -> None:
+    baseline = WearerBaseline(window_s=WINDOW_S, max_motion_ms2=0.25)
+    for t_s in _times(5):
+        baseline.watch(_window(t_s, motion=2.0))
+    assert not baseline.rest_labelled(1e9, 1e9 + 300, 1e9 + 300)
