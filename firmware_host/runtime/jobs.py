@@ -16,7 +16,7 @@ from firmware_host.adaptation.prepare import ModelFacts
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.runtime.learning import lower_priority
-from firmware_host.runtime.session import peak_rss_mb
+from firmware_host.runtime.summary import peak_rss_mb
 from firmware_host.vault.records import Vault
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import resource
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from firmware_host.adaptation.adapters import Adapter, apply_adapter, load_current
 from firmware_host.adaptation.samples import load_baseline
 from firmware_host.errors import LinkEnded, LinkError
 from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored
-from firmware_host.host.sockets import COUNTER
 from firmware_host.protocol.messages import (
     Command,
     CommandKind,
@@ -29,6 +26,7 @@ from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
 from firmware_host.runtime.link import Link
 from firmware_host.runtime.memory import Memory, put_summary, stored_source
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
+from firmware_host.runtime.summary import summarise
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -266,54 +264,3 @@ class Session:
         if self.memory is not None:
             put_summary(self.memory.vault, summary, utc=self.link.now_utc())
         return summary
-
-
-def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dict[str, Any]:
-    """Counts and costs of a run as plain values; nothing about the body but the states' counts."""
-    counts, assembler, decoder = pipeline.counts, pipeline.assembler, pipeline.parser.decoder
-    hello = pipeline.hello
-    rates = assembler.measured_rates_hz
-    channels = {
-        channel.name: {
-            "unit": channel.unit,
-            "declared_hz": channel.rate_hz,
-            "measured_hz": rates.get(channel.name),
-            "n_samples": counts.samples[channel.name],
-            "n_gaps": counts.gaps[channel.name],
-            "missing_samples": counts.missing[channel.name],
-        }
-        for channel in (hello.channels if hello else ())
-    }
-    return {
-        "board": hello.board_id if hello else None,
-        "firmware": hello.firmware if hello else None,
-        "stream_s": round(counts.earlier_sessions_s + assembler.t_s, 3),
-        "wall_s": round(wall_s, 3),
-        "n_sessions": assembler.n_sessions,
-        "n_bytes": counts.n_bytes,
-        "n_frames": decoder.frames,
-        "bad_frames": decoder.bad_frames,
-        "oversize": decoder.oversize,
-        "skipped_bytes": decoder.skipped_bytes,
-        "bad_payloads": pipeline.parser.bad_payloads,
-        "channels": channels,
-        "states": dict(sorted(states.items())),
-        "events": dict(sorted(counts.events.items())),
-        "notes": dict(sorted(counts.notes.items())),
-        "adapter": pipeline.adapter,
-        "seen_in_training": pipeline.was_trained_on,
-        "peak_rss_mb": round(peak_rss_mb(), 1),
-        "sockets_opened": COUNTER.n_sockets,
-    }
-
-
-def peak_rss_mb() -> float:
-    """Largest resident size of this process so far, in MB (10^6 bytes).
-
-    Linux's own high-water mark: what getrusage says is inherited from the process that started this one.
-    """
-    try:
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
-    except (OSError, IndexError, ValueError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
