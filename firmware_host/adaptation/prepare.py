@@ -19,10 +19,10 @@ from firmware_host.adaptation.episodes import (
     build_episodes,
     split_for_gate,
 )
+from firmware_host.adaptation.labels import load_labels
 from firmware_host.adaptation.samples import (
     WindowTable,
     load_baseline,
-    load_labels,
     load_windows,
     model_inputs,
 )

@@ -16,7 +16,6 @@ from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Vault
 
 WINDOW_KIND = "stress_window"
-LABEL_KIND = "label"
 BASELINE_KIND = "baseline"
 BASELINE_POINTER = "baseline/stress"
 
@@ -100,23 +99,6 @@ def _window(payload: bytes) -> StressWindow:
         bool(arrays["worn"]),
         missing,
     )
-
-
-def put_label(vault: Vault, span: LabelSpan, *, source: str, now_utc: float) -> int:
-    """Store what the wearer said of a stretch of time."""
-    meta = {
-        "label": span.label.value,
-        "start_utc": span.start_utc,
-        "end_utc": span.end_utc,
-        "source": source,
-    }
-    return vault.put(LABEL_KIND, pack({}, meta), now_utc)
-
-
-def load_labels(vault: Vault) -> list[LabelSpan]:
-    """Every stored label, in the order they were given."""
-    metas = [unpack(record.payload)[1] for record in vault.iterate(LABEL_KIND)]
-    return [LabelSpan(m["label"], m["start_utc"], m["end_utc"]) for m in metas]
 
 
 def baseline_payload(baseline: Baseline) -> bytes:

@@ -8,9 +8,10 @@ from typing import Any
 
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import ADAPTER_KIND, history
+from firmware_host.adaptation.labels import LABEL_KIND, LABEL_REMOVED_KIND
 from firmware_host.adaptation.ledger import LEDGER_KIND
 from firmware_host.adaptation.personalise import MODEL
-from firmware_host.adaptation.samples import BASELINE_KIND, LABEL_KIND, WINDOW_KIND
+from firmware_host.adaptation.samples import BASELINE_KIND, WINDOW_KIND
 from firmware_host.report import ChannelHealth, HostCost, LedgerEntry, LedgerScore, Privacy
 from firmware_host.report.scales import print_count
 from firmware_host.runtime.gait_path import GAIT_KIND
@@ -25,6 +26,7 @@ _KIND_WORDS = {
     EVENT_KIND: "result or note: state, activity, who walked, the stream's own",
     WINDOW_KIND: "minute as 26 figures; no waveform is kept",
     LABEL_KIND: "label by the wearer",
+    LABEL_REMOVED_KIND: "note that a label was taken back",
     BASELINE_KIND: "baseline: the wearer at rest",
     SOURCE_KIND: "note on where a baseline came from",
     ADAPTER_KIND: "adapter: what was learned of stress",

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.adaptation.samples import WINDOW_KIND, load_labels
+from firmware_host.adaptation.labels import load_labels
+from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.inference.contract import Bundle
 from firmware_host.runtime.memory import stored_events, stored_summaries
 from firmware_host.runtime.truth import Truth

@@ -8,13 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from firmware_host.adaptation.episodes import LabelSpan
-from firmware_host.adaptation.samples import (
-    WINDOW_KIND,
-    load_labels,
-    put_baseline,
-    put_label,
-    window_payload,
-)
+from firmware_host.adaptation.labels import given_labels, load_labels, put_label
+from firmware_host.adaptation.samples import WINDOW_KIND, put_baseline, window_payload
 from firmware_host.errors import LabelError
 from firmware_host.events import AnyEvent, Labelled, to_json
 from firmware_host.runtime.baseline import Source, TimedWindow
@@ -46,7 +41,8 @@ class Memory:
         self._events: list[tuple[bytes, float]] = []
         self._windows: list[tuple[bytes, float]] = []
         self._last_flush_utc: float | None = None
-        self._known_labels = {_key(span) for span in load_labels(vault)}
+        # Those taken back too: a replay of their recording must not bring them back.
+        self._known_labels = {_key(label.span) for label in given_labels(vault)}
 
     def take_window(self, timed: TimedWindow) -> None:
         """Keep a window for learning."""

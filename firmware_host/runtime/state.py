@@ -8,7 +8,8 @@ from typing import Any
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import load_current
 from firmware_host.adaptation.episodes import Label
-from firmware_host.adaptation.samples import WINDOW_KIND, load_baseline, load_labels
+from firmware_host.adaptation.labels import load_labels
+from firmware_host.adaptation.samples import WINDOW_KIND, load_baseline
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.runtime.gait_path import GAIT_POINTER
 from firmware_host.runtime.learning import MIN_REST_EPISODES, MIN_STRESS_EPISODES

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from firmware_host.adaptation.episodes import Label, LabelSpan
+from firmware_host.adaptation.labels import put_label
 from firmware_host.adaptation.prepare import ModelFacts
-from firmware_host.adaptation.samples import WINDOW_KIND, put_label, window_payload
+from firmware_host.adaptation.samples import WINDOW_KIND, window_payload
 from firmware_host.inference.table import TableModel
 from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAMES, StressWindow
 from firmware_host.vault.records import Vault

@@ -8,11 +8,9 @@ from firmware_host.adaptation.episodes import Label, LabelSpan
 from firmware_host.adaptation.samples import (
     WINDOW_KIND,
     load_baseline,
-    load_labels,
     load_windows,
     model_inputs,
     put_baseline,
-    put_label,
     window_payload,
 )
 from firmware_host.signals.normalise import Baseline, normalise
@@ -59,13 +57,6 @@ def test_only_labelled_time_is_loaded(vault: Vault, rng: np.random.Generator) ->
     spans = [LabelSpan(Label.REST, 95.0, 125.0), LabelSpan(Label.STRESS, 300.0, 310.0)]
     assert load_windows(vault, spans).t_end_utc.tolist() == [100.0, 110.0, 120.0, 300.0, 310.0]
     assert len(load_windows(vault, [])) == 0
-
-
-def test_labels_come_back(vault: Vault) -> None:
-    spans = [LabelSpan(Label.STRESS, 5.0, 9.0), LabelSpan(Label.REST, 1.0, 2.0)]
-    for span in spans:
-        put_label(vault, span, source="button", now_utc=10.0)
-    assert load_labels(vault) == spans
 
 
 def test_baseline_comes_back_with_unknown_features(vault: Vault, rng: np.random.Generator) -> None:

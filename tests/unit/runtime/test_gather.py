@@ -13,7 +13,8 @@ import pytest
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import put_adapter, revert
 from firmware_host.adaptation.episodes import LabelSpan
-from firmware_host.adaptation.samples import put_label, window_payload
+from firmware_host.adaptation.labels import put_label
+from firmware_host.adaptation.samples import window_payload
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.inference.contract import Bundle
 from firmware_host.report import ReportData, render

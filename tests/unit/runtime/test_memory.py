@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from firmware_host.adaptation.episodes import Label, LabelSpan
-from firmware_host.adaptation.samples import WINDOW_KIND, load_labels, put_label
+from firmware_host.adaptation.labels import load_labels, put_label, remove_label, stored_labels
+from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.events import Labelled, StreamNoted
 from firmware_host.runtime.memory import EVENT_KIND, Memory, stored_events
 from firmware_host.vault.keys import make_key_file
@@ -38,6 +39,14 @@ def test_label_heard_twice_is_stored_once(vault: Vault) -> None:
     again = Memory(vault, keep_days=30)
     again.take_events([label])
     assert len(load_labels(vault)) == 1
+
+
+def test_label_taken_back_stays_so_when_its_recording_is_replayed(vault: Vault) -> None:
+    label = Labelled(5.0, 1e9 + 400, "stress", 1e9, 1e9 + 300, "button")
+    Memory(vault, keep_days=30).take_events([label])
+    remove_label(vault, stored_labels(vault)[0].id, now_utc=1e9 + 500)
+    Memory(vault, keep_days=30).take_events([label])
+    assert load_labels(vault) == []
 
 
 def test_label_from_another_process_is_noticed_once(vault: Vault) -> None:
