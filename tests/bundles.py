@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from firmware_host.inference.bundle import CONTRACT_FILE, SEAL_FILE, seal_text
 from firmware_host.inference.contract import BundleFile
 from firmware_host.signals import gait_features, stress
 from models.signatures import stress_signatures
@@ -79,8 +80,15 @@ def write_bundle(folder: Path) -> Path:
         files={path.name: hashed(path) for path in sorted(target.iterdir())},
         recordings={"stress-predict/S01": "0" * 64},
     )
-    (target / "bundle.toml").write_text(to_toml(table), encoding="utf-8")
+    (target / CONTRACT_FILE).write_text(to_toml(table), encoding="utf-8")
+    seal(target)
     return target
+
+
+def seal(folder: Path) -> None:
+    """Write the seal anew, as one does who changes a contract on purpose."""
+    contract = (folder / CONTRACT_FILE).read_bytes()
+    (folder / SEAL_FILE).write_text(seal_text(contract), encoding="ascii")
 
 
 def hashed(path: Path) -> BundleFile:

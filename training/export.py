@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.inference.bundle import CONTRACT_FILE
+from firmware_host.inference.bundle import CONTRACT_FILE, SEAL_FILE, seal_text
 from firmware_host.inference.contract import BundleFile
 from models.stress import StressNet
 from training.artifacts import GaitArtifacts, StressArtifacts
@@ -67,7 +67,9 @@ def export_bundle(
             files={path.name: _hashed(path) for path in folder.iterdir()},
             recordings={**stress.recordings.trained_on, **gait.recordings.trained_on},
         )
-        (folder / CONTRACT_FILE).write_text(to_toml(table), encoding="utf-8")
+        contract = to_toml(table).encode()
+        (folder / CONTRACT_FILE).write_bytes(contract)
+        (folder / SEAL_FILE).write_text(seal_text(contract), encoding="ascii")
         check_bundle(folder)
         return _put_in_place(folder, out / folder.name)
 

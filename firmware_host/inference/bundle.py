@@ -27,6 +27,7 @@ from firmware_host.signals.normalise import RAMP_FROM, RAMP_TO
 
 FORMAT = 1
 CONTRACT_FILE = "bundle.toml"
+SEAL_FILE = "bundle.sha256"
 _PACKAGE = Path(__file__).resolve().parents[1]
 # The wheel carries the bundles inside the package; a checkout has them beside it.
 BUNDLE_FOLDERS = (_PACKAGE / "bundles", _PACKAGE.parent / "models" / "bundles")
@@ -75,6 +76,7 @@ def load_bundle(path: str | Path = "") -> Bundle:
     folder = find_bundle(path)
     file = folder / CONTRACT_FILE
     content = file.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
     try:
         values = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
@@ -83,12 +85,23 @@ def load_bundle(path: str | Path = "") -> Bundle:
         received = table.whole("format")
         if received != FORMAT:
             raise BundleError(file, f"format {FORMAT}", f"format {received}; update the host")
-        bundle = _read_bundle(folder, table, hashlib.sha256(content).hexdigest())
+        # Here: a bundle of another format may be sealed in another way, or have no seal.
+        _check_seal(file, sha256)
+        bundle = _read_bundle(folder, table, sha256)
     _check_files(bundle)
     _check_features(bundle.path, bundle.stress, stress.FEATURE_NAMES)
     _check_features(bundle.path, bundle.gait, gait_features.FEATURE_NAMES)
     _check_ramp(bundle)
     return bundle
+
+
+def seal_text(contract: bytes) -> str:
+    """Text of the seal: one line that ``sha256sum -c`` reads.
+
+    It guards against damage and edits by mistake. It is no signature: whoever changes the contract
+    on purpose can write a new seal as well.
+    """
+    return f"{hashlib.sha256(contract).hexdigest()}  {CONTRACT_FILE}\n"
 
 
 def open_model(bundle: Bundle, contract: ModelContract, *, runtime: str = "auto") -> TfliteModel:
@@ -135,6 +148,21 @@ def _check_ramp(bundle: Bundle) -> None:
             f"this host's quality ramp {ours[0]:g} to {ours[1]:g}",
             f"{theirs[0]:g} to {theirs[1]:g}",
         )
+
+
+def _check_seal(contract: Path, sha256: str) -> None:
+    file = contract.with_name(SEAL_FILE)
+    try:
+        words = file.read_text(encoding="ascii", errors="replace").split()
+    except OSError as err:
+        reason = err.strerror or "nothing"
+        raise BundleError(file, f"the hash of {CONTRACT_FILE}", f"{reason}; copy it again") from err
+    # `sha256sum -b` puts an asterisk before the name.
+    if len(words) != 2 or words[1].removeprefix("*") != CONTRACT_FILE:
+        raise BundleError(file, f"one line: a sha256 and {CONTRACT_FILE}", "another text")
+    if words[0] != sha256:
+        received = f"{sha256[:12]}…; it was changed or damaged, copy the bundle again"
+        raise BundleError(contract, f"sha256 {words[0][:12]}… as in {SEAL_FILE}", received)
 
 
 def _check_files(bundle: Bundle) -> None:

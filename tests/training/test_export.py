@@ -47,6 +47,11 @@ def test_host_loads_the_bundle_when_exported(folder: Path) -> None:
     assert [path.name for path in folder.parent.iterdir()] == ["wrist-0.1.0"]
 
 
+def test_contract_is_sealed_when_exported(folder: Path) -> None:
+    digest = hashlib.sha256((folder / "bundle.toml").read_bytes()).hexdigest()
+    assert (folder / "bundle.sha256").read_text() == f"{digest}  bundle.toml\n"
+
+
 def test_every_runtime_gives_the_golden_numbers_when_checked(folder: Path) -> None:
     from training.golden import check_bundle
 

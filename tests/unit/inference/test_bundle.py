@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from firmware_host.inference import bundle as bundle_module
 from firmware_host.inference.bundle import find_bundle, load_bundle, open_model
 from firmware_host.protocol.messages import Channel
 from firmware_host.signals.normalise import RAMP_FROM, RAMP_TO
-from tests.bundles import write_bundle
+from tests.bundles import seal, write_bundle
 
 E4 = [
     Channel(0, "bvp", "au", 64.0, 0.01, 0.0, "i32", 1),
@@ -30,6 +32,7 @@ def edit(folder: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+    seal(folder)
 
 
 def test_contract_is_read_when_the_bundle_is_whole(folder: Path) -> None:
@@ -83,6 +86,37 @@ def test_missing_file_is_named_when_loaded(folder: Path) -> None:
     (folder / "cohort.npz").unlink()
     with pytest.raises(BundleError, match=r"cohort\.npz: expected a file of .* no such file"):
         load_bundle(folder)
+
+
+def test_changed_threshold_is_refused_when_the_seal_is_the_old_one(folder: Path) -> None:
+    path = folder / "bundle.toml"
+    text = path.read_text()
+    assert "unsure_margin = 0.1" in text
+    path.write_text(text.replace("unsure_margin = 0.1", "unsure_margin = 0.4"))
+    with pytest.raises(BundleError, match=r"bundle\.toml: expected sha256 .* as in bundle\.sha256"):
+        load_bundle(folder)
+
+
+def test_bundle_is_refused_when_its_seal_is_missing(folder: Path) -> None:
+    (folder / "bundle.sha256").unlink()
+    with pytest.raises(BundleError, match=r"bundle\.sha256: expected the hash of bundle\.toml"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("text", ["", "0" * 64, f"{'0' * 64}  other.toml\n", "\xff\xfe"])
+def test_bundle_is_refused_when_its_seal_is_another_text(folder: Path, text: str) -> None:
+    (folder / "bundle.sha256").write_text(text, encoding="latin-1")
+    with pytest.raises(BundleError, match=r"one line: a sha256 and bundle\.toml"):
+        load_bundle(folder)
+
+
+def test_sha256sum_agrees_with_the_seal_of_every_bundle(folder: Path) -> None:
+    if shutil.which("sha256sum") is None:
+        pytest.skip("needs sha256sum")
+    for sealed in (folder, find_bundle()):
+        check = ["sha256sum", "--check", "--strict", "bundle.sha256"]
+        done = subprocess.run(check, cwd=sealed, check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, "bundle.toml: OK\n")
 
 
 BAD_CONTRACTS = {
