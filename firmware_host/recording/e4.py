@@ -213,7 +213,9 @@ def _parse_signal(text: bytes, spec: _FileSpec, where: str) -> E4Channel:
     start_utc = _parse_time(_first_cell(head[0]), where)
     rate_hz = _parse_rate(_first_cell(head[1]), where)
     cells = _parse_cells(head[2], spec.n_axes, where)
-    raw = np.rint(cells * spec.raw_per_cell).astype(np.int64)
+    # What no integer holds becomes the largest or smallest one; the reader refuses both.
+    with np.errstate(over="ignore", invalid="ignore"):
+        raw = np.rint(cells * spec.raw_per_cell).astype(np.int64)
     return E4Channel(spec.channel, spec.unit, start_utc, rate_hz, spec.scale, raw, raw * spec.scale)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,11 @@ from firmware_host.recording.mcap_records import MAX_RECORD_BYTES, RECORD_HEAD, 
 if TYPE_CHECKING:
     from mcap.records import Chunk, McapRecord
 
+_LOGGER = logging.getLogger(__name__)
+
 _NS = 1_000_000_000
+# Every whole MCAP file begins and ends with it.
+_MAGIC = b"\x89MCAP0\r\n"
 
 # MCAP specification, section Records: channel, sequence, log and publish time.
 _MESSAGE = 0x05
@@ -33,7 +38,8 @@ class McapReader:
     """One recording written by `McapWriter`.
 
     A file that was cut is read up to its last whole chunk; a chunk whose checksum is wrong is left
-    out. ``is_complete`` and ``n_damaged_chunks`` say so. Memory is that of one chunk.
+    out. ``is_complete`` and ``n_damaged_chunks`` say so, and a line in the log does when it is opened.
+    Memory is that of one chunk.
 
     Raises
     ------
@@ -47,6 +53,7 @@ class McapReader:
         self.n_damaged_chunks = 0
         self._is_closed = False
         self.hello, self.start_utc, self.duration_s = self._survey()
+        self._warn_of_loss()
 
     def messages(self) -> Iterator[tuple[float, Message]]:
         """(arrival_utc, message) as they were written, bit for bit."""
@@ -98,10 +105,36 @@ class McapReader:
             if hello is None:
                 hello = self._find_hello(record, inside, topics)
         if hello is None:
-            raise RecordingError(
-                self.path, "a Signet recording with a board's HELLO", "an MCAP file without one"
-            )
+            is_whole = self.is_complete and not self.n_damaged_chunks
+            received = "an MCAP file without one" if is_whole else self._loss_before_hello()
+            raise RecordingError(self.path, "a Signet recording with a board's HELLO", received)
         return hello, first_ns / _NS, (last_ns - first_ns) / _NS
+
+    def _loss_before_hello(self) -> str:
+        if self.path.stat().st_size == 0:
+            return "an empty file"
+        if not self.is_complete:
+            return "a file without one, cut or damaged before the first readable part"
+        return f"a file with none left, {self.n_damaged_chunks} damaged parts"
+
+    def _warn_of_loss(self) -> None:
+        if self.n_damaged_chunks:
+            parts = (
+                "1 damaged part"
+                if self.n_damaged_chunks == 1
+                else (f"{self.n_damaged_chunks} damaged parts")
+            )
+            _LOGGER.warning("%s: %s left out", self.path, parts)
+        if not self.is_complete:
+            what = "damaged inside" if self._ends_whole() else "cut at the end"
+            minutes, seconds = divmod(int(self.duration_s), 60)
+            read = f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+            _LOGGER.warning("%s: %s; read up to %s from its start", self.path, what, read)
+
+    def _ends_whole(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(max(0, file.seek(0, io.SEEK_END) - len(_MAGIC)))
+            return file.read() == _MAGIC
 
     def _find_hello(self, record: McapRecord, inside: bytes, topics: _Topics) -> Hello | None:
         for channel_id, _, payload in topics.messages_of(record, inside):

@@ -24,7 +24,7 @@ def open_recording(path: str | Path) -> RecordingReader:
     Raises
     ------
     RecordingError
-        If there is nothing, or nothing we can read.
+        If there is nothing, nothing we can read, or no stretch of time in it.
     """
     path = Path(path)
     if not path.exists():
@@ -35,4 +35,8 @@ def open_recording(path: str | Path) -> RecordingReader:
         raise RecordingError(path, known, path.suffix or "a file without suffix")
     module, name = entry
     reader = getattr(importlib.import_module(module), name)
-    return cast(Callable[[Path], RecordingReader], reader)(path)
+    opened = cast(Callable[[Path], RecordingReader], reader)(path)
+    if opened.duration_s <= 0:
+        opened.close()
+        raise RecordingError(path, "a recording of some length", "0 s of readable data")
+    return opened

@@ -101,6 +101,30 @@ def test_truncated_archive(tmp_path: Path, keep: int) -> None:
     assert "cut.zip" in one_line(done)
 
 
+@pytest.mark.parametrize("verb", ["replay", "run"])
+def test_cut_recording_is_read_and_said_to_be_cut(
+    wearer: Wearer, recording: Path, tmp_path: Path, verb: str
+) -> None:
+    path = tmp_path / "cut.mcap"
+    content = recording.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    if verb == "replay":
+        done = signet("replay", path)
+    else:
+        done = wearer.signet("run", "--device", f"replay:{path}", "--no-learn")
+    assert done.code == 0
+    told = [line for line in done.err.splitlines() if "cut at the end; read up to 00:0" in line]
+    assert len(told) == 1
+
+
+def test_empty_recording(tmp_path: Path) -> None:
+    path = tmp_path / "empty.mcap"
+    path.touch()
+    done = signet("replay", path)
+    assert done.code == 4
+    assert "got an empty file" in one_line(done)
+
+
 def test_recording_of_an_unknown_format(tmp_path: Path) -> None:
     path = tmp_path / "walk.docx"
     path.touch()

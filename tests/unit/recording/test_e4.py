@@ -9,6 +9,7 @@ import pytest
 
 from firmware_host.errors import RecordingError
 from firmware_host.recording.e4 import FILES, E4Archive
+from firmware_host.recording.e4_reader import E4Reader
 from firmware_host.units import STANDARD_GRAVITY_MS2
 
 UNIX_START = "1644829925.000000"
@@ -118,6 +119,15 @@ def test_broken_file_is_refused_when_read(tmp_path, name, text):
     files[name] = text
     with pytest.raises(RecordingError, match=name):
         E4Archive(write_folder(tmp_path / "s", files))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("cell", ["1e300", "-1e308", "1e17"])
+def test_huge_value_is_one_clear_line_when_read(tmp_path, cell):
+    files = session_files()
+    files["BVP.csv"] += f"{cell}\n"
+    with pytest.raises(RecordingError, match=r"expected bvp within .* values beyond"):
+        E4Reader(write_folder(tmp_path / "s", files))
 
 
 def test_cut_zip_is_refused_when_opened(tmp_path):

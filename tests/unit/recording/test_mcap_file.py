@@ -211,6 +211,64 @@ def test_damaged_chunk_is_left_out_and_counted(tmp_path: Path) -> None:
     assert all(pair in pairs for pair in got)
 
 
+def test_damaged_part_is_told_in_one_line_when_opened(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.mcap"
+    _write(path, _day(40))
+    McapReader(path)
+    assert caplog.messages == []
+    data = bytearray(path.read_bytes())
+    data[data.find(b"zstd", len(data) // 2) + 30] ^= 0x55
+    path.write_bytes(data)
+    reader = McapReader(path)
+    list(reader.messages())
+    assert caplog.messages == [f"{path}: 1 damaged part left out"]
+
+
+def test_cut_file_is_told_in_one_line_when_opened(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.mcap"
+    _write(path, _day(100))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.find(b"zstd", len(data) * 3 // 4)])
+    duration_s = int(McapReader(path).duration_s)
+    assert 60 <= duration_s < 104
+    read = f"00:01:{duration_s - 60:02d}"
+    assert caplog.messages == [f"{path}: cut at the end; read up to {read} from its start"]
+
+
+def test_broken_length_is_told_as_damage_when_the_end_is_there(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.mcap"
+    _write(path, _day(40))
+    data = bytearray(path.read_bytes())
+    # A chunk: opcode, length (8), start, end, size (8 each), checksum (4), length of "zstd" (4).
+    at = data.find(b"zstd", len(data) // 2) - 4 - 4 - 24 - 8
+    assert data[at - 1] == 0x06
+    data[at : at + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    McapReader(path)
+    (line,) = caplog.messages
+    assert "damaged inside; read up to 00:00:" in line
+
+
+def test_recording_is_refused_when_every_part_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    _write(path, _day(40))
+    data = bytearray(path.read_bytes())
+    at = data.find(b"zstd")
+    while at >= 0:
+        data[at + 30] ^= 0x55
+        at = data.find(b"zstd", at + 1)
+    path.write_bytes(data)
+    with pytest.raises(RecordingError, match=r"none left, \d+ damaged parts") as caught:
+        McapReader(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_host_clock_set_back_keeps_the_order_of_writing(tmp_path: Path) -> None:
     pairs = [(utc - (500.0 if i > 30 else 0.0), m) for i, (utc, m) in enumerate(_day())]
     _write(tmp_path / "a.mcap", pairs)
@@ -334,8 +392,8 @@ def test_smallest_parts_still_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "without one"),
-        (b"\x89MCAP0\r\n", "without one"),
+        (b"", "got an empty file"),
+        (b"\x89MCAP0\r\n", "cut or damaged before the first readable part"),
         (b"this is not a recording", "another kind of file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "another kind of file"),
     ],

@@ -15,11 +15,19 @@ from tests.unit.recording.e4_fixtures import session_files, write_folder, write_
 def test_format_is_chosen_by_suffix(tmp_path: Path) -> None:
     with McapWriter(tmp_path / "a.MCAP") as writer:
         writer.write(Hello(1, "b", "f", ()), 1.7e9)
+        writer.write(Hello(1, "b", "f", ()), 1.7e9 + 5)
     assert isinstance(open_recording(tmp_path / "a.MCAP"), McapReader)
     assert isinstance(open_recording(write_zip(tmp_path / "S01.zip", session_files())), E4Reader)
     assert isinstance(
         open_recording(str(write_folder(tmp_path / "S02", session_files()))), E4Reader
     )
+
+
+def test_recording_without_any_time_in_it_is_refused(tmp_path: Path) -> None:
+    with McapWriter(tmp_path / "a.mcap") as writer:
+        writer.write(Hello(1, "b", "f", ()), 1.7e9)
+    with pytest.raises(RecordingError, match="got 0 s of readable data"):
+        open_recording(tmp_path / "a.mcap")
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a"])
