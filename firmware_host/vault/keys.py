@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from firmware_host.errors import VaultError
+from firmware_host.errors import StorageError, VaultError
 from firmware_host.vault.files import make_private_dir, read_private, write_atomic
 
 KEY_BYTES = 32
@@ -98,8 +98,7 @@ def create_data_key(directory: Path, key_file: Path) -> DataKey:
     if wrap.exists():
         msg = f"{directory}: expected no vault yet, got one"
         raise VaultError(msg)
-    if not key_file.exists():
-        make_key_file(key_file)
+    _ensure_key_file(key_file)
     kek = _read_key_file(key_file)
     make_private_dir(directory)
     data_key = DataKey(secrets.token_bytes(KEY_BYTES), secrets.token_hex(8))
@@ -145,6 +144,18 @@ def rotate_key_file(directory: Path, key_file: Path) -> None:
     write_atomic(wrap, _wrap_text(data_key, [old, new]))
     write_atomic(key_file, _key_line(new))
     write_atomic(wrap, _wrap_text(data_key, [new]))
+
+
+def _ensure_key_file(path: Path) -> None:
+    """Make the key file unless there is one; another process may make it at this very moment."""
+    if path.exists():
+        return
+    try:
+        make_key_file(path)
+    except (StorageError, VaultError):
+        # It appears under its name only when complete, so whoever came first made a good one.
+        if not path.exists():
+            raise
 
 
 def _key_line(kek: bytes) -> bytes:

@@ -17,7 +17,7 @@ from typing import Self
 
 from firmware_host.errors import VaultError
 from firmware_host.vault.database import DATABASE_NAME, connect, create_database, translated
-from firmware_host.vault.files import shred, sync_dir
+from firmware_host.vault.files import make_private_dir, shred, sync_dir
 from firmware_host.vault.keys import (
     WRAP_NAME,
     DataKey,
@@ -25,6 +25,7 @@ from firmware_host.vault.keys import (
     create_data_key,
     open_data_key,
 )
+from firmware_host.vault.lock import MAKE_LOCK_NAME, STREAM_LOCK_NAME, making
 
 _PLACE = struct.Struct("<Qd")
 _POINTER = struct.Struct("<Q")
@@ -75,6 +76,18 @@ class Vault:
     def open(cls, directory: Path, key_file: Path) -> Self:
         """Open an existing vault; with a wrong key nothing is touched."""
         return cls(directory, open_data_key(directory, key_file))
+
+    @classmethod
+    def open_or_create(cls, directory: Path, key_file: Path) -> Self:
+        """Open the vault, made first if there is none.
+
+        Several processes may ask at once: one makes it, the others wait and open what it made.
+        """
+        if not (directory / DATABASE_NAME).exists():
+            make_private_dir(directory)
+        with making(directory):
+            make = cls.open if (directory / DATABASE_NAME).exists() else cls.create
+            return make(directory, key_file)
 
     def close(self) -> None:
         """Release the database; safe to repeat."""
@@ -278,7 +291,7 @@ class Vault:
 def destroy(directory: Path) -> None:
     """Destroy the wrapped data key, then delete the database; safe to repeat after a cut."""
     shred(directory / WRAP_NAME)
-    for pattern in (f"*{DATABASE_NAME}*", f"*{WRAP_NAME}*"):
+    for pattern in (f"*{DATABASE_NAME}*", f"*{WRAP_NAME}*", MAKE_LOCK_NAME, STREAM_LOCK_NAME):
         for path in sorted(directory.glob(pattern)):
             path.unlink(missing_ok=True)
     if directory.is_dir():
