@@ -6,12 +6,13 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.config import Config, load_config
-from firmware_host.errors import ConfigError, VaultError
+from firmware_host.errors import ConfigError, StorageError, VaultError
 
 if TYPE_CHECKING:
     from firmware_host.vault.records import Vault
@@ -77,23 +78,52 @@ def places(args: argparse.Namespace, config: Config) -> tuple[Path, Path]:
     return state, key
 
 
-def open_vault(args: argparse.Namespace, config: Config, *, create: bool) -> Vault:
+@contextmanager
+def open_vault(
+    args: argparse.Namespace, config: Config, *, create: bool, exclusive: bool = False
+) -> Iterator[Vault]:
     """The wearer's vault, made on first use where ``create`` allows it.
+
+    Parameters
+    ----------
+    exclusive
+        Be the only command that streams into it; reading it and labelling go on beside.
 
     Raises
     ------
     VaultError
-        If there is none and none may be made, or the key does not open it.
+        If there is none and none may be made, the key does not open it, or another command
+        streams into it.
+    StorageError
+        If this user may not read or write there.
     """
+    from firmware_host.vault.lock import streaming
+
+    state, key = places(args, config)
+    with (
+        _open_vault(state, key, create=create) as vault,
+        streaming(state) if exclusive else nullcontext(),
+    ):
+        yield vault
+
+
+def _open_vault(state: Path, key: Path, *, create: bool) -> Vault:
     from firmware_host.vault.database import DATABASE_NAME
     from firmware_host.vault.records import Vault
 
-    state, key = places(args, config)
-    exists = (state / DATABASE_NAME).exists()
-    if not exists and not create:
-        msg = f"no vault in {state}: nothing was streamed or enrolled yet (signet run makes one)"
-        raise VaultError(msg)
-    return Vault.open(state, key) if exists else Vault.create(state, key)
+    try:
+        if create:
+            return Vault.open_or_create(state, key)
+        if not (state / DATABASE_NAME).exists():
+            msg = (
+                f"no vault in {state}: nothing was streamed or enrolled yet (signet run makes one)"
+            )
+            raise VaultError(msg)
+        return Vault.open(state, key)
+    except OSError as err:
+        what = f"{err.filename or state}: expected to read and write there, got {err.strerror}"
+        msg = f"{what}: check who owns {state}, or name another --state"
+        raise StorageError(msg) from err
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:

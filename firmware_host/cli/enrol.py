@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         silence_s=config.device.silence_s,
     )
     stopper, report = Stopper(), _Reporter()
-    with open_vault(args, config, create=True) as vault:
+    with open_vault(args, config, create=True, exclusive=True) as vault:
         stopper.install(is_end=False)
         if args.what == "gait":
             enrolled = enrol_gait(

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     assert recorded is not None
     stopper = Stopper()
     keeps = args.state is not None
-    with open_vault(args, config, create=True) if keeps else nullcontext() as vault:
+    with open_vault(args, config, create=True, exclusive=True) if keeps else nullcontext() as vault:
         options = SessionOptions(
             url=url,
             bundle=args.bundle or config.model.bundle,

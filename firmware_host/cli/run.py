@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     learns = config.adaptation.enabled and not args.no_learn
     with (
-        open_vault(args, config, create=True) as vault,
+        open_vault(args, config, create=True, exclusive=True) as vault,
         recording_listeners(args.record) as listeners,
     ):
         options = SessionOptions(
