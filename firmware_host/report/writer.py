@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -13,13 +14,22 @@ from firmware_host.report.model import ReportData
 from firmware_host.report.page import render
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+# What a rename would replace without a word; by the type bits of a file's mode.
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def write_report(data: ReportData, path: str | os.PathLike[str]) -> Path:
     """Render and write atomically: temporary file beside, fsync, rename, fsync of the folder.
 
     The file can be read by its owner only: the page is personal data in plain text. An older report
-    of that name stays untouched until the new one is complete.
+    of that name stays untouched until the new one is complete. Of a symbolic link, what it points
+    to is written and the link stays.
 
     Returns
     -------
@@ -28,15 +38,33 @@ def write_report(data: ReportData, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     StorageError
-        If the disk is full or the folder cannot be written; nothing is left behind.
+        If the disk is full, the folder cannot be written, or what is there is no regular file;
+        nothing is left behind.
     """
-    page = render(data).encode("utf-8")
     target = Path(path)
+    real = _regular(target)
+    page = render(data).encode("utf-8")
     try:
-        _replace(target, page)
+        _replace(real, page)
     except OSError as err:
         raise StorageError(_explain(target, len(page), err)) from err
     return target
+
+
+def _regular(target: Path) -> Path:
+    """Where the page goes: the end of all links, if that is a regular file or nothing yet."""
+    real = Path(os.path.realpath(target))
+    try:
+        mode = real.stat().st_mode
+    except FileNotFoundError:
+        return real
+    except OSError as err:
+        raise StorageError(_explain(target, 0, err)) from err
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        msg = f"report {target}: a regular file or a new name expected, got {kind}"
+        raise StorageError(f"{msg}; give another path")
+    return real
 
 
 def _explain(target: Path, n_bytes: int, err: OSError) -> str:

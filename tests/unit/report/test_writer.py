@@ -47,3 +47,45 @@ def test_missing_folder_is_one_line_that_names_it(make_data: MakeData, tmp_path:
         write_report(make_data(), tmp_path / "nowhere" / "report.html")
     assert "nowhere" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_regular_file_is_refused_and_stays(
+    make_data: MakeData, tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path, link = tmp_path / "report.html", tmp_path / "link.html"
+    make(path)
+    link.symlink_to(path)
+    mode = path.stat().st_mode
+    for out in (path, link):
+        with pytest.raises(StorageError, match=r"a regular file .* got a (pipe|folder)") as caught:
+            write_report(make_data(), out)
+        assert str(out) in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert path.stat().st_mode == mode
+    assert sorted(tmp_path.iterdir()) == [link, path]
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_link_stays_and_its_target_is_written(
+    make_data: MakeData, tmp_path: Path, is_there: bool
+) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    if is_there:
+        (folder / "today.html").write_text("old")
+    link = tmp_path / "link.html"
+    link.symlink_to("reports/today.html")
+    data = make_data()
+    assert write_report(data, link) == link
+    assert link.is_symlink()
+    assert (folder / "today.html").read_text(encoding="utf-8") == render(data)
+    assert list(folder.iterdir()) == [folder / "today.html"]
+
+
+def test_link_to_itself_is_one_line(make_data: MakeData, tmp_path: Path) -> None:
+    link = tmp_path / "link.html"
+    link.symlink_to(link)
+    with pytest.raises(StorageError, match="another path"):
+        write_report(make_data(), link)
+    assert link.is_symlink()
