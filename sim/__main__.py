@@ -17,12 +17,12 @@ from typing import NoReturn
 from firmware_host.errors import ConfigError, SignetError
 from sim.board import VirtualBoard
 from sim.body import Body, SyntheticBody
-from sim.faults import FaultyBoard, parse_fault_spec
+from sim.faults import FAULT_HELP, FaultyBoard, parse_fault_spec
 from sim.links import serve, serve_stdio
 from sim.person import Wearer
 from sim.ports import PtyPort, TcpPort
 from sim.replay import RecordingBody
-from sim.schedule import Schedule, load_scenario
+from sim.schedule import Schedule, load_scenario, scenario_names
 from sim.truth import write_truth
 
 DEFAULT_SEED = 7
@@ -32,6 +32,9 @@ DEFAULT_DRIFT_PPM = 20.0
 _INTERRUPTED = 130
 _TERMINATED = 143
 _MAX_ID_BYTES = 32
+# More than a year; far beyond, only making the schedule takes for ever.
+_MAX_HOURS = 10_000.0
+_MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,20 @@ class _Life:
     schedule: Schedule | None
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, which a parent process can hand on as it is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(ConfigError.exit_code, f"sim: {message}\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Command line of the simulator."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m sim",
         description="A simulated wearer, or a recording worn again, behind a board's serial line.",
+        epilog=FAULT_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     line = parser.add_mutually_exclusive_group(required=True)
     line.add_argument(
@@ -58,16 +70,47 @@ def build_parser() -> argparse.ArgumentParser:
     line.add_argument("--tcp", type=int, metavar="PORT", help="a server on 127.0.0.1; 0: any port")
     line.add_argument("--stdio", action="store_true", help="lock-step with a parent, virtual time")
     parser.add_argument("--recording", type=Path, metavar="FILE", help="Empatica E4 zip or folder")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="which person and chance")
-    parser.add_argument("--scenario", metavar="NAME|FILE", help="what happens (default: day)")
-    parser.add_argument("--hours", type=float, help="cut or repeat to this length")
+    parser.add_argument(
+        "--seed", type=_seed, default=DEFAULT_SEED, help="which person and chance (default: 7)"
+    )
+    names = ", ".join(scenario_names())
+    parser.add_argument(
+        "--scenario",
+        metavar="NAME|FILE",
+        help=f"what happens: {names} or a .toml file (default: {DEFAULT_SCENARIO})",
+    )
+    parser.add_argument(
+        "--hours", type=_hours, help=f"cut or repeat to this length, at most {_MAX_HOURS:g} h"
+    )
     parser.add_argument("--speed", type=float, help="body seconds per second (default: 1)")
     parser.add_argument("--truth", type=Path, metavar="OUT.csv", help="write what really happened")
     parser.add_argument(
-        "--fault", default="", metavar="SPEC", help="such as flip=1e-4,unplug=60:10"
+        "--fault", default="", metavar="SPEC", help="such as flip=1e-4,unplug=60:10, see below"
     )
     parser.add_argument("--drift-ppm", type=float, help="how fast the board's crystal is")
     return parser
+
+
+def _seed(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= _MAX_SEED:
+        msg = f"expected a whole number from 0 to {_MAX_SEED}, got {text[:40]!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def _hours(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= _MAX_HOURS:
+        msg = f"expected a number above 0, at most {_MAX_HOURS:g}, got {text[:40]!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -127,16 +170,12 @@ def _serve_real_time(args: argparse.Namespace, life: _Life, device: FaultyBoard)
 
 
 def _check(args: argparse.Namespace) -> None:
-    if args.seed < 0:
-        raise ConfigError("seed", "a whole number from 0", args.seed)
     if args.speed is not None and not (math.isfinite(args.speed) and args.speed > 0):
         raise ConfigError("speed", "a positive number", args.speed)
     if args.speed is not None and args.stdio:
         raise ConfigError(
             "speed", "--pty or --tcp with it; --stdio runs in virtual time", "--stdio"
         )
-    if args.hours is not None and not (math.isfinite(args.hours) and args.hours > 0):
-        raise ConfigError("hours", "a positive number", args.hours)
     if args.drift_ppm is not None and not abs(args.drift_ppm) <= 1000:
         raise ConfigError("drift-ppm", "-1000 to 1000", args.drift_ppm)
     if args.recording and (args.scenario or args.truth):

@@ -53,6 +53,15 @@ class FaultPlan:
 _RATES = ("flip", "drop", "duplicate")
 _MOMENTS = {"stall": "stalls", "unplug": "unplugs", "reboot": "reboots"}
 _DEFAULT_FOR_S = {"stall": 5.0, "unplug": 10.0, "reboot": 1.0}
+FAULT_HELP = """\
+faults, with commas between them:
+  flip=P drop=P duplicate=P  a bit turned; 1 to 64 bytes lost; 1 to 64 bytes twice.
+                             P is a share of the bytes, 0 to 0.5, such as 1e-4
+  short=N                    a read gives at most N bytes (default: 16)
+  stall=AT:FOR               nothing for a while, then all at once (default: 5 s)
+  unplug=AT:FOR              nothing for a while, and it is lost (default: 10 s)
+  reboot=AT:FOR              the board starts anew, dark for a while (default: 1 s)
+                             AT and FOR are seconds; AT counts from power on"""
 
 
 def parse_fault_spec(text: str) -> FaultPlan:

@@ -149,6 +149,11 @@ def _presses(bout: Bout, rng: np.random.Generator) -> list[BodyEvent]:
     ]
 
 
+def scenario_names() -> list[str]:
+    """Names of the scenarios that ship."""
+    return sorted(path.stem for path in SCENARIO_DIR.glob("*.toml"))
+
+
 def load_scenario(name_or_path: str | Path) -> Schedule:
     """Load a scenario by the name of a shipped file or by path.
 
@@ -161,7 +166,7 @@ def load_scenario(name_or_path: str | Path) -> Schedule:
     if path.suffix != ".toml":
         path = SCENARIO_DIR / f"{name_or_path}.toml"
         if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in SCENARIO_DIR.glob("*.toml")))
+            known = ", ".join(scenario_names())
             raise ConfigError("scenario", f"one of {known} or a .toml file", str(name_or_path))
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -17,7 +17,14 @@ import tempfile
 from pathlib import Path
 from typing import IO, cast
 
-from firmware_host.errors import LinkClosed, LinkEnded, LinkError, LinkTimeout
+from firmware_host.errors import (
+    ConfigError,
+    LinkClosed,
+    LinkEnded,
+    LinkError,
+    LinkTimeout,
+    SignetError,
+)
 from firmware_host.transport.base import Chunk, DeviceUrl
 
 _LOGGER = logging.getLogger(__name__)
@@ -34,6 +41,15 @@ _FILE_OPTIONS = ("recording", "truth")
 _STDERR_TAIL_BYTES = 4096
 
 
+class SimulatorOptionError(ConfigError):
+    """The simulator does not take a URL's options; the text is its own last line."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, "options the simulator takes", reason)
+        # Its line says already what was expected and what came.
+        self.args = (f"device URL {url}: {reason}",)
+
+
 class SimulatorTransport:
     """A simulated board and body for one day, or for ``hours``.
 
@@ -43,8 +59,10 @@ class SimulatorTransport:
 
     Raises
     ------
+    ConfigError
+        If the simulator refuses its options.
     LinkClosed
-        If the simulator does not start; the text carries its last line on stderr.
+        If it does not start for another reason; the text carries its last line on stderr.
     """
 
     virtual_time = True
@@ -53,6 +71,7 @@ class SimulatorTransport:
         self.url = url
         self._pending = bytearray()
         self._ended = False
+        self._started = False
         # A file and not a pipe: nobody has to empty it while the child runs.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         self._child: subprocess.Popen[bytes] | None = subprocess.Popen(
@@ -69,6 +88,7 @@ class SimulatorTransport:
         self._stdout = cast("IO[bytes]", self._child.stdout)
         # The first chunk at once: a simulator that cannot start fails here, and now_utc is known.
         self._next: Chunk | None = self._receive()
+        self._started = True
         self._now_utc = self._next.arrival_utc if self._next else 0.0
         if self._next is None:
             self._end_of_day()
@@ -161,11 +181,13 @@ class SimulatorTransport:
         self.close()
         return self._closed_error()
 
-    def _died(self) -> LinkClosed:
+    def _died(self) -> SignetError:
         child = self._child
         code = None if child is None else _end(child)
         last_line = _last_line(self._stderr.fileno())
         self.close()
+        if code == ConfigError.exit_code and not self._started:
+            return SimulatorOptionError(self.url, last_line.removeprefix("sim: "))
         return LinkClosed(f"{self.url}: simulator ended (exit code {code}): {last_line}")
 
     def _closed_error(self) -> LinkClosed:

@@ -50,6 +50,13 @@ def test_unknown_scheme_lists_the_known_ones(wearer: Wearer) -> None:
     assert "synthetic" in one_line(done)
 
 
+@pytest.mark.parametrize("option", ["seed=abc", "hours=1e300", "scenario=nigth", "fault=melt"])
+def test_simulator_option_that_cannot_be(wearer: Wearer, option: str) -> None:
+    done = wearer.signet("run", "--device", f"synthetic:?{option}")
+    assert done.code == 2
+    assert option.partition("=")[0] in one_line(done)
+
+
 def _chatter(master: int, text: bytes, stop: threading.Event) -> None:
     while not stop.wait(0.05):
         os.write(master, text)

@@ -22,8 +22,6 @@ from sim.schedule import load_scenario
     [
         (["--stdio", "--scenario", "nope"], 2, "scenario"),
         (["--stdio", "--fault", "melt=1"], 2, "fault"),
-        (["--stdio", "--seed", "-1"], 2, "seed"),
-        (["--stdio", "--hours", "nan"], 2, "hours"),
         (["--stdio", "--speed", "2"], 2, "speed"),
         (["--stdio", "--drift-ppm", "1e9"], 2, "drift"),
         (["--tcp", "0", "--speed", "0"], 2, "speed"),
@@ -41,6 +39,33 @@ def test_mistake_is_one_line_and_an_exit_code(
     assert err.startswith("sim: ")
     assert err.count("\n") == 1
     assert word in err
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--seed=-1", "--seed=abc", f"--seed={'9' * 5000}", "--seed=1.5",
+        "--hours=nan", "--hours=-1", "--hours=0", "--hours=1e300", "--hours=inf", "--hours=x",
+    ],
+)  # fmt: skip
+def test_number_that_cannot_be_is_one_short_line(
+    capsys: pytest.CaptureFixture[str], argument: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--stdio", argument])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"sim: argument {argument.partition('=')[0]}: expected ")
+    assert err.count("\n") == 1
+    assert len(err) < 150
+
+
+def test_help_lists_scenarios_and_faults() -> None:
+    text = build_parser().format_help()
+    for name in ("day", "short", "walk", "flip=P", "unplug=AT:FOR", "seconds"):
+        assert name in text
+    for fault in ("flip", "drop", "duplicate", "short", "stall", "unplug", "reboot"):
+        assert f"{fault}=" in text
 
 
 def test_exactly_one_line_must_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:

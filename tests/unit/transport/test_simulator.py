@@ -81,10 +81,42 @@ def test_a_large_chunk_comes_whole(sim) -> None:
     assert link.read(0.0).data == bytes(range(256)) * 4096
 
 
-def test_a_simulator_that_cannot_start_says_why_when_it_is_opened(sim) -> None:
+def test_a_simulator_that_refuses_its_options_is_a_config_error_when_it_is_opened(sim) -> None:
     complaint = "sim: unknown scenario 'nigth'"
-    with pytest.raises(LinkClosed, match=rf"exit code 2\): {complaint}"):
+    with pytest.raises(ConfigError) as caught:
         sim(f"sys.stderr.write({f'usage: sim{chr(10)}{complaint}{chr(10)}'!r}); sys.exit(2)")
+    assert str(caught.value) == "device URL synthetic:: unknown scenario 'nigth'"
+
+
+def test_a_simulator_that_cannot_start_says_why_when_it_is_opened(sim) -> None:
+    with pytest.raises(LinkClosed, match=r"exit code 4\): sim: no such recording"):
+        sim("sys.stderr.write('sim: no such recording'); sys.exit(4)")
+
+
+def test_exit_code_2_after_the_first_chunk_is_link_closed(sim) -> None:
+    link = sim("send(1.0, b'x'); reply(); os._exit(2)")
+    link.read(0.0)
+    with pytest.raises(LinkClosed, match="exit code 2"):
+        link.read(0.0)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("seed=abc", "seed: expected a whole number from 0 to .* got 'abc'"),
+        ("seed=-1", "seed: expected a whole number"),
+        ("hours=-1", "hours: expected a number above 0, at most 10000, got '-1'"),
+        ("hours=1e300", "at most 10000, got '1e300'"),
+        ("scenario=nigth", "scenario: expected one of .*day.* got 'nigth'"),
+        ("fault=melt=1", "fault: expected one of flip, .* got 'melt'"),
+        ("fault=flip=2", "fault flip: expected a number from 0 to 0.5, got '2'"),
+    ],
+)
+def test_malformed_option_is_one_line_when_the_real_simulator_opens(query: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as caught:
+        open_simulator(parse_url(f"synthetic:?{query}"))
+    assert "\n" not in str(caught.value)
+    assert caught.value.exit_code == 2
 
 
 def test_a_simulator_that_dies_later_gives_its_last_line(sim) -> None:
