@@ -88,7 +88,7 @@ def put_adapter(
 
 def history(vault: Vault, model: str) -> list[Adapter]:
     """Open every stored adapter of a model, oldest first."""
-    adapters = [_adapter(record) for record in vault.iterate(ADAPTER_KIND)]
+    adapters = [_adapter(record) for record in vault.iterate(ADAPTER_KIND, skip_damaged=True)]
     return [adapter for adapter in adapters if adapter.model == model]
 
 

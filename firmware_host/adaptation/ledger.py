@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from firmware_host.errors import VaultError
 from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Record, Vault
 
@@ -38,7 +39,7 @@ def entries(vault: Vault) -> list[Entry]:
     """Open every entry, oldest first."""
     return [
         Entry(record.id, record.t_utc, unpack(record.payload)[1])
-        for record in vault.iterate(LEDGER_KIND)
+        for record in vault.iterate(LEDGER_KIND, skip_damaged=True)
     ]
 
 
@@ -51,10 +52,13 @@ def latest(vault: Vault, *, what: str) -> Entry | None:
 def is_unbroken(vault: Vault) -> bool:
     """Tell whether every entry follows the one before it."""
     previous: Record | None = None
-    for record in vault.iterate(LEDGER_KIND):
-        if unpack(record.payload)[1].get("previous_sha256") != _hash(previous):
-            return False
-        previous = record
+    try:
+        for record in vault.iterate(LEDGER_KIND):
+            if unpack(record.payload)[1].get("previous_sha256") != _hash(previous):
+                return False
+            previous = record
+    except VaultError:
+        return False
     return True
 
 

@@ -82,7 +82,7 @@ def load_windows(vault: Vault, spans: Iterable[LabelSpan]) -> WindowTable:
         return table_of([])
     first, last = min(b[0] for b in bounds), max(b[1] for b in bounds)
     found: list[tuple[float, StressWindow]] = []
-    for record in vault.iterate(WINDOW_KIND, since_utc=first):
+    for record in vault.iterate(WINDOW_KIND, since_utc=first, skip_damaged=True):
         if record.t_utc <= last and any(a <= record.t_utc <= b for a, b in bounds):
             found.append((record.t_utc, _window(record.payload)))
     return table_of(found)

@@ -53,6 +53,9 @@ def _lines(state: dict[str, Any]) -> list[str]:
         f"adapter     {f'version {adapter}' if adapter else 'none: the generic model'}",
         f"labels      {state['labels']['stress']} stress, {state['labels']['rest']} rest",
     ]
+    if n := sum(state["damaged"].values()):
+        kinds = ", ".join(f"{count} {kind}" for kind, count in state["damaged"].items())
+        lines.append(f"damaged     {n} record{'' if n == 1 else 's'} left out: {kinds}")
     if state["waiting_for"]:
         lines.append(f"waiting for {state['waiting_for']}")
     return lines

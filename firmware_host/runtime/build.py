@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from firmware_host.adaptation.samples import load_baseline
 from firmware_host.devices import open_device
 from firmware_host.events import AnyEvent
 from firmware_host.inference.bundle import load_bundle, open_model
@@ -16,7 +15,7 @@ from firmware_host.inference.contract import Bundle
 from firmware_host.reconnect import Reconnect
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.cues import CueRule
-from firmware_host.runtime.gait_path import load_walking
+from firmware_host.runtime.in_force import baseline_in_force, walking_in_force
 from firmware_host.runtime.learning import LearnerProcess
 from firmware_host.runtime.link import Link
 from firmware_host.runtime.memory import Memory, stored_source
@@ -85,7 +84,7 @@ def open_session(
         bundle,
         models,
         baseline=_baseline(bundle, vault, memory),
-        walking=None if vault is None else load_walking(vault, bundle, models.gait),
+        walking=None if vault is None else walking_in_force(vault, bundle, models.gait),
         labels=options.labels,
         listeners=_listeners(options.listeners, memory),
     )
@@ -105,7 +104,7 @@ def open_session(
 
 
 def _baseline(bundle: Bundle, vault: Vault | None, memory: Memory | None) -> WearerBaseline:
-    stored = None if vault is None else load_baseline(vault)
+    stored = None if vault is None else baseline_in_force(vault)
     return WearerBaseline(
         window_s=bundle.stress.window_s,
         max_motion_ms2=bundle.stress.thresholds["max_motion_ms2"],

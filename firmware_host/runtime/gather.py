@@ -9,6 +9,7 @@ from firmware_host.report import LedgerEntry, ReportData
 from firmware_host.runtime import gather_accounts, gather_lanes, gather_scores
 from firmware_host.runtime.gather_seen import Seen, read_vault, read_windows
 from firmware_host.runtime.gather_words import empty_reasons, section_notes
+from firmware_host.runtime.in_force import say_damaged
 from firmware_host.runtime.later import Later, later_part
 from firmware_host.runtime.truth import Truth
 from firmware_host.stream.samples import Note
@@ -42,6 +43,7 @@ def gather(
         bundle.stress.time_control,
         window_s=bundle.stress.window_s,
     )
+    signals = gather_lanes.signals(read_windows(vault))
     jobs = gather_accounts.ledger_rows(vault)
     states = gather_lanes.spans(seen.stress, "state", bundle.stress.hop_s)
     data = ReportData(
@@ -54,8 +56,8 @@ def gather(
         recorded_s=seen.recorded_s,
         made_utc=made_utc,
         made_by=f"Signet, bundle {bundle.label}",
-        facts=_facts(seen),
-        signals=gather_lanes.signals(read_windows(vault)),
+        facts=_facts(seen, vault),
+        signals=signals,
         not_worn=[(a, b) for a, b, name in states if name == "not_worn"],
         states=states,
         labels=seen.labels,
@@ -95,7 +97,7 @@ def _source(seen: Seen) -> str:
     return ", ".join(distinct) or "nothing was streamed yet"
 
 
-def _facts(seen: Seen) -> list[tuple[str, str]]:
+def _facts(seen: Seen, vault: Vault) -> list[tuple[str, str]]:
     bundle, n_finished = seen.bundle, len(seen.summaries)
     runs = f"{n_finished} finished"
     if seen.n_unfinished:
@@ -106,6 +108,8 @@ def _facts(seen: Seen) -> list[tuple[str, str]]:
     ]
     if seen.summaries and seen.summaries[-1]["firmware"]:
         facts.append(("Firmware", str(seen.summaries[-1]["firmware"])))
+    if damaged := say_damaged(vault):
+        facts.append(("Vault", damaged))
     return facts
 
 

@@ -85,7 +85,7 @@ def instants(seen: Seen, vault: Vault) -> list[Instant]:
     found += _gaps(seen.notes, rates_hz)
     found += _low_battery(seen.notes)
     # From their records: a baseline may come from an enrolment, outside any run that is kept.
-    for record in vault.iterate(SOURCE_KIND):
+    for record in vault.iterate(SOURCE_KIND, skip_damaged=True):
         source = unpack(record.payload)[1]["source"]
         found.append((record.t_utc, f"baseline learned ({source})"))
     return sorted(found)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.adaptation.samples import load_baseline
+from firmware_host.errors import VaultError
 from firmware_host.report import (
     BeforeAfter,
     Confusion,
@@ -19,6 +19,7 @@ from firmware_host.report import (
 from firmware_host.runtime.feature_words import FEATURE_WORDS
 from firmware_host.runtime.gait_path import GAIT_POINTER
 from firmware_host.runtime.gather_seen import STRESS_NAMES, Event, FloatArray, Seen, column
+from firmware_host.runtime.in_force import baseline_in_force
 from firmware_host.runtime.later import Later
 from firmware_host.runtime.pipeline import ADAPTER_NOTE
 from firmware_host.runtime.truth import span_indices
@@ -54,7 +55,12 @@ def outcomes(later: Later | None) -> list[BeforeAfter]:
     """Generic against personal on what came after learning."""
     if later is None or math.isnan(later.generic.balanced_accuracy):
         return []
-    counted = f"{later.n_windows} windows, {later.n_episodes} episodes"
+    n_decided = round(later.coverage * later.n_windows)
+    # The table of decisions leaves the unsure ones out, so the two counts differ.
+    counted = (
+        f"{later.n_windows} windows after learning, {later.n_episodes} episodes; all count by the likelier class, "
+        f"also the {later.n_windows - n_decided} on which the model was unsure"
+    )
     generic, personal, clock = later.generic, later.personal, later.time_only
     return [
         BeforeAfter(
@@ -65,6 +71,7 @@ def outcomes(later: Later | None) -> list[BeforeAfter]:
             personal.interval,
             control=clock.balanced_accuracy,
             n=counted,
+            gain_interval=later.gain_interval,
         ),
         BeforeAfter(
             "Area under the ROC curve", generic.auc, personal.auc, control=clock.auc, n=counted
@@ -86,7 +93,11 @@ def confusion(seen: Seen) -> Confusion | None:
         return None
     p_stress = column([event for event, _ in truths], "p_personal")
     is_stress = np.array([truth == "stress" for _, truth in truths])
-    decided = f"{int(counts.sum())} of {len(truths)} windows decided, the others unsure"
+    n_decided = int(counts.sum())
+    decided = (
+        f"{n_decided} of {len(truths)} windows decided, before and after learning; the {len(truths) - n_decided} on "
+        "which the model was unsure are not in this table"
+    )
     return Confusion(
         STRESS_NAMES, counts, _reliability(p_stress, is_stress), f"{source}; {decided}"
     )
@@ -129,12 +140,16 @@ def _threshold(seen: Seen, vault: Vault) -> float:
     record_id = vault.pointer(GAIT_POINTER)
     if record_id is None:
         return seen.bundle.gait.thresholds.get("verification", math.nan)
-    return float(unpack(vault.get(record_id).payload)[1]["threshold"])
+    try:
+        return float(unpack(vault.get(record_id).payload)[1]["threshold"])
+    except VaultError:
+        vault.damaged.add(f"record {record_id}")
+        return seen.bundle.gait.thresholds.get("verification", math.nan)
 
 
 def baseline(seen: Seen, vault: Vault) -> list[FeatureShift]:
     """How the wearer at rest differs from other people at rest."""
-    stored = load_baseline(vault)
+    stored = baseline_in_force(vault)
     if stored is None:
         return []
     norm = seen.bundle.stress.normalisation

@@ -102,7 +102,7 @@ def read_vault(vault: Vault, bundle: Bundle, truth: Truth) -> Seen:
 
 def read_windows(vault: Vault) -> Windows:
     """Every stored stress window, by time."""
-    by_time = {r.t_utc: unpack(r.payload)[0] for r in vault.iterate(WINDOW_KIND)}
+    by_time = {r.t_utc: unpack(r.payload)[0] for r in vault.iterate(WINDOW_KIND, skip_damaged=True)}
     times = sorted(by_time)
     rows = [by_time[t] for t in times]
     return Windows(

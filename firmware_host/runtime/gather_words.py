@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from firmware_host.adaptation.samples import BASELINE_POINTER, load_baseline
+from firmware_host.adaptation.samples import BASELINE_POINTER
 from firmware_host.report.scales import print_count
 from firmware_host.runtime.gait_path import GAIT_POINTER
 from firmware_host.runtime.gather_scores import WHO_WALKS, unscored_states
 from firmware_host.runtime.gather_seen import Seen
+from firmware_host.runtime.in_force import baseline_in_force
 from firmware_host.runtime.later import Later
 from firmware_host.runtime.memory import stored_source
 from firmware_host.runtime.pipeline import MODEL_OFF_NOTE
@@ -110,7 +111,7 @@ def section_notes(seen: Seen, vault: Vault) -> dict[str, str]:
 
 
 def _baseline_note(vault: Vault) -> str:
-    stored, source = load_baseline(vault), stored_source(vault)
+    stored, source = baseline_in_force(vault), stored_source(vault)
     if stored is None:
         return ""
     record_id = vault.pointer(BASELINE_POINTER)

@@ -10,7 +10,7 @@ from typing import Any
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import given_labels, load_labels, put_label
 from firmware_host.adaptation.samples import WINDOW_KIND, put_baseline, window_payload
-from firmware_host.errors import LabelError
+from firmware_host.errors import LabelError, VaultError
 from firmware_host.events import AnyEvent, Labelled, to_json
 from firmware_host.runtime.baseline import Source, TimedWindow
 from firmware_host.signals.normalise import Baseline
@@ -119,13 +119,16 @@ def _put_baseline(vault: Vault, baseline: Baseline, source: Source, utc: float) 
 
 def stored_events(vault: Vault, *, since_id: int = 0) -> Iterator[dict[str, Any]]:
     """Every event of earlier runs as plain values, oldest first."""
-    for record in vault.iterate(EVENT_KIND, since_id):
+    for record in vault.iterate(EVENT_KIND, since_id, skip_damaged=True):
         yield json.loads(record.payload)
 
 
 def stored_source(vault: Vault) -> Source | None:
     """Where the baseline in force came from."""
-    record = vault.latest(SOURCE_KIND)
+    try:
+        record = vault.latest(SOURCE_KIND)
+    except VaultError:
+        return None
     return None if record is None else Source(unpack(record.payload)[1]["source"])
 
 
@@ -136,7 +139,7 @@ def put_summary(vault: Vault, summary: dict[str, Any], *, utc: float) -> None:
 
 def stored_summaries(vault: Vault) -> list[dict[str, Any]]:
     """Counts of every finished run, oldest first."""
-    return [unpack(record.payload)[1] for record in vault.iterate(SUMMARY_KIND)]
+    return [unpack(record.payload)[1] for record in vault.iterate(SUMMARY_KIND, skip_damaged=True)]
 
 
 def _key(span: LabelSpan) -> tuple[str, float, float]:

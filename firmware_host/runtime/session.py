@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from firmware_host.adaptation.adapters import Adapter, apply_adapter, load_current
-from firmware_host.adaptation.samples import load_baseline
+from firmware_host.adaptation.adapters import Adapter, apply_adapter
 from firmware_host.errors import LinkEnded, LinkError
 from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored
 from firmware_host.protocol.messages import (
@@ -22,6 +21,7 @@ from firmware_host.protocol.messages import (
 )
 from firmware_host.runtime.baseline import Source
 from firmware_host.runtime.cues import CueRule
+from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
 from firmware_host.runtime.link import Link
 from firmware_host.runtime.memory import Memory, put_summary, stored_source
@@ -114,11 +114,11 @@ class Session:
         if self.memory is None:
             return
         vault = self.memory.vault
-        baseline = load_baseline(vault)
+        baseline = baseline_in_force(vault)
         if baseline is not None and baseline[0] != self._baseline_id:
             self._baseline_id = baseline[0]
             self.pipeline.use_baseline(baseline[1], stored_source(vault) or Source.QUIET)
-        adapter = load_current(vault, "stress", bundle_sha256=self.bundle_sha256)
+        adapter = adapter_in_force(vault, bundle_sha256=self.bundle_sha256)
         if adapter is not None and adapter.baseline_id != self._baseline_id:
             # Its numbers are deviations from a rest that no longer counts; the next job learns anew.
             adapter = None

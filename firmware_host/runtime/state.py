@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from firmware_host.adaptation import ledger
-from firmware_host.adaptation.adapters import load_current
 from firmware_host.adaptation.episodes import Label
 from firmware_host.adaptation.labels import load_labels
-from firmware_host.adaptation.samples import WINDOW_KIND, load_baseline
+from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.runtime.gait_path import GAIT_POINTER
+from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import MIN_REST_EPISODES, MIN_STRESS_EPISODES
 from firmware_host.runtime.memory import EVENT_KIND, stored_source
 from firmware_host.vault.records import Vault
@@ -20,16 +20,16 @@ from firmware_host.vault.records import Vault
 def wearer_state(vault: Vault, bundle_path: Path | str) -> dict[str, Any]:
     """Everything ``signet status`` prints."""
     bundle = load_bundle(bundle_path)
-    adapter = load_current(vault, "stress", bundle_sha256=bundle.sha256)
+    adapter = adapter_in_force(vault, bundle_sha256=bundle.sha256)
     labels = [span.label for span in load_labels(vault)]
     counts = {label.value: labels.count(label) for label in Label}
-    last = vault.latest(EVENT_KIND)
     source = stored_source(vault)
-    has_baseline = load_baseline(vault) is not None
+    has_baseline = baseline_in_force(vault) is not None
     return {
         "bundle": bundle.label,
         "records": vault.kinds(),
-        "last_event_utc": None if last is None else last.t_utc,
+        "damaged": vault.count_damaged(),
+        "last_event_utc": vault.newest_utc(EVENT_KIND),
         "baseline": source.value if has_baseline and source else None,
         "gait_enrolled": vault.pointer(GAIT_POINTER) is not None,
         "adapter": 0 if adapter is None else adapter.version,

@@ -56,6 +56,8 @@ class Vault:
         self._durable: bool | None = None
         self.directory = directory
         self.wearer_id = data_key.wearer_id
+        # Names of what did not open and was passed over by readers that can do without.
+        self.damaged: set[str] = set()
 
     @classmethod
     def create(cls, directory: Path, key_file: Path) -> Self:
@@ -142,17 +144,52 @@ class Vault:
         return rows[0] if rows else None
 
     def iterate(
-        self, kind: str, since_id: int = 0, *, since_utc: float | None = None, batch: int = 256
+        self,
+        kind: str,
+        since_id: int = 0,
+        *,
+        since_utc: float | None = None,
+        until_utc: float | None = None,
+        batch: int = 256,
+        skip_damaged: bool = False,
     ) -> Iterator[Record]:
         """Open records of a kind with an id above `since_id`, oldest first, `batch` at a time.
 
-        No lock is held between batches, so the writer is never kept waiting.
+        No lock is held between batches, so the writer is never kept waiting. With `skip_damaged`
+        a record that does not open is passed over and named in `damaged`.
         """
         floor = float("-inf") if since_utc is None else since_utc
-        where = "WHERE kind = ? AND id > ? AND t_utc >= ? ORDER BY id LIMIT ?"
-        while rows := self._select(where, (kind, since_id, floor, batch)):
-            yield from rows
-            since_id = rows[-1].id
+        ceiling = float("inf") if until_utc is None else until_utc
+        where = "WHERE kind = ? AND id > ? AND t_utc BETWEEN ? AND ? ORDER BY id LIMIT ?"
+        while rows := self._rows(where, (kind, since_id, floor, ceiling, batch)):
+            for row in rows:
+                try:
+                    record = self._open(*row)
+                except VaultError:
+                    if not skip_damaged:
+                        raise
+                    self.damaged.add(f"record {row[0]}")
+                    continue
+                yield record
+            since_id = rows[-1][0]
+
+    def count_damaged(self) -> dict[str, int]:
+        """Try every record and count those that do not open, by kind."""
+        counts: dict[str, int] = {}
+        for kind in self.kinds():
+            n_before = len(self.damaged)
+            for _ in self.iterate(kind, skip_damaged=True):
+                pass
+            if n_damaged := len(self.damaged) - n_before:
+                counts[kind] = n_damaged
+        return counts
+
+    def newest_utc(self, kind: str) -> float | None:
+        """Latest time of a record of a kind, without opening any."""
+        with translated(self._path):
+            query = "SELECT max(t_utc) FROM records WHERE kind = ?"
+            newest: float | None = self._database.execute(query, (kind,)).fetchone()[0]
+        return newest
 
     def count(self, kind: str) -> int:
         """Count the records of a kind."""
@@ -259,12 +296,12 @@ class Vault:
             self._durable = durable
 
     def _select(self, where: str, values: tuple[object, ...]) -> list[Record]:
+        return [self._open(*row) for row in self._rows(where, values)]
+
+    def _rows(self, where: str, values: tuple[object, ...]) -> list[tuple[int, str, float, bytes]]:
         with translated(self._path):
-            rows = self._database.execute(
-                f"SELECT id, kind, t_utc, sealed FROM records {where}",
-                values,
-            ).fetchall()
-        return [self._open(*row) for row in rows]
+            query = f"SELECT id, kind, t_utc, sealed FROM records {where}"
+            return self._database.execute(query, values).fetchall()
 
     def _ids(self, where: str, values: tuple[object, ...]) -> set[int]:
         rows = self._database.execute(f"SELECT id FROM records WHERE {where}", values)
