@@ -13,6 +13,7 @@ from firmware_host.adaptation.samples import WINDOW_KIND, put_baseline, window_p
 from firmware_host.errors import LabelError, VaultError
 from firmware_host.events import AnyEvent, Labelled, to_json
 from firmware_host.runtime.baseline import Source, TimedWindow
+from firmware_host.runtime.stored_before import StoredBefore
 from firmware_host.signals.normalise import Baseline
 from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Vault
@@ -41,18 +42,24 @@ class Memory:
         self._events: list[tuple[bytes, float]] = []
         self._windows: list[tuple[bytes, float]] = []
         self._last_flush_utc: float | None = None
+        # A recording played twice says nothing new the second time.
+        self._stored_windows = StoredBefore(vault, WINDOW_KIND)
+        self._stored_events = StoredBefore(vault, EVENT_KIND)
         # Those taken back too: a replay of their recording must not bring them back.
         self._known_labels = {_key(label.span) for label in given_labels(vault)}
 
     def take_window(self, timed: TimedWindow) -> None:
         """Keep a window for learning."""
         payload = window_payload(timed.window, session=timed.session)
-        self._windows.append((payload, timed.utc))
+        if not self._stored_windows.has(payload, timed.utc):
+            self._windows.append((payload, timed.utc))
 
     def take_events(self, events: Iterable[AnyEvent]) -> None:
         """Keep events; a label among them is stored as a label too, once."""
         for event in events:
-            self._events.append((to_json(event).encode(), event.utc))
+            payload = to_json(event).encode()
+            if not self._stored_events.has(payload, event.utc):
+                self._events.append((payload, event.utc))
             if isinstance(event, Labelled):
                 self._take_label(event)
             if self._last_flush_utc is None:

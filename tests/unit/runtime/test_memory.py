@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from firmware_host.adaptation.episodes import Label, LabelSpan
 from firmware_host.adaptation.labels import load_labels, put_label, remove_label, stored_labels
 from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.events import Labelled, StreamNoted
+from firmware_host.runtime.baseline import TimedWindow
 from firmware_host.runtime.memory import EVENT_KIND, Memory, stored_events
+from firmware_host.signals.stress import FEATURE_NAMES, StressWindow
 from firmware_host.vault.keys import make_key_file
 from firmware_host.vault.records import Vault
 
@@ -39,6 +42,46 @@ def test_label_heard_twice_is_stored_once(vault: Vault) -> None:
     again = Memory(vault, keep_days=30)
     again.take_events([label])
     assert len(load_labels(vault)) == 1
+
+
+def test_events_played_twice_are_stored_once(vault: Vault) -> None:
+    played = [_note(1e9 + i) for i in range(0, 9000, 60)]
+    for _ in range(3):
+        memory = Memory(vault, keep_days=30)
+        memory.take_events(played)
+        memory.flush()
+    assert vault.count(EVENT_KIND) == len(played)
+
+
+def test_windows_played_twice_are_stored_once(vault: Vault) -> None:
+    row = np.arange(len(FEATURE_NAMES), dtype=np.float32)
+    windows = [
+        TimedWindow(StressWindow(t, row, {}, 0.1, True, 0.0), 1e9 + t, session=4)
+        for t in (60.0, 70.0, 3600.0)
+    ]
+    for _ in range(2):
+        memory = Memory(vault, keep_days=30)
+        for timed in windows:
+            memory.take_window(timed)
+        memory.flush()
+    assert vault.count(WINDOW_KIND) == 3
+
+
+def test_what_differs_at_the_same_time_is_kept(vault: Vault) -> None:
+    for missing in (3, 3, 4):
+        memory = Memory(vault, keep_days=30)
+        memory.take_events([StreamNoted(0.0, 1e9, "gap", "bvp", {"missing_samples": missing})])
+        memory.flush()
+    assert vault.count(EVENT_KIND) == 2
+
+
+def test_live_run_never_looks_into_the_past(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Memory(vault, keep_days=30)
+    first.take_events([_note(1e9)])
+    first.flush()
+    live = Memory(vault, keep_days=30)
+    monkeypatch.setattr(Vault, "iterate", None)
+    live.take_events([_note(1e9 + i) for i in range(1, 50)])
 
 
 def test_label_taken_back_stays_so_when_its_recording_is_replayed(vault: Vault) -> None:
