@@ -142,6 +142,9 @@ class BeforeAfter:
         The score, in `unit` ("" for a share of 0..1).
     before_interval, after_interval
         (low, high) in the same unit, or None.
+    gain_interval
+        (low, high) of after minus before over the same resampled data, or None. The change is
+        called better or worse only if zero is outside.
     control
         The score of the control (for stress: time in session only), or None.
     n
@@ -157,6 +160,7 @@ class BeforeAfter:
     higher_is_better: bool = True
     control: float | None = None
     n: str = ""
+    gain_interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -91,13 +91,24 @@ def _change(row: BeforeAfter) -> Markup:
     if abs(change) < _SAME_SHARE and bars.has_common_scale([row]):
         return mark("same")
     printed = ("+" if change > 0 else "") + print_value(change, 2)
-    inside = row.before_interval is not None and (
-        row.before_interval[0] <= row.after <= row.before_interval[1]
-    )
-    if inside:
-        return mark(f"{printed}, within the interval")
+    is_clear = _is_clear(row)
+    if is_clear is None:
+        return mark(printed)
+    if not is_clear:
+        return mark(f"{printed}, no clear difference")
     better = (change > 0) == row.higher_is_better
     return mark(f"{printed} {'better' if better else 'worse'}", "good" if better else "bad")
+
+
+def _is_clear(row: BeforeAfter) -> bool | None:
+    """Whether the change is beyond what chance does; None if nobody measured that."""
+    if row.gain_interval is not None:
+        low, high = row.gain_interval
+        # Of an unknown interval both comparisons are false.
+        return low > 0 or high < 0
+    if row.before_interval is not None:
+        return not row.before_interval[0] <= row.after <= row.before_interval[1]
+    return None
 
 
 def gait_section(data: ReportData) -> Markup | None:

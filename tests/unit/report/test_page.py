@@ -287,6 +287,25 @@ def test_probability_is_summed_up_before_and_after_learning(make_data: MakeData)
     }
 
 
+@pytest.mark.parametrize(
+    ("gain_interval", "words"),
+    [
+        ((-0.02, 0.3), "+0.16, no clear difference"),
+        ((math.nan, math.nan), "+0.16, no clear difference"),
+        ((0.05, 0.3), "+0.16 better"),
+        (None, "+0.16"),
+    ],
+)
+def test_change_is_called_better_only_when_chance_does_not_do_it(
+    make_data: MakeData, gain_interval: tuple[float, float] | None, words: str
+) -> None:
+    row = BeforeAfter("Balanced accuracy", 0.64, 0.80, gain_interval=gain_interval)
+    page = render(make_data(outcomes=[row]))
+    cell = re.search(r"\+0\.16[^<]*", page)
+    assert cell is not None
+    assert cell[0] == words
+
+
 def test_no_line_is_drawn_across_a_gap(make_data: MakeData) -> None:
     start = 1_790_000_000.0
     t = [start + 10.0 * i for i in range(180) if not 99 <= i < 108]

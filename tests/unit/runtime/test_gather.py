@@ -301,6 +301,20 @@ def test_confusion_counts_whole_windows_against_the_label_file(life: Life, tell:
     assert np.asarray(own.counts).tolist() == [[0, 10], [0, 0]]
     assert "learning used too" in own.truth_from
     assert "10 of 11 windows decided" in own.truth_from
+    assert "the 1 on which the model was unsure are not in this table" in own.truth_from
+
+
+def test_figures_after_learning_say_that_unsure_windows_count(life: Life, tell: Tell) -> None:
+    ledger.append(life.vault, _job(kept=False), now_utc=T0)
+    life.note("learned", T0, kept=0, reason="tie")
+    life.minutes(T0 + 100, 10)
+    life.minutes(T0 + 1100, 10, "stress", 0.9)
+    life.stress(T0 + 1205, "unsure", 0.55)
+    data, later = tell([(T0, T0 + 900, "rest"), (T0 + 1000, T0 + 2000, "stress")])
+    assert [row.gain_interval for row in data.outcomes] == [later.gain_interval, None]
+    for row in data.outcomes:
+        assert row.n.startswith("21 windows after learning, 2 episodes; all count")
+        assert row.n.endswith("also the 1 on which the model was unsure")
 
 
 def _job(*, kept: bool, adapter_id: int | None = None) -> dict[str, Any]:
