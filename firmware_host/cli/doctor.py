@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import add_shared, places, print_json, settings
+from firmware_host.errors import SignetError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from firmware_host.host.checks import Check
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = settings(args)
     state, key = places(args, config)
-    checks = run_checks(state_dir=state, key_file=key)
+    checks = _with_vault(run_checks(state_dir=state, key_file=key), _check_vault(state, key))
     if args.json:
         print_json([asdict(check) for check in checks])
     else:
@@ -38,3 +42,29 @@ def run(args: argparse.Namespace) -> int:
             if check.fix:
                 print(f"      {check.fix}")
     return 1 if worst(checks) is Status.FAIL else 0
+
+
+def _check_vault(state: Path, key: Path) -> Check:
+    """The key opens what is stored; nothing is written, and no record is read."""
+    from firmware_host.host.checks import Check, Status
+    from firmware_host.vault.keys import WRAP_NAME, open_data_key
+
+    try:
+        if not (state / WRAP_NAME).exists():
+            return Check("vault", Status.OK, f"{state} holds none yet; made on first use")
+        open_data_key(state, key)
+    except SignetError as err:
+        return Check("vault", Status.FAIL, str(err), "bring back the key file, or name it")
+    except OSError as err:
+        text = f"{err.filename or state}: {err.strerror}"
+        return Check("vault", Status.FAIL, text, "run as the owner of the state folder")
+    return Check("vault", Status.OK, f"{key} opens {state}")
+
+
+def _with_vault(checks: list[Check], vault: Check) -> list[Check]:
+    """The vault's check after the key's, and instead of a key's that is well only by itself."""
+    from firmware_host.host.checks import Status
+
+    idx = [check.name for check in checks].index("key")
+    misleading = vault.status is Status.FAIL and checks[idx].status is Status.OK
+    return [*checks[: idx if misleading else idx + 1], vault, *checks[idx + 1 :]]

@@ -77,10 +77,15 @@ def read_private(path: Path, *, max_bytes: int) -> bytes:
     except OSError as err:
         msg = f"{path}: expected a readable file, got {err.strerror}"
         raise VaultError(msg) from err
-    with os.fdopen(fd, "rb") as stream:
+    try:
         # fstat on the open file, not stat on the name: the two may differ.
-        status = os.fstat(stream.fileno())
+        status = os.fstat(fd)
+        # Before any reading: Python makes no stream of a folder.
         _require_private(path, status)
+    except BaseException:
+        os.close(fd)
+        raise
+    with os.fdopen(fd, "rb") as stream:
         if status.st_size > max_bytes:
             msg = f"{path}: expected at most {max_bytes} bytes, got {status.st_size}"
             raise VaultError(msg)
@@ -88,6 +93,9 @@ def read_private(path: Path, *, max_bytes: int) -> bytes:
 
 
 def _require_private(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        msg = f"{path}: expected a file, got a folder: name the file inside it"
+        raise VaultError(msg)
     if not stat.S_ISREG(status.st_mode):
         msg = f"{path}: expected a plain file, got another kind"
         raise VaultError(msg)

@@ -28,6 +28,7 @@ TAG_BYTES = 16
 WRAP_NAME = "wrapped.key"
 _KEY_PREFIX = b"signet-key-1:"
 _WRAP_FORMAT = "signet-wrap-1"
+_NAME_IT = "name the file that the vault was made with (--key-file or SIGNET_KEY_FILE)"
 # A key file is one line of 77 characters; a wrap file holds two slots at most.
 _MAX_FILE_BYTES = 4096
 
@@ -119,6 +120,12 @@ def open_data_key(directory: Path, key_file: Path) -> DataKey:
     if not wrap.exists():
         msg = f"{directory}: expected a vault, found none (or it was erased)"
         raise VaultError(msg)
+    if not key_file.exists():
+        msg = (
+            f"{key_file}: expected a readable file with the key of {directory}, found none: bring "
+            f"it back, or {_NAME_IT}"
+        )
+        raise VaultError(msg)
     kek = _read_key_file(key_file)
     document = _read_wrap(wrap)
     wearer_id = document["wearer_id"]
@@ -127,7 +134,7 @@ def open_data_key(directory: Path, key_file: Path) -> DataKey:
             sealed = bytes.fromhex(slot["sealed"])
             key = Sealer(kek).open(sealed, _bound_to(wearer_id), what=f"{wrap}: data key")
             return DataKey(key, wearer_id)
-    msg = f"{key_file}: expected the key of {directory}, got another key"
+    msg = f"{key_file}: expected the key of {directory}, got another key: {_NAME_IT}"
     raise VaultError(msg)
 
 
@@ -169,7 +176,7 @@ def _read_key_file(path: Path) -> bytes:
     except ValueError:
         kek = b""
     if not line.startswith(_KEY_PREFIX) or len(kek) != KEY_BYTES:
-        msg = f"{path}: expected a Signet key file, got something else"
+        msg = f"{path}: expected a Signet key file, got something else: {_NAME_IT}"
         raise VaultError(msg)
     return kek
 
