@@ -41,7 +41,7 @@ def find_bundle(wanted: str | Path = "") -> Path:
     Raises
     ------
     BundleError
-        If there is none; the line lists those that ship.
+        If there is none; the line says where it looked and lists those that ship.
     """
     if wanted and (Path(wanted) / CONTRACT_FILE).is_file():
         return Path(wanted).resolve()
@@ -52,7 +52,17 @@ def find_bundle(wanted: str | Path = "") -> Path:
     if candidates:
         return candidates[max(candidates, key=_version_key)]
     known = ", ".join(sorted(shipped)) or "none"
-    raise BundleError(wanted or "(default)", f"a folder with {CONTRACT_FILE}", f"shipped: {known}")
+    received = f"{_looked_at(wanted)}; shipped: {known}"
+    raise BundleError(wanted or "(default)", f"a folder with {CONTRACT_FILE}", received)
+
+
+def _looked_at(wanted: str | Path) -> str:
+    if not wanted:
+        return f"none in {' or '.join(str(folder) for folder in BUNDLE_FOLDERS)}"
+    path = Path(wanted).absolute()
+    if path.is_dir():
+        return f"none in {path} or one folder below"
+    return f"a file, {path}" if path.exists() else f"no folder {path}"
 
 
 def _bundles_in(*folders: Path) -> dict[str, Path]:

@@ -158,6 +158,24 @@ def test_newest_is_found_when_none_is_named(
         find_bundle("ankle-1.0")
 
 
+def test_folder_that_was_looked_at_is_named_when_nothing_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "ships").mkdir()
+    monkeypatch.setattr(bundle_module, "BUNDLE_FOLDERS", (tmp_path / "ships",))
+    monkeypatch.chdir(tmp_path)
+    for wanted, says in {
+        "ankle-1.0": f"no folder {tmp_path}/ankle-1.0; shipped: none",
+        "notes.txt": f"a file, {tmp_path}/notes.txt; shipped: none",
+        ".": f"none in {tmp_path} or one folder below; shipped: none",
+        "": f"none in {tmp_path}/ships; shipped: none",
+    }.items():
+        with pytest.raises(BundleError) as caught:
+            find_bundle(wanted)
+        assert str(caught.value).endswith(f"a folder with bundle.toml, got {says}")
+
+
 def test_bundle_in_a_folder_is_found_when_the_folder_is_named(folder: Path) -> None:
     assert find_bundle(folder.parent) == folder
 
