@@ -149,7 +149,17 @@ def explain_open_error(path: str, err: OSError, root: Path = Path("/")) -> LinkE
         users = holders(Path(path), root)
         who = f"held by {', '.join(users)}" if users else f"`fuser -v {path}` shows who holds it"
         return LinkError(f"{path}: in use by another program; {who}; close that one first")
-    return LinkError(f"{path}: cannot be opened as a serial port ({err})")
+    what = _no_port(Path(path))
+    return LinkError(what or f"{path}: cannot be opened as a serial port ({err})")
+
+
+def _no_port(path: Path) -> str:
+    """One line if there is something else than a device, else nothing."""
+    if not path.exists() or path.is_char_device():
+        return ""
+    kind = "a folder" if path.is_dir() else "a file" if path.is_file() else "something else"
+    advice = "a recording is replay:FILE, serial ports are below /dev"
+    return f"{path}: not a serial port but {kind}; {advice}"
 
 
 def _access_advice(device: Path) -> str:
@@ -172,6 +182,8 @@ def _open_port(path: str, baud: int, root: Path) -> Any:
         if isinstance(err, OSError) and err.errno is not None:
             raise explain_open_error(path, err, root) from err
         msg = f"{path}: cannot be opened as a serial port at {baud} baud ({err})"
+        if (err.__context__ or err).args[:1] == (errno.ENOTTY,):
+            msg = _no_port(Path(path)) or f"{path}: not a serial port but another device"
         raise LinkError(msg) from err
     # pyserial's lock only stops programs that ask for it; this one stops all but root's.
     with contextlib.suppress(OSError):

@@ -106,10 +106,30 @@ def test_no_permission_below_a_closed_folder_is_still_one_line() -> None:
     assert "no permission; the folder it is in is closed to you" in text
 
 
-def test_a_file_that_is_no_port_is_a_link_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(LinkError, match="cannot be opened as a serial port at 115200 baud"):
-        open_transport(str(tmp_path / "file"))
+@pytest.mark.parametrize(
+    ("make", "kind"), [(Path.touch, "a file"), (Path.mkdir, "a folder"), (os.mkfifo, "something")]
+)
+def test_what_is_no_port_is_a_link_error(tmp_path: Path, make, kind: str) -> None:
+    path = tmp_path / "thing"
+    make(path)
+    with pytest.raises(LinkError, match=f"thing: not a serial port but {kind}") as caught:
+        open_transport(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_device_that_is_no_port_is_a_link_error(monkeypatch, pty) -> None:
+    import serial
+
+    def refuse(*_args, **_options) -> None:
+        # As pyserial does: its own exception, without a number, while handling termios' one.
+        try:
+            raise termios.error(errno.ENOTTY, "Inappropriate ioctl for device")  # noqa: TRY301
+        except termios.error as err:
+            raise serial.SerialException(f"Could not configure port: {err}")  # noqa: B904
+
+    monkeypatch.setattr(serial, "Serial", refuse)
+    with pytest.raises(LinkError, match="not a serial port but another device"):
+        open_transport(pty[1])
 
 
 def test_without_pyserial_the_error_says_what_to_install(monkeypatch, pty) -> None:
