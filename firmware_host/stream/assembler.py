@@ -222,7 +222,9 @@ class StreamAssembler:
         self, what: Note, detail: Detail, t_s: float | None = None, *, channel: str = ""
     ) -> StreamEvent:
         at_s = self._t_s if t_s is None else t_s
-        return StreamEvent(at_s, self.utc(at_s), what.value, channel, detail)
+        # The board counts microseconds; the digits beyond are of the arithmetic.
+        rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in detail.items()}
+        return StreamEvent(at_s, self.utc(at_s), what.value, channel, rounded)
 
 
 def _rate_detail(track: StreamTrack) -> Detail:
