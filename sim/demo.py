@@ -161,7 +161,10 @@ def _tell_learning(seen: Seen, later: dict[str, Any] | None) -> None:
     if later is None:
         print("  nothing labelled came after learning, so there is no before and after")
         return
-    print(f"\nOn the later part ({later['n_windows']} windows, {later['n_episodes']} episodes)")
+    print(
+        f"\nOn the later part ({later['n_windows']} windows of {later['n_episodes']} episodes, "
+        f"sure of {100 * later['coverage']:.0f} %)"
+    )
     for name, key in (
         ("generic model", "generic"),
         ("personal model", "personal"),

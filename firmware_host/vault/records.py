@@ -1,6 +1,6 @@
 """The vault: encrypted records of one wearer in SQLite, shared safely by two processes.
 
-In the clear are only a record's kind, time and size; content is sealed and bound to kind, id,
+In the clear are only a record's kind, time and size, in whole blocks; content is sealed and bound to kind, id,
 time and wearer, so a record that was altered, or moved to another place, does not open. What this
 cannot tell is a whole folder put back to an older copy.
 """
@@ -26,6 +26,7 @@ from firmware_host.vault.keys import (
     open_data_key,
 )
 from firmware_host.vault.lock import MAKE_LOCK_NAME, STREAM_LOCK_NAME, making
+from firmware_host.vault.padding import pad, unpad
 
 _PLACE = struct.Struct("<Qd")
 _POINTER = struct.Struct("<Q")
@@ -123,7 +124,8 @@ class Vault:
             row = self._database.execute(_NEXT_ID).fetchone()
             next_id = int(row[0]) if row else 1
             for record_id, (payload, t_utc) in enumerate(items, next_id):
-                sealed = self._sealer.seal(payload, self._bound_to(kind, record_id, t_utc))
+                bound_to = self._bound_to(kind, record_id, t_utc)
+                sealed = self._sealer.seal(pad(payload), bound_to)
                 self._database.execute(
                     "INSERT INTO records VALUES (?, ?, ?, ?)", (record_id, kind, t_utc, sealed)
                 )
@@ -309,7 +311,8 @@ class Vault:
 
     def _open(self, record_id: int, kind: str, t_utc: float, sealed: bytes) -> Record:
         what = f"{self._path}: record {record_id} ({kind})"
-        payload = self._sealer.open(sealed, self._bound_to(kind, record_id, t_utc), what=what)
+        padded = self._sealer.open(sealed, self._bound_to(kind, record_id, t_utc), what=what)
+        payload = unpad(padded, what=what)
         return Record(record_id, kind, t_utc, payload)
 
     def _open_pointer(self, name: str, sealed: bytes) -> int:
