@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
 
 from firmware_host.devices import probe
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError
-from firmware_host.protocol.messages import Hello
+from firmware_host.protocol.messages import Command, CommandKind, Hello, encode_command
 from firmware_host.reconnect import LinkState, Reconnect
 from firmware_host.transport.base import Chunk, Transport
 
@@ -142,7 +143,10 @@ class Link:
             self._lost(err)
 
     def close(self) -> None:
-        """Let go of the device."""
+        """Let go of the device; a live board is told to stop streaming, since nobody listens any more."""
+        if self.is_up and not self.is_finite:
+            with contextlib.suppress(LinkError):
+                self._transport.write(encode_command(Command(CommandKind.STOP), seq=0))
         self._transport.close()
 
     def _lost(self, err: LinkError) -> None:

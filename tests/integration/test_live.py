@@ -185,3 +185,17 @@ def test_enrolment_that_is_interrupted_keeps_nothing(wearer: Wearer, tmp_path: P
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE_S) == 130
     assert wearer.signet("status", "--json").check().json["baseline"] is None
+
+
+def test_board_told_to_stop_streams_again_for_the_next_host(wearer: Wearer, tmp_path: Path) -> None:
+    link = tmp_path / "board"
+    with _board(link):
+        for n in range(2):
+            out = tmp_path / f"events{n}"
+            with _host(wearer, link, out) as host:
+                _until(lambda out=out: len(_sessions(out)) == 1, "a session")
+                time.sleep(2.5)
+                host.send_signal(signal.SIGTERM)
+                assert host.wait(timeout=PATIENCE_S) == 0
+            summary = _events(out)[-1]
+            assert summary["channels"]["bvp"]["n_samples"] >= 64
