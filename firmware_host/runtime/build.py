@@ -18,7 +18,7 @@ from firmware_host.runtime.cues import CueRule
 from firmware_host.runtime.in_force import baseline_in_force, walking_in_force
 from firmware_host.runtime.learning import LearnerProcess
 from firmware_host.runtime.link import Link
-from firmware_host.runtime.memory import Memory, stored_source
+from firmware_host.runtime.memory import LIVE_BATCH_S, Memory, stored_source
 from firmware_host.runtime.pipeline import Listeners, Models, Pipeline
 from firmware_host.runtime.session import Session
 from firmware_host.transport.base import Transport
@@ -80,6 +80,8 @@ def open_session(
         Reconnect(clock=time.monotonic, rng=random.Random()),
         sleep=time.sleep,
     )
+    if memory is not None and not link.is_finite:
+        memory.batch_s = LIVE_BATCH_S
     pipeline = Pipeline(
         bundle,
         models,

@@ -24,6 +24,8 @@ SOURCE_KIND = "baseline_source"
 # Writes wait for this many records or this much stream time: a memory card dislikes many small ones.
 _BATCH_RECORDS = 500
 _BATCH_S = 60.0
+# Live, somebody may pull the plug at any moment: less is at stake, and ten seconds pass in ten seconds.
+LIVE_BATCH_S = 10.0
 _DAY_S = 86_400.0
 # Old records are looked for at the start and then this often.
 _PRUNE_EVERY_S = 6 * 3600.0
@@ -32,7 +34,7 @@ _PRUNE_EVERY_S = 6 * 3600.0
 class Memory:
     """Collects what a run has to keep and writes it in batches; `flush` writes at once.
 
-    A cut between two batches loses at most the last minute of events and windows, nothing older.
+    A cut between two batches loses at most the last ``batch_s`` seconds of events and windows, nothing older.
     """
 
     def __init__(self, vault: Vault, *, keep_days: float) -> None:
@@ -42,6 +44,7 @@ class Memory:
         self._events: list[tuple[bytes, float]] = []
         self._windows: list[tuple[bytes, float]] = []
         self._last_flush_utc: float | None = None
+        self.batch_s = _BATCH_S
         # A recording played twice says nothing new the second time.
         self._stored_windows = StoredBefore(vault, WINDOW_KIND)
         self._stored_events = StoredBefore(vault, EVENT_KIND)
@@ -107,7 +110,7 @@ class Memory:
     def _flush_if_due(self, utc: float) -> None:
         waited_s = utc - (self._last_flush_utc or utc)
         n_waiting = len(self._events) + len(self._windows)
-        if n_waiting >= _BATCH_RECORDS or not 0 <= waited_s < _BATCH_S:
+        if n_waiting >= _BATCH_RECORDS or not 0 <= waited_s < self.batch_s:
             self.flush()
             self._last_flush_utc = utc
             self._prune_if_due(utc)
