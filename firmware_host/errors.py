@@ -21,8 +21,7 @@
     │  ├─ AdaptationError                               reason; the adapter is already rolled back
     │  └─ EnrolmentError                                reason, n_windows, needed
     ├─ VaultError                              exit 7
-    ├─ StorageError                            exit 8   disk full or not writable
-    └─ PublishError                            exit 9
+    └─ StorageError                            exit 8   disk full or not writable
 
 A wrong call by a programmer stays ``ValueError`` or ``TypeError``. Bad bytes on the wire are not
 exceptions: decoders count them and go on. The exit code is the command's when the error ends it.
@@ -180,9 +179,3 @@ class StorageError(SignetError):
     """The disk is full or not writable; what was stored before is intact."""
 
     exit_code = 8
-
-
-class PublishError(SignetError):
-    """A destination the wearer opted into cannot be reached."""
-
-    exit_code = 9

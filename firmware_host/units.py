@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 STANDARD_GRAVITY_MS2 = 9.80665
 """Conventional value of g: 3rd CGPM (1901), also ISO 80000-3."""
 
@@ -18,28 +16,6 @@ E4_ACC_MS2_PER_COUNT = STANDARD_GRAVITY_MS2 / 64.0
 def g_to_ms2(value_g: float) -> float:
     """Acceleration in m/s² from multiples of standard gravity."""
     return value_g * STANDARD_GRAVITY_MS2
-
-
-def dps_to_rads(value_dps: float) -> float:
-    """Rotation rate in rad/s from degrees per second."""
-    return math.radians(value_dps)
-
-
-def s_to_samples(duration_s: float, *, sample_rate_hz: float) -> int:
-    """Whole samples in a duration, rounded to the nearest.
-
-    Raises
-    ------
-    ValueError
-        If the rate is not positive or the duration is negative.
-    """
-    if not sample_rate_hz > 0:
-        msg = f"sample_rate_hz must be positive, got {sample_rate_hz}"
-        raise ValueError(msg)
-    if duration_s < 0:
-        msg = f"duration_s must not be negative, got {duration_s}"
-        raise ValueError(msg)
-    return round(duration_s * sample_rate_hz)
 
 
 def ticks_delta_us(newer_us: int, older_us: int) -> int:

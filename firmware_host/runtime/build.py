@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firmware_host.devices import open_device
@@ -117,6 +117,4 @@ def _baseline(bundle: Bundle, vault: Vault | None, memory: Memory | None) -> Wea
 
 
 def _listeners(listeners: Listeners, memory: Memory | None) -> Listeners:
-    if memory is not None:
-        listeners.window = memory.take_window
-    return listeners
+    return listeners if memory is None else replace(listeners, window=memory.take_window)

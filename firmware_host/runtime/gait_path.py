@@ -74,17 +74,13 @@ class GaitPath:
         self._watched = watched
         self._verifier: Verifier | None = None
         if walking is not None:
-            self.use(walking)
-
-    def use(self, walking: WalkingReference) -> None:
-        """Compare walking with this reference from now on."""
-        self._verifier = Verifier(
-            self._model,
-            walking.gate,
-            threshold=walking.threshold,
-            margin=walking.margin,
-            fill=walking.fill,
-        )
+            self._verifier = Verifier(
+                model,
+                walking.gate,
+                threshold=walking.threshold,
+                margin=walking.margin,
+                fill=walking.fill,
+            )
 
     def take(self, samples: Samples, utc: Callable[[float], float]) -> list[AnyEvent]:
         """Feed samples; the windows they complete, scored."""

@@ -47,6 +47,9 @@ _LINK_WORDS = {
     "oversize": "Frames longer than allowed",
     "skipped_bytes": "Bytes skipped to find the next frame",
     "bad_payloads": "Frames with a payload that makes no sense",
+    "unknown_kinds": "Frames of a kind this host does not know",
+    "foreign_messages": "Messages of a session that was not announced",
+    "unknown_streams": "Blocks of a stream that was not announced",
     "links_lost": "Times the link was lost",
 }
 _UNIT_WORDS = {"uS": "µS", "degC": "°C", "m/s2": "m/s²"}
@@ -163,6 +166,7 @@ def stream(summaries: Sequence[Event]) -> list[ChannelHealth]:
             c["n_samples"],
             c["n_gaps"],
             c["missing_samples"] / c["declared_hz"] if c["declared_hz"] else 0.0,
+            c.get("board_dropped", 0),
         )
         for name, c in summaries[-1]["channels"].items()
     ]

@@ -51,10 +51,9 @@ class Listeners:
     ``message`` gets the message, its arrival and, for samples, when the board took the first of them (UTC).
     """
 
-    message: Callable[[Message, float, float | None], None] = lambda *_: None
+    message: Callable[[Message, float, float | None], None] | None = None
     window: Callable[[TimedWindow], None] = _ignore
     gait_window: Callable[[GaitWindow, float], None] = lambda *_: None
-    samples: Callable[[Samples], None] = _ignore
 
 
 @dataclass(slots=True)
@@ -129,7 +128,9 @@ class Pipeline:
             items = self.assembler.feed(message, arrival_utc)
             if self.assembler.t_s < session_s:
                 self.counts.earlier_sessions_s += session_s
-            self._listeners.message(message, arrival_utc, _sent_utc(items, self.assembler))
+            if self._listeners.message is not None:
+                sent_utc = _sent_utc(items, self.assembler)
+                self._listeners.message(message, arrival_utc, sent_utc)
             if isinstance(message, Block) and message.stream == self._pulse_stream:
                 self._pulse_hash.update(message.data)
             for item in items:
@@ -177,17 +178,12 @@ class Pipeline:
     def asked(self, ping: Ping, sent_utc: float) -> None:
         """A clock question was sent to the board; its answer will serve the clock."""
         self.assembler.feed(ping, sent_utc)
-        self._listeners.message(ping, sent_utc, None)
+        if self._listeners.message is not None:
+            self._listeners.message(ping, sent_utc, None)
 
     def use_baseline(self, baseline: Baseline, source: Source) -> None:
         """From now on, tell stress from this rest."""
         self._baseline.replace(baseline, source)
-
-    def use_walking(self, walking: WalkingReference) -> None:
-        """From now on, compare walking with this reference."""
-        self._walking = walking
-        if self._gait is not None:
-            self._gait.use(walking)
 
     def _now_utc(self) -> float:
         return self.assembler.utc(self.assembler.t_s)
@@ -198,7 +194,6 @@ class Pipeline:
     def _take_samples(self, samples: Samples, events: list[AnyEvent]) -> None:
         name = samples.channel.name
         self.counts.samples[name] += len(samples.values)
-        self._listeners.samples(samples)
         if self._stress is not None:
             events += self._stress.take(samples, self.assembler.utc)
             self._tell_baseline(events)

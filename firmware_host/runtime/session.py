@@ -214,7 +214,8 @@ class Session:
         self.reload()
 
     def _look_at_vault(self) -> None:
-        if self.memory is None or self.link.is_finite:
+        # Before the first HELLO there is no stream that a label or an adapter could be of.
+        if self.memory is None or self.link.is_finite or self.pipeline.hello is None:
             return
         if self.monotonic() - self._last_look_s < _VAULT_LOOK_S:
             return
@@ -226,8 +227,6 @@ class Session:
             self._take_new_labels(self.memory)
 
     def _take_new_labels(self, memory: Memory) -> None:
-        if self.pipeline.hello is None:
-            return
         for span in memory.new_labels():
             self._handle(
                 self.pipeline.add_label(

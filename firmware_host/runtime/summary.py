@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import resource
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from firmware_host.host.sockets import COUNTER
 from firmware_host.runtime.pipeline import Pipeline
+from firmware_host.stream.assembler import StreamAssembler
 
 
 def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dict[str, Any]:
@@ -24,6 +27,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
             "n_samples": counts.samples[channel.name],
             "n_gaps": counts.gaps[channel.name],
             "missing_samples": counts.missing[channel.name],
+            **_session_counts(assembler, channel.name),
         }
         for channel in (hello.channels if hello else ())
     }
@@ -39,6 +43,10 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "oversize": decoder.oversize,
         "skipped_bytes": decoder.skipped_bytes,
         "bad_payloads": pipeline.parser.bad_payloads,
+        "unknown_kinds": pipeline.parser.unknown_kinds,
+        "foreign_messages": assembler.n_foreign,
+        "unknown_streams": assembler.n_unknown_stream,
+        "clock": _clock(assembler),
         "channels": channels,
         "states": dict(sorted(states.items())),
         "events": dict(sorted(counts.events.items())),
@@ -48,6 +56,25 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "sockets_opened": COUNTER.n_sockets,
     }
+
+
+def _session_counts(assembler: StreamAssembler, channel: str) -> dict[str, int]:
+    """What was dropped and why, by channel, in the last board session."""
+    counters = assembler.counters[channel]
+    return {
+        "board_dropped": counters.board_dropped,
+        "duplicate_blocks": counters.duplicate_blocks,
+        "late_blocks": counters.late_blocks,
+        "bad_blocks": counters.bad_blocks,
+    }
+
+
+def _clock(assembler: StreamAssembler) -> dict[str, float | None]:
+    """How the board's clock relates to the host's; None for what is not known."""
+    if assembler.clock is None:
+        return {}
+    health = asdict(assembler.clock.health())
+    return {name: round(v, 6) if math.isfinite(v) else None for name, v in health.items()}
 
 
 def peak_rss_mb() -> float:

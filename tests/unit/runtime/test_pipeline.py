@@ -181,3 +181,23 @@ def test_events_do_not_depend_on_how_bytes_are_cut(bundle, size: int) -> None:
         ]
 
     assert events_of(size) == events_of(len(stream))
+
+
+def test_summary_tells_what_was_dropped_and_how_the_clock_runs(pipeline: Pipeline) -> None:
+    from collections import Counter
+
+    from firmware_host.runtime.summary import summarise
+
+    board = HandBoard()
+    pipeline.feed(board.second(0), UTC)  # before its HELLO
+    pipeline.feed(board.hello(), UTC + 1)
+    block = board.second(1)
+    pipeline.feed(block, UTC + 2)
+    pipeline.feed(block, UTC + 3)
+    pipeline.feed(frame.encode(200, 0, 7, 0, 0, 0, b"x"), UTC + 3)
+    summary = summarise(pipeline, Counter(), wall_s=1.0)
+    assert summary["foreign_messages"] > 0
+    assert summary["unknown_kinds"] == 1
+    repeats = sum(c["duplicate_blocks"] + c["late_blocks"] for c in summary["channels"].values())
+    assert repeats == len([p for p in block.split(b"\0") if p])
+    assert set(summary["clock"]) >= {"drift_ppm", "jitter_ms"}
