@@ -23,13 +23,14 @@ from firmware_host.cli import (
     report,
     run,
     status,
+    vault,
 )
 from firmware_host.errors import SignetError
 from firmware_host.host.sockets import COUNTER
 
 _LOGGER = logging.getLogger(__name__)
 
-VERBS = (run, record, replay, enrol, label, learn, status, report, ports, doctor)
+VERBS = (run, record, replay, enrol, label, learn, status, report, ports, doctor, vault)
 INTERRUPTED = 130
 STORAGE = 8
 EXIT_CODES = """\
