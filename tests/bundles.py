@@ -12,9 +12,9 @@ from firmware_host.inference.bundle import CONTRACT_FILE, SEAL_FILE, seal_text
 from firmware_host.inference.contract import BundleFile
 from firmware_host.signals import gait_features, stress
 from models.signatures import stress_signatures
-from training.artifacts import GaitArtifacts, Recordings, StressArtifacts
-from training.contracts import bundle_table, gait_table, stress_table
-from training.toml_text import to_toml
+from training.bundle.artifacts import GaitArtifacts, Recordings, StressArtifacts
+from training.bundle.contracts import bundle_table, gait_table, stress_table
+from training.bundle.toml_text import to_toml
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 ADAPTER = {

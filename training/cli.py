@@ -16,8 +16,8 @@ Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 # Verb -> task -> module with `add_arguments(parser)` and `run(arguments) -> dict`.
 TASKS = {
-    "loso": {"stress": "training.stress_loso", "gait": "training.gait_loso"},
-    "evaluate": {"stress": "training.stress_evaluate"},
+    "loso": {"stress": "training.stress.loso", "gait": "training.gait.loso"},
+    "evaluate": {"stress": "training.stress.evaluate"},
 }
 DEFAULT_SEED = 20261121
 TASK_HELP = {
@@ -110,9 +110,9 @@ def _train(args: argparse.Namespace) -> int:
     if not args.data.is_dir():
         raise ConfigError("--data", "a folder with the datasets", str(args.data))
     hold_out = tuple(sorted(set(args.hold_out)))
-    from training.export import BUNDLES, export_bundle
-    from training.gait import train_gait_artifacts
-    from training.stress import train_stress_artifacts
+    from training.bundle.export import BUNDLES, export_bundle
+    from training.gait.train import train_gait_artifacts
+    from training.stress.artifacts import train_stress_artifacts
 
     hold_out_stress, hold_out_gait = _held_out(args.data, hold_out)
     stress = train_stress_artifacts(args.data, args.seed, hold_out_stress)
@@ -124,8 +124,8 @@ def _train(args: argparse.Namespace) -> int:
 
 def _held_out(data_dir: Path, names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Divide the held-out people by model; a name of nobody would leak whoever was meant."""
-    from training.gait import DATASETS as GAIT
-    from training.stress_loso import DATASETS as STRESS
+    from training.gait.train import DATASETS as GAIT
+    from training.stress.loso import DATASETS as STRESS
 
     by_model: tuple[list[str], list[str]] = [], []
     for name in names:
@@ -147,7 +147,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 def _check(args: argparse.Namespace) -> int:
     from firmware_host.inference.bundle import find_bundle
-    from training.golden import check_bundle
+    from training.bundle.golden import check_bundle
 
     folder = find_bundle(args.bundle if args.bundle != Path() else "")
     print(json.dumps({"bundle": folder.name, "largest_difference": check_bundle(folder)}))

@@ -38,7 +38,7 @@ class Candidate:
 
 
 # From the safest on. Chosen on two public wrist datasets with generic models that never saw the
-# person (`training/personal.py`): labels of the first task and rest, tested on later tasks. The
+# person (`training/stress/personal.py`): labels of the first task and rest, tested on later tasks. The
 # bias alone at lambda 10, kept from 3 % gain on, made 6 of 39 people better by more than a point
 # and one worse, by one point; without the 3 %, 3 were, by up to five. Whole weights, judged on one
 # other stress episode, made 3 of 28 worse, one by more than 30 points, and at lambda 100 still 2,

@@ -22,7 +22,7 @@ def weights():
 
 def convert() -> bytes:
     from models.stress import StressNet
-    from training.tflite_file import convert as to_tflite
+    from training.bundle.tflite_file import convert as to_tflite
 
     return to_tflite(StressNet(weights()))
 

@@ -14,8 +14,8 @@ from firmware_host.inference.bundle import find_bundle, load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.inference.tflite import RUNTIMES, installed_runtimes
 from firmware_host.signals import normalise
-from training.golden import check_bundle
-from training.op_gate import op_versions
+from training.bundle.golden import check_bundle
+from training.bundle.op_gate import op_versions
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_wearer_with_another_threshold_is_learned_when_only_the_bias_may_move(
 def test_tensorflow_stays_out_when_a_bundle_is_checked(bundle: Bundle) -> None:
     code = (
         "import sys\n"
-        "from training.golden import check_bundle\n"
+        "from training.bundle.golden import check_bundle\n"
         f"from pathlib import Path; check_bundle(Path({str(bundle.path)!r}))\n"
         "print('tensorflow' in sys.modules)"
     )

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.needs_tf
 def export(out: Path, **changes) -> Path:
     from models.stress import random_weights
     from tests.training.mini_gait import MiniGait
-    from training.export import export_bundle
+    from training.bundle.export import export_bundle
 
     weights = random_weights(np.random.default_rng(1), 26)
     gait = gait_artifacts(MiniGait(np.random.default_rng(2)))
@@ -53,7 +53,7 @@ def test_contract_is_sealed_when_exported(folder: Path) -> None:
 
 
 def test_every_runtime_gives_the_golden_numbers_when_checked(folder: Path) -> None:
-    from training.golden import check_bundle
+    from training.bundle.golden import check_bundle
 
     worst = check_bundle(folder)
     assert len(worst) == 2 * len(installed_runtimes()) >= 2
@@ -61,7 +61,7 @@ def test_every_runtime_gives_the_golden_numbers_when_checked(folder: Path) -> No
 
 
 def test_check_fails_when_a_golden_number_is_off(folder: Path) -> None:
-    from training.golden import GoldenError, check_golden
+    from training.bundle.golden import GoldenError, check_golden
 
     bundle = load_bundle(folder)
     model, golden = open_model(bundle, bundle.stress), bundle.golden()

@@ -8,7 +8,7 @@ import pytest
 from firmware_host.errors import InferenceError
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel
 from tests.training.gait_weights import identity_arrays, random_batch, random_gait_weights
-from training.gait_numpy import NumpyGaitModel
+from training.gait.numpy_model import NumpyGaitModel
 
 pytestmark = pytest.mark.needs_tf
 
@@ -81,7 +81,7 @@ def test_folded_gate_is_the_keras_network(rng):
 def exported(tmp_path_factory):
     """One exported file, the weights in it, and what TensorFlow itself computes."""
     from models.gait import GaitNet
-    from training.tflite_file import convert
+    from training.bundle.tflite_file import convert
 
     rng = np.random.default_rng(11)
     weights = random_gait_weights(rng)
@@ -180,7 +180,7 @@ def test_file_when_features_are_nan_refuses_and_goes_on(exported, rng, runtime):
 
 
 def test_file_holds_built_in_ops_of_the_oldest_runtime_only(exported):
-    from training.op_gate import OP_VERSION_CEILING, op_versions
+    from training.bundle.op_gate import OP_VERSION_CEILING, op_versions
 
     path, _ = exported
     versions = op_versions(path.read_bytes())

@@ -10,7 +10,7 @@ from firmware_host.events import Activity
 from firmware_host.signals.gait_features import N_FEATURES
 from tests.unit.signals.gait_streams import G_MS2, walk
 from training.datasets.motion import MotionRecording
-from training.gait_identity import (
+from training.gait.identity import (
     centroid_cohort,
     fit_identity,
     real_cohort,
@@ -18,9 +18,9 @@ from training.gait_identity import (
     score_trials,
     split_walk,
 )
-from training.gait_numpy import NumpyGaitModel
-from training.gait_windows import Walks, stream_of, walks_of, windows_of
-from training.verification_metrics import eer
+from training.gait.numpy_model import NumpyGaitModel
+from training.gait.verification_metrics import eer
+from training.gait.windows import Walks, stream_of, walks_of, windows_of
 
 LABELS = tuple(activity.value for activity in Activity)
 
@@ -135,7 +135,7 @@ def test_embedding_when_enrolled_has_unit_length(walkers):
 
 @pytest.mark.needs_tf
 def test_gate_when_trained_a_little_tells_still_from_walking(rng):
-    from training.gait_gate import train_gate
+    from training.gait.gate import train_gate
 
     kinds = (Activity.WALK, Activity.STILL)
     streams = [
@@ -156,7 +156,7 @@ def test_gate_when_trained_a_little_tells_still_from_walking(rng):
 @pytest.mark.needs_tf
 @pytest.mark.needs_data
 def test_real_people_when_held_out_are_not_in_the_model(data_dir):
-    from training.gait import load_people
+    from training.gait.train import load_people
 
     people = load_people(data_dir, ["motionsense"], hold_out={"motionsense/1"})
     names = {person.name for person in people}
@@ -169,7 +169,7 @@ def test_real_people_when_held_out_are_not_in_the_model(data_dir):
 @pytest.mark.needs_tf
 @pytest.mark.needs_data
 def test_real_pockets_are_told_apart(data_dir):
-    from training.gait_evaluate import run
+    from training.gait.folds import run
 
     figures = run(data_dir, "motionsense", gate_steps=0, n_partitions=1)
     assert figures["participants"] >= 12
@@ -180,7 +180,7 @@ def test_real_pockets_are_told_apart(data_dir):
 
 @pytest.mark.needs_tf
 def test_figures_of_a_confusion_are_those_on_paper():
-    from training.gait_evaluate import folds, macro_f1, recalls
+    from training.gait.folds import folds, macro_f1, recalls
 
     confusion = np.zeros((5, 5))
     confusion[0] = [8, 2, 0, 0, 0]

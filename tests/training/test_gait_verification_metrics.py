@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.verification_metrics import eer, equal_error, error_rates, rank1
+from training.gait.verification_metrics import eer, equal_error, error_rates, rank1
 
 
 def test_eer_when_scores_are_apart_is_zero():

@@ -10,12 +10,12 @@ import pytest
 
 from firmware_host.adaptation.batches import probabilities
 from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAMES, WINDOW_S
-from training import personal
 from training.datasets.base import Session, Stage
 from training.datasets.stress_windows import SessionWindows
-from training.personal import divide, run_personal, table_model
-from training.stress_model import fit_net, training_set
-from training.stress_people import people_of
+from training.stress import personal
+from training.stress.network import fit_net, training_set
+from training.stress.people import people_of
+from training.stress.personal import divide, run_personal, table_model
 
 N_FEATURES = len(FEATURE_NAMES)
 FEATURE = FEATURE_CHANNELS.index("eda")

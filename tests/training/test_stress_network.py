@@ -114,7 +114,7 @@ def test_file_follows_tensorflow_when_training(runtime: str, tmp_path: Path) -> 
     import tensorflow as tf
 
     from models.stress import StressNet
-    from training.tflite_file import convert
+    from training.bundle.tflite_file import convert
 
     rng = np.random.default_rng(5)
     weights = scrambled(rng, 26)
@@ -159,7 +159,7 @@ def test_file_fits_a_pocket_when_converted() -> None:
 def test_op_gate_names_the_op_when_it_is_not_built_in() -> None:
     import tensorflow as tf
 
-    from training.op_gate import OpGateError, check_ops, op_versions
+    from training.bundle.op_gate import OpGateError, check_ops, op_versions
 
     golden = op_versions((GOLDEN / "stress_random.tflite").read_bytes())
     assert golden["FULLY_CONNECTED"] == 1
@@ -173,7 +173,7 @@ def test_op_gate_names_the_op_when_it_is_not_built_in() -> None:
 def test_op_gate_names_the_version_when_it_is_too_new() -> None:
     import tensorflow as tf
 
-    from training.op_gate import OpGateError, check_ops
+    from training.bundle.op_gate import OpGateError, check_ops
 
     weight = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
     function = tf.function(lambda x: tf.matmul(x, weight)).get_concrete_function(

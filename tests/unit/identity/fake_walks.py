@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from training.gait_numpy import NumpyGaitModel
+from training.gait.numpy_model import NumpyGaitModel
 
 N_FEATURES = 24
 

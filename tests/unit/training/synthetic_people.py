@@ -6,7 +6,7 @@ import numpy as np
 
 from firmware_host.signals.normalise import BaselineEstimator
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES
-from training.stress_people import Person
+from training.stress.people import Person
 
 GOOD = dict.fromkeys(CHANNELS, 1.0)
 

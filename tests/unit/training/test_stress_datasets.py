@@ -11,7 +11,7 @@ from firmware_host.errors import LabelError, RecordingError
 from training.datasets import physionet, stress_predict
 from training.datasets.base import EXERCISE, REST, STRESS, UNSCORED
 from training.datasets.stress_windows import load_windows, stage_of_windows
-from training.stress_people import people_of, spread_of
+from training.stress.people import people_of, spread_of
 
 START = 1_644_000_000
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tests.unit.training.synthetic_people import make_people, make_person
-from training import stress_loso
 from training.metrics import summarise
 from training.splits import LeakError
-from training.stress_loso import cross_dataset, leave_each_out, load_people, run_loso
-from training.stress_score import Scored, calibrate, decide, exercise_called_stress
-from training.time_control import N_BINS, probability, time_table
+from training.stress import loso as stress_loso
+from training.stress.detector import Scored, calibrate, decide, exercise_called_stress
+from training.stress.loso import cross_dataset, leave_each_out, load_people, run_loso
+from training.stress.time_control import N_BINS, probability, time_table
 
 
 def figures(people, **options):

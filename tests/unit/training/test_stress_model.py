@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.stress_model import (
+from training.stress.network import (
     L2,
     HiddenSettings,
     TrainingSet,

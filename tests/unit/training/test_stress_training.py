@@ -13,12 +13,12 @@ from firmware_host.inference.bundle import load_bundle
 from firmware_host.signals.stress import FEATURE_NAMES
 from tests.bundles import write_bundle
 from tests.unit.training.synthetic_people import make_people, make_person
-from training.personal import table_model
-from training.stress_evaluate import bundle_probability, run_evaluate
-from training.stress_loso import StressData
-from training.stress_people import center_of
-from training.stress_score import Detector, fit_detector
-from training.stress_training import train_on
+from training.stress.detector import Detector, fit_detector
+from training.stress.evaluate import bundle_probability, run_evaluate
+from training.stress.loso import StressData
+from training.stress.people import center_of
+from training.stress.personal import table_model
+from training.stress.train import train_on
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_bundle_scores_like_its_arrays_when_evaluated(data, tmp_path):
 @pytest.mark.needs_tf
 def test_exported_network_gives_the_fitted_logits_when_run(data):
     from models.stress import StressNet
-    from training.stress import stress_weights
+    from training.stress.artifacts import stress_weights
 
     rng = np.random.default_rng(1)
     detector = fit_detector(data.everyone(), seed=1)
@@ -92,7 +92,7 @@ def test_exported_network_gives_the_fitted_logits_when_run(data):
 
 @pytest.mark.needs_tf
 def test_card_rows_and_thresholds_are_complete_when_converted(trained):
-    from training.stress import figure_rows, threshold_table
+    from training.stress.artifacts import figure_rows, threshold_table
 
     table = threshold_table(trained)
     assert set(table) == {"stress", "unsure_low", "unsure_high", "min_quality", "max_motion_ms2"}

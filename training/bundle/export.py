@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from firmware_host.inference.bundle import CONTRACT_FILE, SEAL_FILE, seal_text
 from firmware_host.inference.contract import BundleFile
 from models.stress import StressNet
-from training.artifacts import GaitArtifacts, StressArtifacts
-from training.card import card_text
-from training.contracts import (
+from training.bundle.artifacts import GaitArtifacts, StressArtifacts
+from training.bundle.card import card_text
+from training.bundle.contracts import (
     COHORT_FILE,
     GAIT_FILE,
     STRESS_FILE,
@@ -25,11 +25,11 @@ from training.contracts import (
     gait_table,
     stress_table,
 )
-from training.golden import check_bundle, golden_of
-from training.tflite_file import Exportable, convert
-from training.toml_text import to_toml
+from training.bundle.golden import check_bundle, golden_of
+from training.bundle.tflite_file import Exportable, convert
+from training.bundle.toml_text import to_toml
 
-BUNDLES = Path(__file__).resolve().parents[1] / "models" / "bundles"
+BUNDLES = Path(__file__).resolve().parents[2] / "models" / "bundles"
 NAME = "wrist"
 VERSION = "0.1.0"
 

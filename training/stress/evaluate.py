@@ -12,10 +12,10 @@ import numpy as np
 from firmware_host.errors import RecordingError
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.signals.smoothing import LogitEma
-from training import time_control
 from training.metrics import PersonScore, score_person, summarise
-from training.stress_loso import DATASETS, load_people
-from training.stress_model import sigmoid
+from training.stress import time_control
+from training.stress.loso import DATASETS, load_people
+from training.stress.network import sigmoid
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from firmware_host.inference.base import SignatureModel
     from firmware_host.inference.contract import Bundle
-    from training.stress_people import BaselineKind, Person
+    from training.stress.people import BaselineKind, Person
 
 PERSONAL = ("earlier", "two-tasks")
 
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> dict:
         cache_dir=arguments.cache,
     )
     if arguments.personal:
-        from training.personal import run_personal
+        from training.stress.personal import run_personal
 
         result["personal"] = run_personal(
             arguments.data,

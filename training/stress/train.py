@@ -10,16 +10,16 @@ from firmware_host.errors import RecordingError
 from firmware_host.signals.normalise import CLIP
 from firmware_host.signals.stress import FEATURE_NAMES
 from training.metrics import summarise
-from training.stress_loso import (
+from training.stress.detector import StressThresholds, calibrate, decide, fit_detector
+from training.stress.loso import (
     DEFAULT_SEED,
     cross_dataset,
     leave_each_out,
     load_people,
     time_only_scores,
 )
-from training.stress_people import center_of
-from training.stress_score import StressThresholds, calibrate, decide, fit_detector
-from training.time_control import time_table
+from training.stress.people import center_of
+from training.stress.time_control import time_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from training.stress_loso import StressData
-    from training.stress_score import Scored
+    from training.stress.detector import Scored
+    from training.stress.loso import StressData
 
 
 @dataclass(frozen=True)

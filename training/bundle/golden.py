@@ -14,10 +14,10 @@ from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.tflite import installed_runtimes
 from models.signatures import TRAIN_BATCH
-from training.op_gate import check_ops
+from training.bundle.op_gate import check_ops
 
 if TYPE_CHECKING:
-    from training.tflite_file import Exportable
+    from training.bundle.tflite_file import Exportable
 
 FloatArray = NDArray[np.float32]
 

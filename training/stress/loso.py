@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.errors import RecordingError
-from training import time_control
 from training.datasets import physionet, stress_predict
 from training.datasets.stress_windows import load_windows
 from training.metrics import PersonScore, score_person, summarise
 from training.splits import check_apart, leave_one_out
-from training.stress_people import BaselineKind, Person, people_of
-from training.stress_score import Detector, Scored, fit_detector
+from training.stress import time_control
+from training.stress.detector import Detector, Scored, fit_detector
+from training.stress.people import BaselineKind, Person, people_of
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from firmware_host.signals.gait import WINDOW_S
 from firmware_host.signals.gait_smoothing import ActivitySmoother
-from training.gait import (
+from training.gait.gate import LABELS, N_STEPS, GateWeights, train_gate
+from training.gait.identity import Scores, score_trials, split_walk
+from training.gait.train import (
     DATASETS,
     MIN_WALK_PROBABILITY,
     Identity,
@@ -22,10 +24,8 @@ from training.gait import (
     fit_background,
     load_people,
 )
-from training.gait_gate import LABELS, N_STEPS, GateWeights, train_gate
-from training.gait_identity import Scores, score_trials, split_walk
-from training.gait_windows import Stream, Walks
-from training.verification_metrics import eer, error_rates
+from training.gait.verification_metrics import eer, error_rates
+from training.gait.windows import Stream, Walks
 
 FloatArray = NDArray[np.float64]
 

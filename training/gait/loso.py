@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the command; the figures are returned and, with --json, written."""
-    from training import gait_evaluate
+    from training.gait import folds as gait_evaluate
 
     result = gait_evaluate.run(
         arguments.data,

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from models.lora import AdapterState
 from models.signatures import SignatureShapes
-from training.op_gate import check_ops
+from training.bundle.op_gate import check_ops
 
 
 class Exportable(Protocol):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.stress_people import Person
+    from training.stress.people import Person
 
 BIN_S = 60.0
 N_BINS = 90

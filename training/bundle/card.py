@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from training.artifacts import GaitArtifacts, Recordings, StressArtifacts
+from training.bundle.artifacts import GaitArtifacts, Recordings, StressArtifacts
 
 # Publisher's name and terms, as each set asks to be cited.
 SOURCES = {

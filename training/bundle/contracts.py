@@ -9,7 +9,7 @@ from firmware_host.inference.bundle import FORMAT
 from firmware_host.inference.contract import BundleFile
 from firmware_host.signals import gait, normalise, stress
 from models.signatures import SignatureShapes
-from training.artifacts import GaitArtifacts, StressArtifacts
+from training.bundle.artifacts import GaitArtifacts, StressArtifacts
 
 STRESS_FILE = "stress.tflite"
 GAIT_FILE = "gait.tflite"

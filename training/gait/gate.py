@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from firmware_host.events import Activity
 from firmware_host.signals.gait import N_GATE
 from models import gait_gate
-from training.gait_windows import Stream
+from training.gait.windows import Stream
 
 FloatArray = NDArray[np.float32]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.stress import StressWeights, with_adapters
-from training.artifacts import Recordings, StressArtifacts
-from training.stress_loso import DEFAULT_SEED
-from training.stress_training import TrainedStress, train_stress
-from training.time_control import BIN_S
+from training.bundle.artifacts import Recordings, StressArtifacts
+from training.stress.loso import DEFAULT_SEED
+from training.stress.time_control import BIN_S
+from training.stress.train import TrainedStress, train_stress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

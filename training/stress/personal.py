@@ -38,8 +38,8 @@ from firmware_host.scoring import auc, balanced_accuracy, bootstrap_interval, lo
 from firmware_host.signals.stress import WINDOW_S
 from training.datasets import physionet, stress_predict
 from training.datasets.stress_windows import SessionWindows, load_windows
-from training.stress_model import fit_net, training_set
-from training.stress_people import Person, people_of, spread_of
+from training.stress.network import fit_net, training_set
+from training.stress.people import Person, people_of, spread_of
 
 Protocol = Literal["earlier", "two-tasks"]
 DATASETS = {stress_predict.NAME: stress_predict, physionet.NAME: physionet}

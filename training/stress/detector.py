@@ -12,15 +12,15 @@ from firmware_host.signals.quality import NOISE_QUALITY
 from firmware_host.signals.smoothing import TIME_CONSTANT_S, LogitEma
 from firmware_host.signals.stress import CHANNELS
 from training.metrics import PersonScore, score_person
-from training.stress_model import StressNet, fit_net, sigmoid, training_set
-from training.stress_people import spread_of
+from training.stress.network import StressNet, fit_net, sigmoid, training_set
+from training.stress.people import spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from training.stress_people import Person
+    from training.stress.people import Person
 
 # What exercise may still be called stress, mean over people, before movement must be told apart.
 MAX_EXERCISE_CALLED_STRESS = 0.08

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from firmware_host.identity.enrolment import MIN_WINDOWS, enrol
 from firmware_host.signals.gait import WINDOW_S
-from training.gait_numpy import NumpyGaitModel
-from training.gait_windows import Walks
-from training.verification_metrics import rank1
+from training.gait.numpy_model import NumpyGaitModel
+from training.gait.verification_metrics import rank1
+from training.gait.windows import Walks
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]

@@ -15,11 +15,11 @@ from firmware_host.events import Activity
 from firmware_host.signals.gait import HOP_S, WINDOW_S
 from firmware_host.signals.gait_features import FEATURE_NAMES
 from firmware_host.signals.gait_smoothing import STAY
-from training.artifacts import GaitArtifacts, Recordings
+from training.bundle.artifacts import GaitArtifacts, Recordings
 from training.datasets import motionsense, wisdm_watch
 from training.datasets.motion import MotionDataset
-from training.gait_gate import LABELS, GateWeights, train_gate
-from training.gait_identity import (
+from training.gait.gate import LABELS, GateWeights, train_gate
+from training.gait.identity import (
     PERIODICITY_QUANTILE,
     Scores,
     fit_identity,
@@ -27,8 +27,8 @@ from training.gait_identity import (
     score_trials,
     split_walk,
 )
-from training.gait_windows import Stream, Walks, stream_of, walks_of
-from training.verification_metrics import equal_error, error_rates
+from training.gait.verification_metrics import equal_error, error_rates
+from training.gait.windows import Stream, Walks, stream_of, walks_of
 
 FloatArray = NDArray[np.float32]
 

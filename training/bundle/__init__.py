@@ -1,0 +1,1 @@
+"""Trained arrays to a checked bundle folder: TFLite files, contract, card, golden numbers."""

@@ -1,0 +1,1 @@
+"""The gait model: windows, activity gate, identity, evaluation."""

@@ -1,0 +1,1 @@
+"""The stress model: people, network, detector, learning by the wearer, evaluation."""
