@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from firmware_host.signals.gait import WINDOW_S
 from firmware_host.signals.gait_smoothing import ActivitySmoother
 from training.gait.gate import LABELS, N_STEPS, GateWeights, train_gate
-from training.gait.identity import Scores, score_trials, split_walk
+from training.gait.identity import Scores, split_walk
 from training.gait.train import (
     DATASETS,
     MIN_WALK_PROBABILITY,
@@ -109,7 +109,7 @@ def _identity_figures(
 
 def _score(walks: Sequence[Walks], identity: Identity, seed: int) -> dict[str, Scores]:
     trials = [split_walk(w, min_periodicity=identity.min_periodicity) for w in walks]
-    return score_trials(trials, identity.arrays, identity.cohort, seed=seed)
+    return identity.score(trials, seed=seed)
 
 
 def _collect(rates: dict[str, list[float]], name: str, score: Scores, threshold: float) -> None:

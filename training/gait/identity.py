@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.identity.enrolment import MIN_WINDOWS, enrol
+from firmware_host.identity.walking import EmbeddingModel, fill_missing
 from firmware_host.signals.gait import WINDOW_S
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.verification_metrics import rank1
@@ -26,6 +27,8 @@ _LORA_RANK = 4
 # Windows of 5 s that do not overlap: every second one at a hop of 2.5 s.
 _STRIDE = 2
 PROBE_WINDOWS = {"5s": 1, "10s": 2, "30s": 6}
+# What figures are quoted for; a minute is better and is reported beside it.
+ENROL_S = 30.0
 
 
 def fit_identity(background: Sequence[Walks], *, seed: int) -> dict[str, FloatArray]:
@@ -123,13 +126,18 @@ class Trial:
 
 
 def split_walk(
-    walks: Walks, *, min_periodicity: float, enrol_s: float = 60.0, pause_s: float = 10.0
+    walks: Walks,
+    *,
+    min_periodicity: float,
+    enrol_s: float = ENROL_S,
+    probe_from_s: float = 60.0,
+    pause_s: float = 10.0,
 ) -> Trial:
-    """Enrol on the first minute of the first trial, probe later in it and in other trials.
+    """Enrol on the start of the first trial; probe in the other trials, or later if there are none.
 
     Windows under `min_periodicity` are dropped on both sides, and enrolment goes on until it has
-    the least number of windows, as on the host. Probe windows do not overlap, and after enrolment
-    in the same trial there is a pause.
+    the least number of windows, as on the host. Probe windows do not overlap; in a trial that was
+    enrolled on they start at `probe_from_s`, or `pause_s` after enrolment if that is later.
     """
     first = walks.trial == walks.trial[0]
     periodic = walks.periodicity >= min_periodicity
@@ -137,7 +145,9 @@ def split_walk(
     if len(usable_ends) >= MIN_WINDOWS:
         enrol_s = max(enrol_s, float(usable_ends[MIN_WINDOWS - 1]))
     early = first & (walks.start_s + WINDOW_S <= enrol_s + 1e-3)
-    late = ~first | (walks.start_s >= enrol_s + pause_s)
+    late = ~first
+    if first.all():
+        late = walks.start_s >= max(probe_from_s, enrol_s + pause_s)
     position = np.zeros(len(walks), int)
     for trial in np.unique(walks.trial):
         here = walks.trial == trial
@@ -148,7 +158,10 @@ def split_walk(
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of probes against enrolled wearers for one probe length."""
+    """Scores of probes against enrolled wearers for one probe length.
+
+    `per_person` is wearer -> (genuine, impostor) scores against that wearer's reference.
+    """
 
     genuine: DoubleArray
     impostor: DoubleArray
@@ -158,32 +171,51 @@ class Scores:
 
 def score_trials(
     trials: Sequence[Trial],
-    arrays: Mapping[str, FloatArray],
+    new_model: Callable[[], EmbeddingModel],
     cohort: FloatArray,
     *,
+    fill: FloatArray,
     seed: int,
     lora_rate: float = 0.0,
 ) -> dict[str, Scores]:
-    """Enrol each person of `trials` and score everyone's probes, by probe length."""
+    """Enrol each person of `trials` as the host does and score everyone's probes.
+
+    Parameters
+    ----------
+    new_model
+        Gives a model to enrol the next wearer on. It may be the same one each time, such as a
+        shipped file: enrolment resets it, and a wearer is scored before the next is enrolled.
+    cohort, fill
+        (m, F) others and (F,) the average person, as in `enrolment.enrol`.
+
+    Returns
+    -------
+    Scores by probe length, "5s", "10s", "30s". A wearer with too little to enrol on is left out.
+    """
     usable = [trial for trial in trials if len(trial.enrolment) >= MIN_WINDOWS]
+    if not usable:
+        raise ValueError(f"expected people with {MIN_WINDOWS} enrolment windows, got none")
+    probes = fill_missing(np.concatenate([trial.probe for trial in usable]), fill)
     columns = []
-    probes = np.concatenate([trial.probe for trial in usable])
     for i, trial in enumerate(usable):
-        model = NumpyGaitModel(arrays)
+        model = new_model()
+        rng = np.random.default_rng(seed + i)
         enrol(
-            model,
-            trial.enrolment,
-            cohort,
-            threshold=0.0,
-            fill=arrays["center"],
-            rng=np.random.default_rng(seed + i),
-            lora_rate=lora_rate,
+            model, trial.enrolment, cohort, threshold=0.0, fill=fill, rng=rng, lora_rate=lora_rate
         )
-        columns.append(model.embed(probes)["score"][:, 0])
+        columns.append(_scores_of(model, probes))
     owner = np.repeat(np.arange(len(usable)), [len(trial.probe) for trial in usable])
     table = np.stack(columns, axis=1).astype(np.float64)
     names = [trial.person for trial in usable]
     return {name: _pool(table, owner, names, k) for name, k in PROBE_WINDOWS.items()}
+
+
+def _scores_of(model: EmbeddingModel, features: FloatArray) -> FloatArray:
+    """(n,) scores of (n, F) windows, one call each unless the model takes many at once."""
+    if isinstance(model, NumpyGaitModel):
+        return model.embed(features)["score"][:, 0]
+    rows = [model.run("embed", features=row[None])["score"][0, 0] for row in features]
+    return np.array(rows, np.float32)
 
 
 def _pool(table: DoubleArray, owner: NDArray[np.int64], names: list[str], k: int) -> Scores:

@@ -22,11 +22,13 @@ from training.gait.gate import LABELS, GateWeights, train_gate
 from training.gait.identity import (
     PERIODICITY_QUANTILE,
     Scores,
+    Trial,
     fit_identity,
     sampled_cohort,
     score_trials,
     split_walk,
 )
+from training.gait.numpy_model import NumpyGaitModel
 from training.gait.verification_metrics import equal_error, error_rates
 from training.gait.windows import Stream, Walks, stream_of, walks_of
 
@@ -97,6 +99,18 @@ class Identity:
     threshold: float
     margin: float
 
+    def score(self, trials: Sequence[Trial], *, seed: int) -> dict[str, Scores]:
+        """Enrol each person of `trials` and score everyone's probes, by probe length."""
+        return _score(trials, self.arrays, self.cohort, seed)
+
+
+def _score(
+    trials: Sequence[Trial], arrays: dict[str, FloatArray], cohort: FloatArray, seed: int
+) -> dict[str, Scores]:
+    return score_trials(
+        trials, lambda: NumpyGaitModel(arrays), cohort, fill=arrays["center"], seed=seed
+    )
+
 
 def fit_background(background: Sequence[Walks], *, seed: int) -> Identity:
     """Whitening, cohort and periodicity limit on all, score threshold on thirds left out in turn.
@@ -125,7 +139,7 @@ def _inner_scores(background: Sequence[Walks], fold: int, seed: int) -> Scores:
     trials = [
         split_walk(walks, min_periodicity=min_periodicity) for walks in background[fold::_N_FOLDS]
     ]
-    return score_trials(trials, arrays, cohort, seed=seed)["10s"]
+    return _score(trials, arrays, cohort, seed)["10s"]
 
 
 def _fit(background: Sequence[Walks], seed: int) -> tuple[float, dict[str, FloatArray], FloatArray]:
@@ -211,7 +225,7 @@ def _figures(walks: Sequence[Walks], seed: int) -> dict[str, str]:
         trials = [
             split_walk(w, min_periodicity=identity.min_periodicity) for w in walks[fold::_N_FOLDS]
         ]
-        scores = score_trials(trials, identity.arrays, identity.cohort, seed=seed)["10s"]
+        scores = identity.score(trials, seed=seed)["10s"]
         rates.append(
             (
                 equal_error(scores.genuine, scores.impostor),
