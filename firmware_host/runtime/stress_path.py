@@ -48,7 +48,7 @@ class StressPath:
         needed = {need.name for need in contract.channels}
         rates_hz = {c.name: c.rate_hz for c in channels if c.name in needed}
         self._contract = contract
-        self._features = StressFeatures(rates_hz)
+        self._features = StressFeatures(rates_hz, window_s=contract.window_s)
         self._grid = HopGrid(rates_hz, window_s=contract.window_s, hop_s=contract.hop_s)
         self._models = (generic, personal)
         self._smoothers = tuple(

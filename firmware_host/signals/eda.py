@@ -100,7 +100,7 @@ class EdaTrack:
 def eda_features(
     level: FloatArray, phasic: FloatArray, n_lead: int, *, sample_rate_hz: float
 ) -> tuple[float, ...]:
-    """The eleven EDA features of a window, named in `EDA_FEATURE_NAMES`.
+    """The eleven EDA features of a window, named in `EDA_FEATURE_NAMES`; responses per minute.
 
     Parameters
     ----------
@@ -123,7 +123,9 @@ def eda_features(
     spread = sorted_quantile(ordered, 0.95) - sorted_quantile(ordered, 0.05)
     phasic_sd = float(phasic[n_lead:][present].std())
     rises = scr_rises(level, n_lead, sample_rate_hz=sample_rate_hz)
-    total = float(rises.sum())
+    # A count of a half-minute window must mean what it means in a minute.
+    per_minute = 60.0 * sample_rate_hz / len(inside)
+    total = per_minute * float(rises.sum())
     return (
         math.log(floor),
         slope,
@@ -132,8 +134,8 @@ def eda_features(
         math.log(spread + 0.003),
         math.log(phasic_sd + 0.003),
         math.log(phasic_sd / floor + 0.003),
-        float(len(rises)),
-        float(np.count_nonzero(rises > SCR_MIN_RELATIVE * floor)),
+        per_minute * len(rises),
+        per_minute * np.count_nonzero(rises > SCR_MIN_RELATIVE * floor),
         math.log(total + 0.03),
         math.log(total / floor + 0.03),
     )

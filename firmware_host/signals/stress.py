@@ -1,4 +1,4 @@
-"""Streaming stress features: 23 of physiology and 3 of movement, over the last minute.
+"""Streaming stress features: 23 of physiology and 3 of movement, over the last minute or half.
 
 The same object serves the live stream and offline training, so windows are equal bit for bit
 whatever the chunking. A window uses only what was known before its end, even if later samples have
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     FloatArray = NDArray[np.float64]
 
 WINDOW_S = 60.0
+# Shorter ones hold too few beats for a heart rate, longer ones outlast the history that is kept.
+WINDOW_RANGE_S = (20.0, 120.0)
 HOP_S = 10.0
 # How far samples may run ahead of `compute`: windows further back find nothing.
 AHEAD_S = 60.0
@@ -49,7 +51,7 @@ _N_AXES = {"bvp": 1, "eda": 1, "temp": 1, "acc": 3}
 
 @dataclass(frozen=True, slots=True)
 class StressWindow:
-    """One minute, seen from its end.
+    """One window (a minute unless said otherwise), seen from its end.
 
     `features` (26,) in the order of `FEATURE_NAMES`, always finite; `quality` by channel in 0..1,
     0 for a channel the board does not have; `motion` the sustained movement in m/s²; `missing` the
@@ -71,14 +73,18 @@ class StressFeatures:
     ----------
     rates_hz
         Sample rate by channel name; needs at least one of bvp, eda, temp, acc, ignores others.
+    window_s
+        Length of a window, whole seconds within `WINDOW_RANGE_S`. Counts and sums are per minute
+        whatever it is; spreads and ranges grow with it, so a baseline must have the same length.
 
     Raises
     ------
     SignalError
-        If none of the channels is there.
+        If none of the channels is there or a window cannot be that long.
     """
 
-    def __init__(self, rates_hz: Mapping[str, float]) -> None:
+    def __init__(self, rates_hz: Mapping[str, float], *, window_s: float = WINDOW_S) -> None:
+        self._window_s = _checked_window(window_s)
         self._lines = {
             name: Timeline(name, sample_rate_hz=rates_hz[name])
             for name in CHANNELS
@@ -86,15 +92,15 @@ class StressFeatures:
         }
         if not self._lines:
             raise SignalError("/".join(CHANNELS), f"none of them is among {sorted(rates_hz)}")
-        span = {name: _samples(AHEAD_S + WINDOW_S + 10, line) for name, line in self._lines.items()}
+        span = {name: _samples(AHEAD_S + window_s + 10, line) for name, line in self._lines.items()}
         if "bvp" in self._lines:
-            self._bvp = _PulseTrack(sample_rate_hz=rates_hz["bvp"])
+            self._bvp = _PulseTrack(sample_rate_hz=rates_hz["bvp"], window_s=window_s)
         if "eda" in self._lines:
             self._eda = eda.EdaTrack(sample_rate_hz=rates_hz["eda"], span_samples=span["eda"])
         if "temp" in self._lines:
             self._temp = History(span["temp"])
         if "acc" in self._lines:
-            span_s = int(AHEAD_S + WINDOW_S) + 10
+            span_s = int(AHEAD_S + window_s) + 10
             self._acc = imu.SecondsTrack(sample_rate_hz=rates_hz["acc"], span_s=span_s)
         self._waiting: dict[str, list[FloatArray]] = {name: [] for name in self._lines}
         self._n_taken = dict.fromkeys(self._lines, 0)
@@ -132,7 +138,7 @@ class StressFeatures:
             self._take_waiting(channel)
 
     def compute(self, t_end_s: float) -> StressWindow:
-        """The window of the last 60 s before `t_end_s`; call it once all channels got there."""
+        """The window that ends at `t_end_s`; call it once all channels got there."""
         for channel in self._lines:
             self._take_waiting(channel)
         trust = dict.fromkeys(CHANNELS, 0.0)
@@ -146,7 +152,7 @@ class StressFeatures:
             trust,
             motion,
             quality.is_worn(bvp=trust["bvp"], eda=trust["eda"]),
-            max(line.missing_share(*_bounds(line, t_end_s)) for line in self._lines.values()),
+            max(line.missing_share(*self._bounds(line, t_end_s)) for line in self._lines.values()),
         )
 
     def _take_waiting(self, channel: str) -> None:
@@ -179,11 +185,16 @@ class StressFeatures:
         else:
             self._acc.feed(run)
 
+    def _bounds(self, line: Timeline, t_end_s: float) -> tuple[int, int]:
+        """Sample numbers of the window that ends before `t_end_s`."""
+        stop = line.index_at(t_end_s)
+        return stop - _samples(self._window_s, line), stop
+
     def _pulse_part(self, t_end_s: float, trust: dict[str, float]) -> tuple[float, ...]:
         line = self._lines.get("bvp")
         if line is None:
             return ibi.FALLBACK
-        features = self._bvp.features(*_bounds(line, t_end_s))
+        features = self._bvp.features(*self._bounds(line, t_end_s))
         trust["bvp"] = features[-1]
         return features
 
@@ -191,7 +202,7 @@ class StressFeatures:
         line = self._lines.get("eda")
         if line is None:
             return eda.EDA_FALLBACK
-        start, stop = _bounds(line, t_end_s)
+        start, stop = self._bounds(line, t_end_s)
         lead = _samples(eda.SCR_LOOKBACK_S, line)
         level = self._eda.level(start - lead, stop)
         phasic = self._eda.phasic(start - lead, stop)
@@ -202,7 +213,7 @@ class StressFeatures:
         line = self._lines.get("temp")
         if line is None:
             return eda.TEMP_FALLBACK
-        values = self._temp.window(*_bounds(line, t_end_s))
+        values = self._temp.window(*self._bounds(line, t_end_s))
         trust["temp"] = quality.temp_quality(values)
         return eda.temp_features(values, sample_rate_hz=line.sample_rate_hz)
 
@@ -212,7 +223,7 @@ class StressFeatures:
         line = self._lines.get("acc")
         if line is None:
             return imu.ACC_FALLBACK, 0.0
-        seconds = self._acc.window(_bounds(line, t_end_s)[1], int(WINDOW_S))
+        seconds = self._acc.window(self._bounds(line, t_end_s)[1], int(self._window_s))
         trust["acc"] = quality.acc_quality(seconds)
         return imu.acc_features(seconds)
 
@@ -220,11 +231,12 @@ class StressFeatures:
 class _PulseTrack:
     """Beats and intervals of the recent past."""
 
-    def __init__(self, *, sample_rate_hz: float) -> None:
+    def __init__(self, *, sample_rate_hz: float, window_s: float) -> None:
+        self._window_s = window_s
         self._detector = bvp.BeatDetector(sample_rate_hz=sample_rate_hz)
         self._tracker = ibi.IntervalTracker(sample_rate_hz=sample_rate_hz)
         # Beats cannot follow each other faster than the band's upper edge.
-        span = int((AHEAD_S + WINDOW_S) * bvp.BAND_HZ[1]) + 8
+        span = int((AHEAD_S + window_s) * bvp.BAND_HZ[1]) + 8
         self._intervals: deque[ibi.Interval] = deque(maxlen=span)
 
     def skip(self) -> None:
@@ -245,14 +257,17 @@ class _PulseTrack:
                 inside.append(interval)
         inside.reverse()
         table = np.array(inside, dtype=np.float64).reshape(-1, 5)
-        return ibi.ibi_features(table[:, 2], table[:, 3] > 0, table[:, 4], window_s=WINDOW_S)
+        return ibi.ibi_features(table[:, 2], table[:, 3] > 0, table[:, 4], window_s=self._window_s)
 
 
 def _samples(duration_s: float, line: Timeline) -> int:
     return round(duration_s * line.sample_rate_hz)
 
 
-def _bounds(line: Timeline, t_end_s: float) -> tuple[int, int]:
-    """Sample numbers of the window that ends before `t_end_s`."""
-    stop = line.index_at(t_end_s)
-    return stop - _samples(WINDOW_S, line), stop
+def _checked_window(window_s: float) -> float:
+    shortest, longest = WINDOW_RANGE_S
+    if not shortest <= window_s <= longest or window_s != int(window_s):
+        raise SignalError(
+            "window", f"expected whole seconds from {shortest:g} to {longest:g}, got {window_s}"
+        )
+    return float(window_s)

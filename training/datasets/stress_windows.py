@@ -1,7 +1,7 @@
 """Windows of stress recordings, made by the extractor that ships, and a cache of them.
 
-The cache key holds the recording's content and the extractor's source, so a changed feature or a
-changed file is never served from an old cache.
+The cache key holds the recording's content, the extractor's source and the window's length, so a
+changed feature, file or length is never served from an old cache.
 """
 
 from __future__ import annotations
@@ -59,6 +59,7 @@ class SessionWindows:
     worn: NDArray[np.bool_]
     missing: NDArray[np.float64]
     stage: NDArray[np.int64]
+    window_s: float = WINDOW_S
 
     @property
     def label(self) -> NDArray[np.str_]:
@@ -75,28 +76,35 @@ def default_cache_dir() -> Path:
 
 
 def load_windows(
-    sessions: Iterable[Session], *, cache_dir: Path | None = None
+    sessions: Iterable[Session], *, cache_dir: Path | None = None, window_s: float = WINDOW_S
 ) -> list[SessionWindows]:
-    """Windows of each session, computed at most once for a given content and extractor."""
+    """Windows of each session, computed at most once for a given content, extractor and length."""
     cache = cache_dir or default_cache_dir()
-    return [_load(session, cache) for session in _progress(list(sessions))]
+    return [_load(session, cache, window_s) for session in _progress(list(sessions))]
 
 
-def stage_of_windows(session: Session, start_utc: float, t_end_s: NDArray[np.float64]) -> NDArray:
+def stage_of_windows(
+    session: Session, start_utc: float, t_end_s: NDArray[np.float64], window_s: float = WINDOW_S
+) -> NDArray:
     """(n,) index of the stage a window lies wholly inside, or -1."""
     stage = np.full(len(t_end_s), -1)
     for i, part in enumerate(session.stages):
         first, last = part.start_utc - start_utc, part.end_utc - start_utc
-        stage[(t_end_s - WINDOW_S >= first) & (t_end_s <= last)] = i
+        stage[(t_end_s - window_s >= first) & (t_end_s <= last)] = i
     return stage
 
 
-def extract(archive: E4Archive, on_time: Callable[[float], None] | None = None) -> dict:
+def extract(
+    archive: E4Archive,
+    on_time: Callable[[float], None] | None = None,
+    *,
+    window_s: float = WINDOW_S,
+) -> dict:
     """Arrays of every window of an archive, by field name of `SessionWindows`."""
     channels = {name: archive.channels[name] for name in CHANNELS}
-    extractor = StressFeatures({name: c.rate_hz for name, c in channels.items()})
+    extractor = StressFeatures({name: c.rate_hz for name, c in channels.items()}, window_s=window_s)
     duration_s = archive.end_utc - archive.start_utc
-    windows, fed_s, due_s = [], 0.0, WINDOW_S
+    windows, fed_s, due_s = [], 0.0, float(window_s)
     while due_s <= duration_s:
         while fed_s < due_s:
             for name, channel in channels.items():
@@ -120,21 +128,21 @@ def extract(archive: E4Archive, on_time: Callable[[float], None] | None = None) 
     }
 
 
-def _load(session: Session, cache: Path) -> SessionWindows:
+def _load(session: Session, cache: Path, window_s: float) -> SessionWindows:
     source = _file_hash(session.path)
-    path = cache / f"{source[:32]}-{_extractor_hash()[:16]}.npz"
+    path = cache / f"{source[:32]}-{_extractor_hash()[:16]}-{window_s:g}s.npz"
     if path.is_file():
         with np.load(path) as stored:
             arrays = {name: stored[name] for name in stored.files}
     else:
         archive = E4Archive(session.path)
-        arrays = extract(archive)
+        arrays = extract(archive, window_s=window_s)
         arrays["start_utc"] = np.array(archive.start_utc)
         arrays["content_sha256"] = np.array(archive.content_sha256())
         _store(path, arrays)
     start_utc, content = float(arrays.pop("start_utc")), str(arrays.pop("content_sha256"))
-    stage = stage_of_windows(session, start_utc, arrays["t_end_s"])
-    return SessionWindows(session, content, stage=stage, **arrays)
+    stage = stage_of_windows(session, start_utc, arrays["t_end_s"], window_s)
+    return SessionWindows(session, content, stage=stage, window_s=float(window_s), **arrays)
 
 
 def _store(path: Path, arrays: dict) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.errors import RecordingError
+from firmware_host.signals.stress import WINDOW_S
 from training.datasets import physionet, stress_predict
 from training.datasets.stress_windows import load_windows
 from training.metrics import PersonScore, score_person, summarise
@@ -21,8 +22,6 @@ from training.stress.people import BaselineKind, Person, people_of
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-
-    from training.datasets.base import Session
 
 DATASETS = {stress_predict.NAME: stress_predict.sessions, physionet.NAME: physionet.sessions}
 DEFAULT_SEED = 20261121
@@ -47,6 +46,7 @@ def load_people(
     baseline: BaselineKind = "guided",
     only: str | None = None,
     hold_out: frozenset[str] = frozenset(),
+    window_s: float = WINDOW_S,
 ) -> StressData:
     """People of every stress dataset under `data_dir` (of `only` that one if it is given).
 
@@ -58,7 +58,8 @@ def load_people(
         if only not in (None, name) or not _is_there(Path(data_dir), name, only):
             continue
         sessions = [s for s in list_sessions(Path(data_dir)) if s.person not in hold_out]
-        people = _people(sessions, cache_dir, baseline)
+        windows = load_windows(sessions, cache_dir=cache_dir, window_s=window_s)
+        people = people_of(windows, baseline=baseline)
         lab[name] = [p for p in people if p.kind == "stress" and _has_both_classes(p)]
         exercise += [p for p in people if p.kind != "stress"]
     return StressData(lab, exercise)
@@ -214,12 +215,6 @@ def _apart(
         (key for p in test for key in p.keys(p.y >= 0)),
     )
     return fit_detector(train, seed=seed, shuffle=shuffle)
-
-
-def _people(
-    sessions: Sequence[Session], cache_dir: Path | None, baseline: BaselineKind
-) -> list[Person]:
-    return people_of(load_windows(sessions, cache_dir=cache_dir), baseline=baseline)
 
 
 def _has_both_classes(person: Person) -> bool:

@@ -44,6 +44,7 @@ class Person:
     y: NDArray[np.int64]
     stage: NDArray[np.int64]
     baseline: Baseline
+    window_s: float = WINDOW_S
 
     @property
     def dataset(self) -> str:
@@ -57,7 +58,8 @@ class Person:
     def keys(self, mask: NDArray[np.bool_]) -> list[WindowKey]:
         """What the chosen windows are made of, for the leak check."""
         return [
-            WindowKey(self.person, self.content_sha256, t - WINDOW_S, t) for t in self.t_end_s[mask]
+            WindowKey(self.person, self.content_sha256, t - self.window_s, t)
+            for t in self.t_end_s[mask]
         ]
 
 
@@ -127,6 +129,7 @@ def _person(windows: SessionWindows, kind: BaselineKind) -> Person | None:
         y,
         windows.stage,
         estimator.baseline(),
+        windows.window_s,
     )
 
 

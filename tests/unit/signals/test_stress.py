@@ -35,9 +35,9 @@ def synthetic(seed=3, rates_hz=RATES_HZ, duration_s=DURATION_S):
     return {name: made[name](t[name]).reshape(len(t[name]), -1) for name in rates_hz}
 
 
-def stream(signals, chunk_s, rates_hz=RATES_HZ, ends_s=ENDS_S, lost=()):
+def stream(signals, chunk_s, rates_hz=RATES_HZ, ends_s=ENDS_S, lost=(), window_s=60.0):
     """Windows of a live stream; `lost` are (channel, start_s, end_s) that never arrive."""
-    extractor = StressFeatures(rates_hz)
+    extractor = StressFeatures(rates_hz, window_s=window_s)
     windows, due, t_s = [], list(ends_s), 0.0
     gaps = dict.fromkeys(rates_hz, 0)
     total_s = max(len(x) / rates_hz[n] for n, x in signals.items())
@@ -83,11 +83,38 @@ def test_names_are_fixed_when_counted():
 
 
 @settings(max_examples=12, deadline=None)
-@given(chunk_s=st.floats(0.05, 30.0))
-def test_windows_are_the_same_bits_when_chunked(chunk_s):
+@given(chunk_s=st.floats(0.05, 30.0), window_s=st.sampled_from((30.0, 60.0)))
+def test_windows_are_the_same_bits_when_chunked(chunk_s, window_s):
     signals = synthetic()
     lost = (("bvp", 70.0, 72.5), ("acc", 100.0, 100.25))
-    assert_same(stream(signals, chunk_s, lost=lost), stream(signals, 1.0, lost=lost))
+    chunked = stream(signals, chunk_s, lost=lost, window_s=window_s)
+    assert_same(chunked, stream(signals, 1.0, lost=lost, window_s=window_s))
+
+
+def test_rates_mean_the_same_when_the_window_is_half_as_long():
+    signals = synthetic()
+    seconds = np.arange(len(signals["eda"])) / RATES_HZ["eda"]
+    # One response every five seconds.
+    signals["eda"] = (2.0 + 0.2 * np.sin(2 * np.pi * seconds / 5.0))[:, None]
+    half, whole = (stream(signals, 1.0, window_s=w)[-1] for w in (30.0, 60.0))
+    for name in ("hr_mean_bpm", "scr_count", "log_scr_sum", "log_movement", "bvp_quality"):
+        i = FEATURE_NAMES.index(name)
+        assert half.features[i] == pytest.approx(whole.features[i], abs=0.05), name
+    assert whole.features[FEATURE_NAMES.index("scr_count")] == pytest.approx(12.0)
+
+
+def test_window_sees_nothing_before_its_start_when_it_is_short():
+    calm, shaken = synthetic(), synthetic()
+    shaken["acc"][: round(140 * RATES_HZ["acc"])] += 5.0
+    shaken["temp"][: round(140 * RATES_HZ["temp"])] += 3.0
+    ours, theirs = (stream(s, 1.0, ends_s=(180.0,), window_s=30.0) for s in (calm, shaken))
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("window_s", [5.0, 600.0, 30.5])
+def test_window_is_refused_when_it_cannot_be_that_long(window_s):
+    with pytest.raises(SignalError, match="whole seconds"):
+        StressFeatures(RATES_HZ, window_s=window_s)
 
 
 def test_window_does_not_see_the_future_when_more_was_fed():

@@ -65,17 +65,21 @@ def test_label_runs_become_stages_when_read(predict_root):
     ]
 
 
-def test_windows_lie_wholly_inside_their_stage_when_numbered(predict_root, tmp_path):
+@pytest.mark.parametrize(("window_s", "n_unscored"), [(60.0, 4), (30.0, 7)])
+def test_windows_lie_wholly_inside_their_stage_when_numbered(
+    predict_root, tmp_path, window_s, n_unscored
+):
     (session,) = stress_predict.sessions(predict_root)
-    (windows,) = load_windows([session], cache_dir=tmp_path / "cache")
+    (windows,) = load_windows([session], cache_dir=tmp_path / "cache", window_s=window_s)
+    assert windows.t_end_s[0] == window_s
     for t_end_s, stage in zip(windows.t_end_s, windows.stage, strict=True):
         inside = [
             i
             for i, s in enumerate(session.stages)
-            if t_end_s - 60 >= s.start_utc - START and t_end_s <= s.end_utc - START
+            if t_end_s - window_s >= s.start_utc - START and t_end_s <= s.end_utc - START
         ]
         assert inside == ([stage] if stage >= 0 else [])
-    assert (windows.label == UNSCORED).sum() == 4
+    assert (windows.label == UNSCORED).sum() == n_unscored
     assert windows.features[20, 0] == pytest.approx(72.0, abs=0.5)
 
 
@@ -90,6 +94,8 @@ def test_cache_gives_the_same_windows_and_notices_a_change_when_reused(predict_r
     changed = load_windows([session], cache_dir=cache)[0]
     assert not np.array_equal(first.features, changed.features)
     assert len(list(cache.iterdir())) == 2
+    shorter = load_windows([session], cache_dir=cache, window_s=30.0)[0]
+    assert len(shorter.t_end_s) == len(changed.t_end_s) + 3
 
 
 def test_tags_stand_in_when_a_person_has_no_labels(tmp_path):
