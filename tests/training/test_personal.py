@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAM
 from training.datasets.base import Session, Stage
 from training.datasets.stress_windows import SessionWindows
 from training.stress import personal
+from training.stress.calibration_split import Protocol, divide
+from training.stress.generic_models import LeaveOneOut, table_model
 from training.stress.network import fit_net, training_set
 from training.stress.people import people_of
-from training.stress.personal import divide, run_personal, table_model
+from training.stress.personal import run_personal, run_rows
 
 N_FEATURES = len(FEATURE_NAMES)
 FEATURE = FEATURE_CHANNELS.index("eda")
@@ -54,36 +57,74 @@ def _session(
 
 
 @pytest.mark.parametrize(
-    ("n_tasks", "plan", "n_spans", "same_task"),
+    ("protocol", "plan", "n_spans", "same_task"),
     [
-        (1, EARLIER, 3, False),
-        (2, EARLIER, 4, True),
-        (2, (*EARLIER, ("stress", 300)), 4, False),
+        ("earlier", EARLIER, 3, False),
+        ("two-tasks", EARLIER, 4, True),
+        ("two-tasks", (*EARLIER, ("stress", 300)), 4, False),
     ],
 )
 def test_test_windows_start_after_every_calibration_span(
     rng: np.random.Generator,
-    n_tasks: int,
+    protocol: Protocol,
     plan: tuple[tuple[str, int], ...],
     n_spans: int,
     same_task: bool,
 ) -> None:
     windows = _session("S01", rng, plan)
-    (person,) = people_of([windows])
-    division = divide(person, windows, n_tasks)
+    division = divide(windows, protocol, window_s=WINDOW_S)
     assert division is not None
     assert len(division.calibration) == n_spans
     assert division.same_task is same_task
     last = max(span.end_utc for span in division.calibration)
-    assert (person.t_end_s[division.test] - WINDOW_S >= last).all()
-    assert set(person.y[division.test]) == {0, 1}
+    assert (windows.t_end_s[division.test] - WINDOW_S >= last).all()
+    assert set(windows.label[division.test]) == {"rest", "stress"}
 
 
 def test_person_without_a_later_task_is_left_out(rng: np.random.Generator) -> None:
     windows = _session("S01", rng, EARLIER[:3])
-    (person,) = people_of([windows])
-    assert divide(person, windows, 1) is None
-    assert divide(person, windows, 2) is None
+    assert divide(windows, "earlier", window_s=WINDOW_S) is None
+    assert divide(windows, "two-tasks", window_s=WINDOW_S) is None
+
+
+def test_first_half_of_each_stage_shares_no_second_with_the_other(
+    rng: np.random.Generator,
+) -> None:
+    windows = _session("S01", rng)
+    division = divide(windows, "personal", window_s=WINDOW_S)
+    assert division is not None
+    assert len(division.calibration) == len(EARLIER)
+    for t_end_s in windows.t_end_s[division.test]:
+        overlaps = [
+            span.start_utc < t_end_s and span.end_utc > t_end_s - WINDOW_S
+            for span in division.calibration
+        ]
+        assert not any(overlaps)
+
+
+def test_nothing_of_the_test_part_reaches_the_update(rng: np.random.Generator) -> None:
+    sessions = [_session(f"S0{i}", rng, shift=i > 3) for i in range(5)]
+    source = LeaveOneOut(people_of(sessions), seed=1)
+    (before,) = run_rows(sessions[-1:], "personal", source)
+    spoilt = sessions[-1].features.copy()
+    spoilt[before.window_idx[before.stage > 0]] = 100.0
+    (after,) = run_rows([replace(sessions[-1], features=spoilt)], "personal", source)
+    assert before.kept
+    assert before.group == after.group
+    first = before.stage == 0
+    assert first.any()
+    np.testing.assert_array_equal(before.p_personal[first], after.p_personal[first])
+
+
+def test_generic_rows_score_every_labelled_window_without_learning(
+    rng: np.random.Generator,
+) -> None:
+    sessions = [_session(f"S0{i}", rng) for i in range(3)]
+    rows = run_rows(sessions, "generic", LeaveOneOut(people_of(sessions), seed=1))
+    for row, windows in zip(rows, sessions, strict=True):
+        assert len(row.truth) == (windows.stage >= 0).sum()
+        assert not row.kept
+        np.testing.assert_array_equal(row.p_generic, row.p_personal)
 
 
 def test_fitted_net_says_the_same_behind_the_model_seam(rng: np.random.Generator) -> None:

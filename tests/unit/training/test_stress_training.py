@@ -15,9 +15,9 @@ from tests.bundles import write_bundle
 from tests.unit.training.synthetic_people import make_people, make_person
 from training.stress.detector import Detector, fit_detector
 from training.stress.evaluate import bundle_probability, run_evaluate
+from training.stress.generic_models import table_model
 from training.stress.loso import StressData
 from training.stress.people import center_of
-from training.stress.personal import table_model
 from training.stress.train import train_on
 
 
