@@ -11,21 +11,22 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import firmware_host.signals
-from firmware_host.recording.e4 import E4Archive
 from firmware_host.signals.stress import CHANNELS, HOP_S, WINDOW_S, StressFeatures
+from training.datasets.bad_people import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
-    from training.datasets.base import Session
+    from training.datasets.base import Session, Signals
 
 # Samples are fed as a live stream would bring them, not whole recordings at once.
 FEED_S = 5.0
@@ -78,9 +79,16 @@ def default_cache_dir() -> Path:
 def load_windows(
     sessions: Iterable[Session], *, cache_dir: Path | None = None, window_s: float = WINDOW_S
 ) -> list[SessionWindows]:
-    """Windows of each session, computed at most once for a given content, extractor and length."""
+    """Windows of each session, computed at most once for a given content, extractor and length.
+
+    A session that cannot be read raises, or is named and left out within `skipping_bad`.
+    """
     cache = cache_dir or default_cache_dir()
-    return [_load(session, cache, window_s) for session in _progress(list(sessions))]
+    found = (
+        attempt(session.person, partial(_load, session, cache, window_s))
+        for session in _progress(list(sessions))
+    )
+    return [windows for windows in found if windows is not None]
 
 
 def stage_of_windows(
@@ -95,20 +103,23 @@ def stage_of_windows(
 
 
 def extract(
-    archive: E4Archive,
+    recording: Signals,
     on_time: Callable[[float], None] | None = None,
     *,
     window_s: float = WINDOW_S,
 ) -> dict:
-    """Arrays of every window of an archive, by field name of `SessionWindows`."""
-    channels = {name: archive.channels[name] for name in CHANNELS}
+    """Arrays of every window of a recording, by field name of `SessionWindows`.
+
+    A channel that the recording lacks has quality 0 throughout, as on a board without it.
+    """
+    channels = {n: recording.channels[n] for n in CHANNELS if n in recording.channels}
     extractor = StressFeatures({name: c.rate_hz for name, c in channels.items()}, window_s=window_s)
-    duration_s = archive.end_utc - archive.start_utc
+    duration_s = recording.end_utc - recording.start_utc
     windows, fed_s, due_s = [], 0.0, float(window_s)
     while due_s <= duration_s:
         while fed_s < due_s:
             for name, channel in channels.items():
-                offset_s = channel.start_utc - archive.start_utc
+                offset_s = channel.start_utc - recording.start_utc
                 lo, hi = (
                     max(0, round((t - offset_s) * channel.rate_hz)) for t in (fed_s, fed_s + FEED_S)
                 )
@@ -129,16 +140,15 @@ def extract(
 
 
 def _load(session: Session, cache: Path, window_s: float) -> SessionWindows:
-    source = _file_hash(session.path)
-    path = cache / f"{source[:32]}-{_extractor_hash()[:16]}-{window_s:g}s.npz"
+    path = cache / f"{session.source.fingerprint()[:32]}-{_extractor_hash()[:16]}-{window_s:g}s.npz"
     if path.is_file():
         with np.load(path) as stored:
             arrays = {name: stored[name] for name in stored.files}
     else:
-        archive = E4Archive(session.path)
-        arrays = extract(archive, window_s=window_s)
-        arrays["start_utc"] = np.array(archive.start_utc)
-        arrays["content_sha256"] = np.array(archive.content_sha256())
+        recording = session.source.open()
+        arrays = extract(recording, window_s=window_s)
+        arrays["start_utc"] = np.array(recording.start_utc)
+        arrays["content_sha256"] = np.array(recording.content_sha256())
         _store(path, arrays)
     start_utc, content = float(arrays.pop("start_utc")), str(arrays.pop("content_sha256"))
     stage = stage_of_windows(session, start_utc, arrays["t_end_s"], window_s)
@@ -151,15 +161,6 @@ def _store(path: Path, arrays: dict) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
         np.savez(handle, **arrays)
     Path(handle.name).replace(path)
-
-
-def _file_hash(path: Path) -> str:
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*.csv") if p.is_file())
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def _extractor_hash() -> str:
