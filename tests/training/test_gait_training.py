@@ -189,13 +189,8 @@ def test_real_pockets_are_told_apart(data_dir):
 
 
 @pytest.mark.needs_tf
-def test_figures_of_a_confusion_are_those_on_paper():
-    from training.gait.folds import folds, macro_f1, recalls
+def test_everyone_is_in_one_fold():
+    from training.gait.folds import folds
 
-    confusion = np.zeros((5, 5))
-    confusion[0] = [8, 2, 0, 0, 0]
-    confusion[1] = [0, 10, 0, 0, 0]
-    assert recalls(confusion) == {"still": 0.8, "walk": 1.0}
-    assert macro_f1(confusion) == pytest.approx((16 / 18 + 20 / 22) / 2)
     every = np.stack(list(folds(10, 3, 0)))
     assert (every.sum(axis=0) == 1).all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.signals.gait import WINDOW_S
-from firmware_host.signals.gait_smoothing import ActivitySmoother
-from training.gait.gate import LABELS, N_STEPS, GateWeights, train_gate
+from training.gait.gate import LABELS, N_STEPS, train_gate
+from training.gait.gate_figures import GateRow, gate_figures, gate_rows
 from training.gait.identity import Scores, split_walk
 from training.gait.train import (
     DATASETS,
@@ -25,12 +23,9 @@ from training.gait.train import (
     load_people,
 )
 from training.gait.verification_metrics import eer, error_rates
-from training.gait.windows import Stream, Walks
+from training.gait.windows import Walks
 
 FloatArray = NDArray[np.float64]
-
-# Windows of one activity before the next, for the smoothed figures: 45 s.
-_BOUT = 9
 
 
 def run(
@@ -46,8 +41,7 @@ def run(
 
     Rates are 0..1. `eer_*`, `rank1_*` are means over folds and partitions, `*_sd` their spread;
     `frr_*`, `far_*` at the threshold carried over from background people. `gate_*` come from the
-    folds of the first partition, argmax window by window, and `gate_*_smoothed` after the causal
-    filter on a stream of 45 s bouts. `end_to_end_*` are for walks as the host finds them: windows
+    folds of the first partition, as `gate_figures` says. `end_to_end_*` are for walks as the host finds them: windows
     that the gate of the same fold takes for walking. `gate_steps` 0 leaves the gate out.
     """
     people = load_people(Path(data_dir), [dataset])
@@ -127,33 +121,33 @@ def _collect(rates: dict[str, list[float]], name: str, score: Scores, threshold:
 def _gate_figures(
     people: Sequence[Person], others: Sequence[Person], seed: int, n_folds: int, n_steps: int
 ) -> tuple[dict[str, Any], dict[str, NDArray[np.bool_]]]:
-    """Confusions summed over folds, and which walking windows of each person the gate accepts.
+    """Figures over every fold's test people, and which walking windows of each the gate accepts.
 
     People of the other dataset are split into folds as well.
     """
-    plain, smooth, blind = (np.zeros((len(LABELS), len(LABELS))) for _ in range(3))
+    rows: list[GateRow] = []
+    blind: list[GateRow] = []
     accepted: dict[str, NDArray[np.bool_]] = {}
     pairs = zip(folds(len(people), n_folds, seed), folds(len(others), n_folds, seed), strict=True)
     for is_test, other_is_test in pairs:
         train, test = _sides(people, is_test)
         train += _sides(others, other_is_test)[0]
         gate = train_gate([s for p in train for s in p.streams], seed=seed, n_steps=n_steps)
+        streams = [stream for person in test for stream in person.streams]
+        rows += gate_rows(streams, gate.probabilities, seed=seed)
+        blind += gate_rows(streams, gate.probabilities, use_gyro=False, seed=seed)
         for person in test:
-            _count(person.streams, gate, seed, plain, smooth, blind)
             if person.walks is not None:
                 walk = gate.probabilities(person.walks.inv)[:, LABELS.index("walk")]
                 accepted[person.name] = walk >= MIN_WALK_PROBABILITY
     walking = [float(np.mean(chosen)) for chosen in accepted.values()]
-    figures = {
-        "gate_macro_f1": macro_f1(plain),
-        "gate_recall": recalls(plain),
-        "gate_macro_f1_smoothed": macro_f1(smooth),
-        "gate_recall_smoothed": recalls(smooth),
-        "gate_macro_f1_without_gyro": macro_f1(blind),
-        "gate_recall_without_gyro": recalls(blind),
-        "gate_walk_accepted_median": float(np.median(walking)),
-        "gate_walk_accepted_worst": float(np.min(walking)),
-    }
+    figures = gate_figures(rows)
+    without_gyro = gate_figures(blind)
+    figures["gate_participants"] = figures.pop("participants")
+    kept = ("gate_macro_f1", "gate_recall", "gate_macro_f1_five", "gate_recall_five")
+    figures |= {f"{name}_without_gyro": without_gyro[name] for name in kept}
+    figures["gate_walk_accepted_median"] = float(np.median(walking))
+    figures["gate_walk_accepted_worst"] = float(np.min(walking))
     return figures, accepted
 
 
@@ -174,55 +168,6 @@ def _end_to_end_figures(
     wanted = {name: v for name, v in rates.items() if name.startswith(("eer", "frr", "far"))}
     figures = {f"end_to_end_{name}": float(np.nanmean(v)) for name, v in wanted.items()}
     return {**figures, "end_to_end_enrolled": n_enrolled}
-
-
-def _count(
-    streams: Sequence[Stream],
-    gate: GateWeights,
-    seed: int,
-    plain: FloatArray,
-    smooth: FloatArray,
-    blind: FloatArray,
-) -> None:
-    """Add one person's windows to the three confusions (true, predicted)."""
-    streams = [stream for stream in streams if stream.n_windows]
-    windows = np.concatenate([stream.windows() for stream in streams])
-    true = np.concatenate([np.full(s.n_windows, s.activity) for s in streams])
-    probabilities = gate.probabilities(windows)
-    np.add.at(plain, (true, probabilities.argmax(axis=1)), 1)
-    windows[:, :, 3:] = 0.0
-    np.add.at(blind, (true, gate.probabilities(windows).argmax(axis=1)), 1)
-    order = _bouts([s.n_windows for s in streams], np.random.default_rng(seed))
-    smoother = ActivitySmoother(len(LABELS), hop_s=WINDOW_S)
-    for idx in order:
-        smooth[true[idx], smoother.update(probabilities[idx]).argmax()] += 1
-
-
-def _bouts(lengths: Sequence[int], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Every window once, in bouts of 45 s of one recording, the bouts in random order.
-
-    Smoothing inside recordings of one activity would flatter itself: it has to pay for delays.
-    """
-    starts = np.concatenate(([0], np.cumsum(lengths)))
-    bouts = [
-        np.arange(first, min(first + _BOUT, end))
-        for start, end in itertools.pairwise(starts)
-        for first in range(start, end, _BOUT)
-    ]
-    return np.concatenate([bouts[i] for i in rng.permutation(len(bouts))])
-
-
-def macro_f1(confusion: FloatArray) -> float:
-    """Mean F1 over the classes that occur; confusion (true, predicted)."""
-    total = confusion.sum(axis=0) + confusion.sum(axis=1)
-    occurs = confusion.sum(axis=1) > 0
-    return float(np.mean(2.0 * np.diag(confusion)[occurs] / total[occurs]))
-
-
-def recalls(confusion: FloatArray) -> dict[str, float]:
-    """Recall of each class that occurs."""
-    rows = zip(LABELS, confusion, range(len(LABELS)), strict=True)
-    return {name: float(row[i] / row.sum()) for name, row, i in rows if row.sum()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
