@@ -1,33 +1,39 @@
-"""Score a bundle on recordings: the file that ships, the host's windows, its own thresholds."""
+"""`evaluate --task stress`: score the bundle that ships on recordings of people.
+
+The file that ships, the host's windows, its learner, its gate and its own thresholds. People the
+bundle was trained on, by name or by the content of the recording, are scored but kept apart.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firmware_host.errors import RecordingError
-from firmware_host.inference.bundle import load_bundle, open_model
-from firmware_host.signals.smoothing import LogitEma
-from training.metrics import PersonScore, score_person, summarise
+from firmware_host.inference.bundle import load_bundle
+from training.datasets.stress_windows import SessionWindows, load_windows
+from training.evaluation.command import add_output, check_output, finish
+from training.evaluation.progress import warn
 from training.stress import time_control
-from training.stress.loso import DATASETS, load_people
-from training.stress.network import sigmoid
+from training.stress.assess import Assessment, Question, assess
+from training.stress.generic_models import generic_of_bundle
+from training.stress.loso import DATASETS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from firmware_host.inference.base import SignatureModel
     from firmware_host.inference.contract import Bundle
-    from training.stress.people import BaselineKind, Person
+    from training.stress.people import BaselineKind
 
-PERSONAL = ("earlier", "two-tasks")
+PROTOCOLS = {
+    "generic": "no label is used; every rest and stress window tests",
+    "personal": "the first half of every stage is labelled, the second half tests",
+    "earlier": "baseline, first task and the rest after it are labelled, all later stages test",
+}
 
 
 def run_evaluate(
@@ -35,115 +41,128 @@ def run_evaluate(
     dataset: str,
     bundle: str | Path = "",
     *,
+    protocol: str = "generic",
+    window_s: float | None = None,
     baseline: BaselineKind = "guided",
     cache_dir: Path | None = None,
-) -> dict:
-    """Figures of one bundle on one dataset.
+) -> Assessment:
+    """Score one bundle on the people under `data_dir`, whoever they are.
 
-    People the bundle was trained on, by name or by the content of the recording, are scored but
-    kept apart: `unseen` is the figure to quote, `seen` is not.
+    Raises
+    ------
+    RecordingError
+        If there is no such folder or nobody in it.
+    BundleError
+        If there is no such bundle, or it was altered.
     """
     loaded = load_bundle(bundle)
-    data = load_people(data_dir, cache_dir=cache_dir, baseline=baseline, only=dataset)
-    people = data.lab.get(dataset, [])
-    if not people:
-        raise RecordingError(data_dir, f"recordings of {dataset} with labels", "none")
-    model = open_model(loaded, loaded.stress)
-    known = [_was_seen(person, loaded) for person in people]
-    scores = [_score(person, bundle_probability(person, loaded, model)) for person in people]
-    clock = [_score(person, _clock_probability(person, loaded)) for person in people]
-    return {
+    asked_s = loaded.stress.window_s if window_s is None else window_s
+    lab, exercise = stress_windows(data_dir, dataset, window_s=asked_s, cache_dir=cache_dir)
+    generic = generic_of_bundle(loaded.path)
+    known = set(loaded.recordings.values())
+    made = assess(
+        lab,
+        exercise,
+        lambda _name: generic,
+        Question(protocol, asked_s, baseline),
+        seen=lambda one: one.session.person in loaded.recordings or one.content_sha256 in known,
+        clock=lambda t_end_s: _clock_probability(t_end_s, loaded),
+    )
+    if made.result["n_seen_in_training"] and made.result["scored_people"] != "unseen":
+        warn("this bundle was trained on everybody here: these figures are too good to quote")
+    head = {
         "task": "stress",
+        "command": "evaluate",
         "dataset": dataset,
-        "bundle": f"{loaded.name}-{loaded.version}",
+        "bundle": loaded.label,
         "bundle_sha256": loaded.sha256,
+        "bundle_window_s": loaded.stress.window_s,
+        **asked(protocol, asked_s, baseline),
+    }
+    return made.headed(head)
+
+
+def asked(protocol: str, window_s: float, baseline: str) -> dict[str, Any]:
+    """What was asked for, as the result repeats it."""
+    return {
+        "protocol": protocol,
+        "protocol_means": PROTOCOLS[protocol],
+        "window_s": window_s,
         "baseline": baseline,
-        "unseen": _part(scores, clock, [not seen for seen in known]),
-        "seen": _part(scores, clock, known),
-        "participants": [
-            {**asdict(score), "seen_in_training": seen}
-            for score, seen in zip(scores, known, strict=True)
-        ],
     }
 
 
-def bundle_probability(
-    person: Person, bundle: Bundle, model: SignatureModel
-) -> NDArray[np.float64]:
-    """(n,) smoothed P(stress) of a session's windows from the model file."""
-    contract = bundle.stress
-    spread = np.asarray(contract.normalisation.spread, np.float64)
-    ema = LogitEma(time_constant_s=contract.smoothing_s)
-    smooth = []
-    for z, t_s in zip(person.z(spread, clip=contract.normalisation.clip), person.t_end_s,
-                      strict=True):  # fmt: skip
-        logits = model.run("infer", x=z[None, :])["logits"][0]
-        smooth.append(ema.update(float(logits[1]) - float(logits[0]), float(t_s)))
-    return sigmoid(np.array(smooth))
+def stress_windows(
+    data_dir: Path, dataset: str, *, window_s: float, cache_dir: Path | None
+) -> tuple[list[SessionWindows], list[SessionWindows]]:
+    """Windows of the laboratory sessions, and of the exercise sessions.
+
+    Raises
+    ------
+    RecordingError
+        If nobody has a laboratory session.
+    """
+    found = DATASETS[dataset](Path(data_dir))
+    lab = [session for session in found if session.kind == "stress"]
+    if not lab:
+        raise RecordingError(data_dir, f"recordings of {dataset} with labels", "none")
+    moving = [session for session in found if session.kind != "stress"]
+    return (
+        load_windows(lab, cache_dir=cache_dir, window_s=window_s),
+        load_windows(moving, cache_dir=cache_dir, window_s=window_s),
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Options that `evaluate` and `loso` share."""
+    parser.add_argument("--dataset", required=True, choices=sorted(DATASETS))
+    parser.add_argument(
+        "--data", required=True, type=Path, metavar="DIR",
+        help="the data set's folder, or the folder that holds the data sets",
+    )  # fmt: skip
+    parser.add_argument(
+        "--protocol",
+        choices=sorted(PROTOCOLS),
+        default="generic",
+        help="; ".join(f"{name}: {words}" for name, words in PROTOCOLS.items()),
+    )
+    parser.add_argument(
+        "--window-s", type=float, metavar="S", help="seconds a window lasts (default: the model's)"
+    )
+    parser.add_argument(
+        "--baseline",
+        choices=("guided", "unlabelled"),
+        default="guided",
+        help="where the wearer's rest comes from: a still time at the start, or found unasked",
+    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder for computed windows")
+    add_output(parser)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate --task stress`."""
-    parser.add_argument("--dataset", required=True, choices=sorted(DATASETS))
-    parser.add_argument("--data", required=True, type=Path, help="folder that holds the datasets")
-    parser.add_argument("--bundle", default="", help="default: the one that ships")
-    parser.add_argument("--baseline", choices=("guided", "unlabelled"), default="guided")
-    parser.add_argument(
-        "--personal", choices=PERSONAL, help="also let the host learn on earlier labels, and test"
-    )
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--cache", type=Path, help="folder for computed windows")
+    add_options(parser)
+    parser.add_argument("--bundle", default="", metavar="DIR", help="default: the one that ships")
 
 
-def run(arguments: argparse.Namespace) -> dict:
-    """Run the command; the figures are returned and, with --json, written."""
-    result = run_evaluate(
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run the command: figures, and with --json and --html files of them."""
+    from training.stress.report import stress_page
+
+    check_output(arguments)
+    made = run_evaluate(
         arguments.data,
         arguments.dataset,
         arguments.bundle,
+        protocol=arguments.protocol,
+        window_s=arguments.window_s,
         baseline=arguments.baseline,
         cache_dir=arguments.cache,
     )
-    if arguments.personal:
-        from training.stress.personal import run_personal
-
-        result["personal"] = run_personal(
-            arguments.data,
-            arguments.dataset,
-            arguments.bundle,
-            arguments.personal,
-            cache_dir=arguments.cache,
-        )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
-    return result
+    return finish(arguments, made.result, lambda result: stress_page(result, made))
 
 
-def _was_seen(person: Person, bundle: Bundle) -> bool:
-    recordings = bundle.recordings
-    return person.person in recordings or person.content_sha256 in set(recordings.values())
-
-
-def _clock_probability(person: Person, bundle: Bundle) -> NDArray[np.float64]:
+def _clock_probability(t_end_s: NDArray[np.float64], bundle: Bundle) -> NDArray[np.float64]:
     # The table holds middles of minutes; the nearest one is the minute a window ends in.
-    middle_s = (person.t_end_s // time_control.BIN_S + 0.5) * time_control.BIN_S
+    middle_s = (t_end_s // time_control.BIN_S + 0.5) * time_control.BIN_S
     return bundle.stress.time_control.probability(middle_s.astype(np.float32)).astype(np.float64)
-
-
-def _score(person: Person, probability: NDArray[np.float64]) -> PersonScore:
-    mask = np.isin(person.y, (0, 1))
-    return score_person(person.person, person.y[mask], probability[mask], 0.5)
-
-
-def _part(
-    scores: Sequence[PersonScore], clock: Sequence[PersonScore], chosen: Sequence[bool]
-) -> dict | None:
-    """Summary of the chosen people with the clock beside it, None if there are none."""
-    pick = [score for score, ok in zip(scores, chosen, strict=True) if ok]
-    if not pick:
-        return None
-    control = summarise([score for score, ok in zip(clock, chosen, strict=True) if ok])
-    return {
-        **summarise(pick).as_dict(),
-        "time_only_balanced_accuracy": control.balanced_accuracy,
-    }

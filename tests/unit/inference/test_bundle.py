@@ -91,8 +91,8 @@ def test_missing_file_is_named_when_loaded(folder: Path) -> None:
 def test_changed_threshold_is_refused_when_the_seal_is_the_old_one(folder: Path) -> None:
     path = folder / "bundle.toml"
     text = path.read_text()
-    assert "unsure_margin = 0.1" in text
-    path.write_text(text.replace("unsure_margin = 0.1", "unsure_margin = 0.4"))
+    assert "min_quality = 0.4" in text
+    path.write_text(text.replace("min_quality = 0.4", "min_quality = 0.1"))
     with pytest.raises(BundleError, match=r"bundle\.toml: expected sha256 .* as in bundle\.sha256"):
         load_bundle(folder)
 

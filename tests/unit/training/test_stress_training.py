@@ -14,8 +14,8 @@ from firmware_host.signals.stress import FEATURE_NAMES
 from tests.bundles import write_bundle
 from tests.unit.training.synthetic_people import make_people, make_person
 from training.stress.detector import Detector, fit_detector
-from training.stress.evaluate import bundle_probability, run_evaluate
-from training.stress.generic_models import table_model
+from training.stress.evaluate import run_evaluate
+from training.stress.generic_models import generic_of_bundle, table_model
 from training.stress.loso import StressData
 from training.stress.people import center_of
 from training.stress.train import train_on
@@ -71,7 +71,9 @@ def test_bundle_scores_like_its_arrays_when_evaluated(data, tmp_path):
     people = data.everyone()
     net = fit_detector(people, seed=1).net
     spread = np.asarray(bundle.stress.normalisation.spread, np.float64)
-    ours = bundle_probability(people[0], bundle, table_model(net.arrays(), seed=1))
+    shipped = generic_of_bundle(bundle.path)
+    generic = replace(shipped, model=table_model(net.arrays(), seed=1))
+    ours = generic.probability(people[0].z(spread), people[0].t_end_s)
     theirs = Detector(net, spread).probability(people[0])
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
@@ -112,10 +114,10 @@ def test_people_are_marked_as_seen_when_the_bundle_knows_them(data_dir, tmp_path
     (few / "labels.csv.gz").symlink_to(real / "labels.csv.gz")
     result = run_evaluate(
         tmp_path, "stress-predict", write_bundle(tmp_path), cache_dir=tmp_path / "cache"
-    )
-    marked = {p["person"].split("/")[1]: p["seen_in_training"] for p in result["participants"]}
+    ).result
+    marked = {p["id"].split("/")[1]: p["seen_in_training"] for p in result["participants"]}
     assert marked == {name: name == "S01" for name in names}
-    assert (result["seen"]["n_people"], result["unseen"]["n_people"]) == (1, 2)
+    assert (result["people_in_training"]["n_people"], result["n_people"]) == (1, 2)
 
 
 def _with_center(person, center):

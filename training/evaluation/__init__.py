@@ -1,0 +1,1 @@
+"""What the evaluation of both tasks shares: figures over people, curves, files, pages."""

@@ -1,0 +1,37 @@
+"""Figures as people read them; None is what is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from firmware_host.report.scales import print_share, print_value
+
+_NOT_KNOWN = "–"
+
+
+def number(value: float | None) -> str:
+    """A score, two or three digits."""
+    return _NOT_KNOWN if value is None else print_value(value, 3)
+
+
+def share(value: float | None) -> str:
+    """A share of 0..1 in percent."""
+    return _NOT_KNOWN if value is None else print_share(value)
+
+
+def interval(span: Sequence[float] | None) -> str:
+    """A 95 % interval over people."""
+    if span is None:
+        return "no interval"
+    return f"95 % {number(span[0])} to {number(span[1])}"
+
+
+def with_interval(value: float | None, span: Sequence[float] | None) -> list[str]:
+    """A mean and its interval, as two cells."""
+    cell = _NOT_KNOWN if span is None else f"{number(span[0])} to {number(span[1])}"
+    return [number(value), cell]
+
+
+def short_name(person: str) -> str:
+    """The participant without the data set's name."""
+    return person.rpartition("/")[2]

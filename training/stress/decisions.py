@@ -1,0 +1,41 @@
+"""What the host would have said of windows, in the order in which it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from firmware_host.events import State
+from firmware_host.signals.stress import CHANNELS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from training.datasets.stress_windows import SessionWindows
+    from training.stress.detector import StressThresholds
+
+_PULSE, _SKIN = CHANNELS.index("bvp"), CHANNELS.index("eda")
+
+
+def states_of(
+    windows: SessionWindows, p: NDArray[np.float64], limits: StressThresholds
+) -> NDArray[np.str_]:
+    """(n,) names of the states of a session's windows, given their P(stress) (n,)."""
+    usable = windows.quality[:, [_PULSE, _SKIN]].min(axis=1)
+    asked = [
+        (~windows.worn, State.NOT_WORN),
+        (usable < limits.quality_min, State.POOR_SIGNAL),
+        (windows.motion > limits.moving_ms2, State.MOVING),
+        (np.abs(p - limits.stress) < limits.unsure_band, State.UNSURE),
+        (p > limits.stress, State.STRESS),
+    ]
+    conditions, states = zip(*asked, strict=True)
+    return np.select(conditions, [state.value for state in states], State.REST.value)
+
+
+def counts_of(states: NDArray[np.str_]) -> Mapping[str, int]:
+    """How many windows are in each state that occurs."""
+    names, counts = np.unique(states, return_counts=True)
+    return dict(zip(names.tolist(), counts.tolist(), strict=True))
