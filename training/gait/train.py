@@ -69,14 +69,15 @@ def load_people(
         dataset = DATASETS[name].index(data_dir)
         known |= {f"{name}/{participant}" for participant in dataset.people}
         wanted = [p for p in dataset.people if f"{name}/{p}" not in hold_out]
-        found += [_person(dataset, participant) for participant in wanted]
+        found += [person_of(dataset, participant) for participant in wanted]
     unknown = sorted(set(hold_out) - known)
     if unknown:
         raise DataError(f"expected held-out people among those in {data_dir}, got {unknown}")
     return found
 
 
-def _person(dataset: MotionDataset, participant: str) -> Person:
+def person_of(dataset: MotionDataset, participant: str) -> Person:
+    """Read one participant's recordings and cut them into windows."""
     recordings = dataset.load(participant)
     walking = [r for r in recordings if r.activity is Activity.WALK]
     walking.sort(key=lambda r: (len(r.trial), r.trial))  # wlk_7, wlk_8, wlk_15: as they were done
