@@ -16,8 +16,9 @@ N_FEATURES = 26
 
 def weights():
     from models.stress import random_weights
+    from training.bundle.rounding import rounded_weights
 
-    return random_weights(np.random.default_rng(7), N_FEATURES)
+    return rounded_weights(random_weights(np.random.default_rng(7), N_FEATURES))
 
 
 def convert() -> bytes:

@@ -26,6 +26,7 @@ from training.bundle.contracts import (
     stress_table,
 )
 from training.bundle.golden import check_bundle, golden_of
+from training.bundle.rounding import rounded_weights
 from training.bundle.tflite_file import Exportable, convert
 from training.bundle.toml_text import to_toml
 
@@ -52,7 +53,7 @@ def export_bundle(
     with tempfile.TemporaryDirectory(dir=out, prefix=".making-") as made:
         folder = Path(made) / f"{name}-{version}"
         folder.mkdir()
-        network = StressNet(stress.weights)
+        network = StressNet(rounded_weights(stress.weights))
         _write_models(folder, stress, gait, network)
         sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
         card = card_text(stress, gait, label=folder.name, seed=seed, sizes=sizes)

@@ -11,7 +11,7 @@ OP_VERSION_CEILING = {
     "CONV_2D": 5,
     "DEPTHWISE_CONV_2D": 3,
     "BATCH_MATMUL": 2,
-    "DEQUANTIZE": 3,
+    "DEQUANTIZE": 5,
     "ADD": 2,
     "MUL": 2,
     "MEAN": 2,

@@ -1,16 +1,23 @@
-"""A network with its exported functions -> one .tflite file of built-in ops."""
+"""A network with its exported functions -> one small .tflite file of built-in ops."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import tensorflow as tf
 
 from models.lora import AdapterState
 from models.signatures import SignatureShapes
+from training.bundle.flatbuffer import pack, unpack
+from training.bundle.int8 import store_as_int8
 from training.bundle.op_gate import check_ops
+
+# "int8" is what ships: weights that `int8.rounded` put on a grid are stored in a quarter of the
+# bytes, and every result stays as it was. The others are there to be compared with: all weights
+# float32 or float16; or the converter's dynamic-range int8, which rounds activations too.
+Storage = Literal["int8", "float32", "float16", "dynamic-range"]
 
 
 class Exportable(Protocol):
@@ -24,25 +31,41 @@ class Exportable(Protocol):
         ...
 
 
-def convert(network: Exportable) -> bytes:
+def convert(network: Exportable, *, storage: Storage = "int8") -> bytes:
     """Bytes of a .tflite file with all signatures of `network`, variables shared between them.
 
     `get_adapter`, `set_adapter` and `reset` come from the adapter state; every other signature is
     the method of that name.
+
+    Raises
+    ------
+    OpGateError
+        If the file needs an op that a supported runtime lacks.
     """
     functions = {
         name: _concrete(network, name, shapes) for name, shapes in network.signatures.items()
     }
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(network, folder, signatures=functions)
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=sorted(functions)
-        )
-        converter.experimental_enable_resource_variables = True
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        content = bytes(converter.convert())
+        model = unpack(bytes(_converter(folder, sorted(functions), storage).convert()))
+    if storage == "int8":
+        store_as_int8(model)
+    content = pack(model)
     check_ops(content)
     return content
+
+
+def _converter(folder: str, names: list[str], storage: Storage) -> Any:
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
+    converter.experimental_enable_resource_variables = True
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if storage in ("float16", "dynamic-range"):
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if storage == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    # Otherwise the converter writes FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    return converter
 
 
 def _concrete(network: Exportable, name: str, shapes: SignatureShapes) -> Any:

@@ -197,11 +197,12 @@ def train_gait_artifacts(
 
 def _network(gate: GateWeights, arrays: dict[str, FloatArray]) -> Any:
     from models.gait import GaitNet, GaitWeights
+    from training.bundle.rounding import rounded_weights
 
     weights = GaitWeights(
         gate=gate.weights, gate_center=gate.center, gate_scale=gate.scale, **arrays
     )
-    return GaitNet(weights)
+    return GaitNet(rounded_weights(weights))
 
 
 def _golden(gate: GateWeights, identity: Identity, seed: int) -> dict[str, FloatArray]:
