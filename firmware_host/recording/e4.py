@@ -73,11 +73,16 @@ class E4Channel:
         return self.start_utc + len(self.raw) / self.rate_hz
 
 
-class _Source(Protocol):
-    """The files of a session by base name, wherever they are."""
+class E4Source(Protocol):
+    """The files of a session, wherever they are."""
 
-    def names(self) -> dict[str, str]: ...
-    def read(self, full_name: str) -> bytes: ...
+    def names(self) -> dict[str, str]:
+        """Full name by base name, such as BVP.csv."""
+        ...
+
+    def read(self, full_name: str) -> bytes:
+        """Content; RecordingError if it is not readable."""
+        ...
 
 
 class E4Archive:
@@ -88,6 +93,8 @@ class E4Archive:
     path
         A `.zip` (stored, deflated, bzip2 or LZMA) or a folder. The files may sit one or more
         folders down, but there must be one session only.
+    files
+        Where the files are, if they are not at `path`, which is then for messages only.
 
     Raises
     ------
@@ -95,9 +102,9 @@ class E4Archive:
         If a file is missing, empty, truncated, not numeric, or present twice.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, files: E4Source | None = None) -> None:
         self.path = Path(path)
-        source = _open_source(self.path)
+        source = files or _open_source(self.path)
         members = source.names()
         self.channels: dict[str, E4Channel] = {}
         for file_name, spec in FILES.items():
@@ -176,7 +183,7 @@ class _ZipSource:
             ) from err
 
 
-def _open_source(path: Path) -> _Source:
+def _open_source(path: Path) -> E4Source:
     if path.is_dir():
         return _FolderSource(path)
     if not path.is_file():

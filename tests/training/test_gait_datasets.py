@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from firmware_host.errors import RecordingError
 from firmware_host.events import Activity
 from training.datasets import motionsense, wisdm_watch
+from training.datasets.bad_people import skipping_bad
 
 HEADER = (
     ",attitude.roll,attitude.pitch,attitude.yaw,gravity.x,gravity.y,gravity.z,"
@@ -42,20 +45,21 @@ def test_motionsense_when_read_gives_si_units_and_drops_handling(tmp_path):
 
 
 def test_motionsense_when_in_plain_folders_finds_the_same_people(tmp_path):
-    for trial, person in (("jog_9", 10), ("sit_5", 2)):
+    for trial, person in itertools.product(("jog_9", "sit_5"), (10, 2)):
         file = tmp_path / "A_DeviceMotion_data" / trial / f"sub_{person}.csv"
-        file.parent.mkdir(parents=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(_motionsense_csv(900))
     dataset = motionsense.index(tmp_path)
     assert list(dataset.people) == ["2", "10"]
-    assert dataset.load("10")[0].activity is Activity.RUN
-    assert dataset.load("2")[0].activity is Activity.STILL
+    for person in ("2", "10"):
+        kinds = [recording.activity for recording in dataset.load(person)]
+        assert kinds == [Activity.RUN, Activity.STILL]
 
 
 def test_motionsense_when_columns_differ_names_the_file(tmp_path):
     text = _motionsense_csv(10).replace("gravity.x", "grav.x")
     _archive(tmp_path / "sub_3.zip", {"A_DeviceMotion_data/wlk_7/sub_3.csv": text})
-    with pytest.raises(RecordingError, match=r"wlk_7/sub_3\.csv with"):
+    with pytest.raises(RecordingError, match=r"wlk_7/sub_3\.csv: expected columns"):
         motionsense.index(tmp_path).load("3")
 
 
@@ -119,6 +123,106 @@ def test_index_when_a_person_is_there_twice_refuses(tmp_path):
     for name in ("a.zip", "b.zip"):
         _archive(tmp_path / name, {"A_DeviceMotion_data/wlk_7/sub_3.csv": text})
     with pytest.raises(RecordingError, match="one copy"):
+        motionsense.index(tmp_path)
+
+
+def _zipped(members: dict[str, str | bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def _motionsense_people() -> dict[str, str]:
+    csv = _motionsense_csv(900)
+    names = itertools.product(("wlk_7", "wlk_15", "std_6"), (3, 11))
+    return {f"A_DeviceMotion_data/{trial}/sub_{person}.csv": csv for trial, person in names}
+
+
+def test_motionsense_when_everybody_is_in_one_archive_within_another_is_the_same(tmp_path):
+    inner = _zipped(_motionsense_people() | {"__MACOSX/A_DeviceMotion_data/._wlk_7": ""})
+    other = _zipped({"B_Accelerometer_data/wlk_7/sub_3.csv": "1,2,3\n"})
+    packed = {"data/A_DeviceMotion_data.zip": inner, "data/B_Accelerometer_data.zip": other}
+    (tmp_path / "motion-sense-master.zip").write_bytes(_zipped(packed))
+    plain = tmp_path / "plain"
+    for name, text in _motionsense_people().items():
+        (plain / name).parent.mkdir(parents=True, exist_ok=True)
+        (plain / name).write_text(text)
+    nested = motionsense.index(tmp_path / "motion-sense-master.zip")
+    folders = motionsense.index(plain)
+    assert list(nested.people) == list(folders.people) == ["3", "11"]
+    assert [r.trial for r in nested.load("11")] == ["std_6", "wlk_7", "wlk_15"]
+    for ours, theirs in zip(nested.load("3"), folders.load("3"), strict=True):
+        np.testing.assert_array_equal(ours.acc_ms2, theirs.acc_ms2)
+    assert nested.content_sha256["3"]() == folders.content_sha256["3"]()
+
+
+def test_motionsense_when_a_trial_is_missing_or_cut_names_the_file(tmp_path):
+    people = _motionsense_people()
+    short = {name: text[:2000] for name, text in people.items()}
+    lacking = {name: text for name, text in people.items() if "std_6/sub_11" not in name}
+    _archive(tmp_path / "a" / "all.zip", lacking)
+    with pytest.raises(RecordingError, match=r"std_6/sub_11\.csv"):
+        motionsense.index(tmp_path / "a")
+    _archive(tmp_path / "b" / "all.zip", short)
+    with pytest.raises(RecordingError, match=r"std_6/sub_3\.csv: expected rows of 13"):
+        motionsense.index(tmp_path / "b").load("3")
+
+
+def test_bad_person_when_skipping_is_named_and_left_out(tmp_path, capsys):
+    people = {
+        name: text for name, text in _motionsense_people().items() if "std_6/sub_3" not in name
+    }
+    _archive(tmp_path / "all.zip", people)
+    with skipping_bad():
+        assert list(motionsense.index(tmp_path).people) == ["11"]
+    line = capsys.readouterr().err
+    assert line.startswith("left out motionsense/3: ")
+    assert line.count("\n") == 1
+
+
+def _watch_files(person: int, acc: str, gyro: str) -> dict[str, str]:
+    return {
+        f"wisdm-dataset/raw/watch/accel/data_{person}_accel_watch.txt": acc,
+        f"wisdm-dataset/raw/watch/gyro/data_{person}_gyro_watch.txt": gyro,
+        f"wisdm-dataset/raw/phone/accel/data_{person}_accel_phone.txt": "not read",
+    }
+
+
+def test_wisdm_when_in_the_publishers_archive_lists_everybody(tmp_path):
+    rows = _watch_rows("A", 10**9, 1000, 9.8)
+    files = _watch_files(1600, rows, rows) | _watch_files(1601, rows, rows)
+    (tmp_path / "uci.zip").write_bytes(_zipped({"wisdm-dataset.zip": _zipped(files)}))
+    dataset = wisdm_watch.index(tmp_path)
+    assert list(dataset.people) == ["1600", "1601"]
+    assert [r.activity for r in dataset.load("1601")] == [Activity.WALK]
+
+
+@pytest.mark.parametrize("sensor", ["accel", "gyro"])
+def test_wisdm_when_a_sensor_is_missing_names_the_file(tmp_path, sensor):
+    rows = _watch_rows("A", 10**9, 1000, 9.8)
+    files = {n: t for n, t in _watch_files(1600, rows, rows).items() if f"/{sensor}/" not in n}
+    files["raw/watch/x/data_1601_accel_watch.txt"] = rows
+    (tmp_path / "all.zip").write_bytes(_zipped(files))
+    with pytest.raises(RecordingError, match=rf"data_1600_{sensor}_watch\.txt"):
+        wisdm_watch.index(tmp_path)
+
+
+def test_wisdm_when_the_rate_is_another_names_file_and_rate(tmp_path):
+    rows = _watch_rows("A", 10**9, 1000, 9.8)
+    slow = "".join(f"1600,A,{10**9 + i * 100_000_000},1.0,0.0,0.0;\n" for i in range(1000))
+    _watch(tmp_path, slow, rows)
+    with pytest.raises(
+        RecordingError, match=r"accel_watch\.txt: expected about 20 Hz, got 10\.0 Hz"
+    ):
+        wisdm_watch.index(tmp_path).load("1600")
+
+
+def test_index_when_an_archive_is_cut_names_it(tmp_path):
+    whole = _zipped(_motionsense_people())
+    (tmp_path / "all.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RecordingError, match=r"all\.zip: expected a complete zip archive"):
         motionsense.index(tmp_path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +133,7 @@ class Session:
 
 
 def locate(data_dir: Path, dataset: str) -> Path:
-    """The dataset's folder: `data_dir` itself, or the folder of that name in it.
+    """The dataset's folder or archive: the one of that name in `data_dir`, or `data_dir` itself.
 
     Raises
     ------
@@ -142,27 +141,14 @@ def locate(data_dir: Path, dataset: str) -> Path:
         If `data_dir` does not exist.
     """
     data_dir = Path(data_dir)
+    if data_dir.suffix.lower() == ".zip" and data_dir.is_file():
+        return data_dir
     if not data_dir.is_dir():
         raise RecordingError(data_dir, f"the folder of {dataset}", "no such folder")
-    inner = data_dir / dataset
-    return inner if inner.is_dir() else data_dir
-
-
-def recordings_in(folder: Path, pattern: str) -> list[tuple[str, Path]]:
-    """Participant name and path of every archive (zip or folder) whose name fits `pattern`.
-
-    Sorted by name; two archives of one participant are an error, not a choice.
-    """
-    found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in ("", ".zip") or not re.fullmatch(pattern, path.stem):
-            continue
-        if path.stem in found:
-            raise RecordingError(
-                folder, f"one recording of {path.stem}", f"{found[path.stem].name} and {path.name}"
-            )
-        found[path.stem] = path
-    return sorted(found.items())
+    # Publishers write WESAD in capitals.
+    wanted = {dataset, f"{dataset}.zip"}
+    inner = sorted(path for path in data_dir.iterdir() if path.name.lower() in wanted)
+    return inner[0] if inner else data_dir
 
 
 def require_sessions(sessions: Iterable[Session], where: Path, what: str) -> list[Session]:

@@ -1,27 +1,52 @@
-"""Files of a dataset, whether they lie in folders or in zip archives (LZMA included)."""
+"""Files of a dataset, whether they lie in folders, in zip archives or in archives within archives.
+
+An archive counts as a folder of its own name: `MotionSense.zip` that holds
+`A_DeviceMotion_data.zip` that holds `wlk_7/sub_1.csv` gives the path
+`MotionSense/A_DeviceMotion_data/wlk_7/sub_1.csv`. Python's `zipfile` reads LZMA too.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import lzma
 import re
 import warnings
 import zipfile
-from dataclasses import dataclass
-from pathlib import Path
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.errors import RecordingError
 
+# Publishers pack an archive of archives at most; deeper is not a dataset.
+MAX_DEPTH = 3
+# The largest published file of all sets is under 1 GB.
+MAX_MEMBER_BYTES = 2_000_000_000
+_BROKEN = (
+    zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, KeyError, RuntimeError,
+    NotImplementedError,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file: `container` is a zip archive or the file itself, `groups` what its name told."""
+    """One file.
+
+    `container` is the file on disk: a zip archive, or the file itself. `chain` are the names to
+    go through inside of it, outermost first; none for a plain file. `name` is its path below the
+    dataset's folder with archives as folders; `groups` what its name told.
+    """
 
     container: Path
+    chain: tuple[str, ...]
     name: str
-    groups: tuple[str, ...]
+    groups: tuple[str, ...] = ()
 
     def read(self) -> bytes:
         """Whole content.
@@ -29,15 +54,43 @@ class Member:
         Raises
         ------
         RecordingError
-            If the archive is damaged.
+            If the file or an archive around it is damaged.
         """
-        if self.container.suffix.lower() != ".zip":
-            return self.container.read_bytes()
         try:
-            with zipfile.ZipFile(self.container) as archive:
-                return archive.read(self.name)
-        except (zipfile.BadZipFile, EOFError, OSError, KeyError) as err:
-            raise RecordingError(self.container, f"a readable {self.name}", str(err)) from err
+            if not self.chain:
+                return self.container.read_bytes()
+            with _opened(self.container, self.chain[:-1]) as archive:
+                return _read_inside(archive, self.chain[-1])
+        except _BROKEN as err:
+            received = f"a damaged one ({err}); copy it again"
+            raise RecordingError(self.place, "a readable file", received) from err
+
+    @property
+    def place(self) -> Path:
+        """Where it is, for messages: within an archive it does not exist as such."""
+        return self.container.joinpath(*self.chain)
+
+
+def list_members(root: Path) -> list[Member]:
+    """Every file under `root` (a folder, or an archive), sorted by path; macOS copies left out.
+
+    Raises
+    ------
+    RecordingError
+        If an archive does not open.
+    """
+    if root.is_file():
+        paths, base = [root], root if root.suffix.lower() == ".zip" else root.parent
+    else:
+        paths, base = sorted(p for p in root.rglob("*") if p.is_file()), root
+    found: list[Member] = []
+    for path in paths:
+        if _is_archive(path.name):
+            folder = "" if path == base else f"{path.relative_to(base).with_suffix('')}/"
+            found += _in_archive(path, (), folder)
+        else:
+            found.append(Member(path, (), path.relative_to(base).as_posix()))
+    return [member for member in found if not _is_resource_copy(member.name)]
 
 
 def find_members(root: Path, pattern: str) -> list[Member]:
@@ -50,27 +103,17 @@ def find_members(root: Path, pattern: str) -> list[Member]:
     """
     wanted = re.compile(rf"(?:^|/){pattern}$")
     found: dict[tuple[str, ...], Member] = {}
-    for path in sorted(root.rglob("*")):
-        for name in _names(path):
-            match = wanted.search(name)
-            if match is None or "__MACOSX" in name:
-                continue
-            member = Member(path, name, match.groups())
-            if member.groups in found:
-                first = found[member.groups].container
-                raise RecordingError(root, f"one copy of {name}", f"two, in {first} and {path}")
-            found[member.groups] = member
+    for member in list_members(root):
+        match = wanted.search(member.name)
+        if match is None:
+            continue
+        groups = match.groups()
+        if groups in found:
+            first = found[groups].container
+            received = f"two, in {first} and {member.container}"
+            raise RecordingError(root, f"one copy of {member.name}", received)
+        found[groups] = replace(member, groups=groups)
     return list(found.values())
-
-
-def _names(path: Path) -> list[str]:
-    if path.suffix.lower() != ".zip":
-        return [path.as_posix()] if path.is_file() else []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
-    except zipfile.BadZipFile as err:
-        raise RecordingError(path, "a zip archive", str(err)) from err
 
 
 def parse_numbers(text: bytes, n_columns: int, where: Member) -> NDArray[np.float64]:
@@ -87,16 +130,63 @@ def parse_numbers(text: bytes, n_columns: int, where: Member) -> NDArray[np.floa
         try:
             values = np.fromstring(text.decode("ascii", "replace"), sep=",")
         except (DeprecationWarning, ValueError) as err:
-            raise RecordingError(where.container, expected, f"{where.name}: {err}") from err
+            raise RecordingError(where.place, expected, "a cell that is none") from err
     if values.size == 0 or values.size % n_columns:
-        received = f"{where.name} with {values.size} numbers"
-        raise RecordingError(where.container, expected, received)
+        raise RecordingError(where.place, expected, f"{values.size} numbers; the file is cut")
+    if not np.isfinite(values).all():
+        raise RecordingError(where.place, "finite numbers", "NaN or infinity")
     return values.reshape(-1, n_columns)
 
 
 def content_hash(members: list[Member]) -> str:
-    """SHA-256 over the containers that hold the members, in order."""
+    """SHA-256 over the members' own bytes, in order: the same however they are packed."""
     digest = hashlib.sha256()
-    for container in sorted({member.container for member in members}):
-        digest.update(container.read_bytes())
+    for member in members:
+        digest.update(member.read())
     return digest.hexdigest()
+
+
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith(".zip")
+
+
+def _is_resource_copy(name: str) -> bool:
+    path = PurePosixPath(name)
+    return "__MACOSX" in path.parts or path.name.startswith("._")
+
+
+def _in_archive(container: Path, chain: tuple[str, ...], folder: str) -> Iterator[Member]:
+    try:
+        with _opened(container, chain) as archive:
+            names = sorted(n for n in archive.namelist() if not n.endswith("/"))
+    except _BROKEN as err:
+        where = container.joinpath(*chain)
+        received = f"one that does not open ({err}); copy it again"
+        raise RecordingError(where, "a complete zip archive", received) from err
+    for name in names:
+        if _is_archive(name) and len(chain) + 1 < MAX_DEPTH and not _is_resource_copy(name):
+            inner = f"{folder}{PurePosixPath(name).with_suffix('')}/"
+            yield from _in_archive(container, (*chain, name), inner)
+        else:
+            yield Member(container, (*chain, name), f"{folder}{name}")
+
+
+def _opened(container: Path, chain: tuple[str, ...]) -> zipfile.ZipFile:
+    """The archive at the end of the chain."""
+    if not chain:
+        return zipfile.ZipFile(container)
+    return zipfile.ZipFile(io.BytesIO(_unpacked(container, chain, container.stat().st_mtime_ns)))
+
+
+@lru_cache(maxsize=1)
+def _unpacked(container: Path, chain: tuple[str, ...], mtime_ns: int) -> bytes:  # noqa: ARG001
+    """Content of an archive within an archive; the last one is kept, for its files come in a row."""
+    with _opened(container, chain[:-1]) as archive:
+        return _read_inside(archive, chain[-1])
+
+
+def _read_inside(archive: zipfile.ZipFile, name: str) -> bytes:
+    if archive.getinfo(name).file_size > MAX_MEMBER_BYTES:
+        msg = f"{name} is larger than {MAX_MEMBER_BYTES} bytes"
+        raise zipfile.BadZipFile(msg)
+    return archive.read(name)

@@ -1,7 +1,11 @@
 """MotionSense (Malekzadeh et al. 2018): phone in the front trouser pocket, 50 Hz.
 
+Layouts: the publisher's `data/A_DeviceMotion_data/<trial>/sub_<number>.csv`, as folders or as
+`A_DeviceMotion_data.zip`, itself in an archive or not; or the same paths in one archive a person.
+
 The publisher splits acceleration into gravity and user acceleration, both in g; the sum is what a
-bare sensor measures. Trials of one person are one session.
+bare sensor measures. There are no time stamps: the rate is the publisher's word. Trials of one
+person are one session.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import numpy as np
 from firmware_host.errors import RecordingError
 from firmware_host.events import Activity
 from firmware_host.units import g_to_ms2
+from training.datasets.bad_people import attempt
 from training.datasets.base import locate
 from training.datasets.members import Member, content_hash, find_members, parse_numbers
 from training.datasets.motion import MotionDataset, MotionRecording
@@ -49,7 +54,7 @@ def index(data_dir: Path) -> MotionDataset:
     Raises
     ------
     RecordingError
-        If there is none.
+        If there is none, or somebody lacks a trial that the others have.
     """
     root = locate(data_dir, NAME)
     members: dict[str, list[Member]] = defaultdict(list)
@@ -58,13 +63,26 @@ def index(data_dir: Path) -> MotionDataset:
     if not members:
         expected = "files A_DeviceMotion_data/<trial>/sub_<number>.csv, plain or in zip archives"
         raise RecordingError(root, expected, "none")
-    people = sorted(members, key=int)
+    trials = {member.groups[0] for files in members.values() for member in files}
+    people = [
+        person
+        for person in sorted(members, key=int)
+        if attempt(f"{NAME}/{person}", partial(_require, root, person, members[person], trials))
+    ]
     return MotionDataset(
         NAME,
         PLACEMENT,
         {person: partial(_load, members[person]) for person in people},
         {person: partial(content_hash, members[person]) for person in people},
     )
+
+
+def _require(root: Path, person: str, members: list[Member], trials: set[str]) -> bool:
+    """Refuse somebody without a trial that others have."""
+    missing = sorted(trials - {member.groups[0] for member in members}, key=_trial_order)
+    if missing:
+        raise RecordingError(root, f"{missing[0]}/sub_{person}.csv, as the others have", "none")
+    return True
 
 
 def _load(members: list[Member]) -> list[MotionRecording]:
@@ -82,11 +100,14 @@ def _read(member: Member) -> MotionRecording:
     header, _, body = member.read().replace(b"\r", b"").partition(b"\n")
     columns = tuple(header.decode("ascii", "replace").split(","))
     if columns != _COLUMNS:
-        received = f"{member.name} with {','.join(columns)}"
-        raise RecordingError(member.container, f"columns {','.join(_COLUMNS)}", received)
+        received = ",".join(columns)[:200]
+        raise RecordingError(member.place, f"columns {','.join(_COLUMNS)}", received)
     table = parse_numbers(body.strip().replace(b"\n", b","), len(_COLUMNS), member)
     n_cut = round(_HANDLING_S * SAMPLE_RATE_HZ)
-    table = table[n_cut : max(n_cut, len(table) - n_cut)]
+    if len(table) <= 2 * n_cut:
+        received = f"{len(table) / SAMPLE_RATE_HZ:.1f} s; the file is cut"
+        raise RecordingError(member.place, f"more than {2 * _HANDLING_S:g} s", received)
+    table = table[n_cut:-n_cut]
     return MotionRecording(
         dataset=NAME,
         participant=participant,

@@ -1,21 +1,27 @@
 """Stress-Predict (Iqbal et al. 2022, Sensors 22(21):8135): E4 wrist, one session a person.
 
+Layouts: the publisher's repository as a folder or an archive (`Raw_data/S05/*.csv` with tags in
+`tags_S05.csv`, labels in `Processed_data/Improved_All_Combined_hr_rsp_binary.csv`), or `e4/` with
+one archive a person beside `labels.csv.gz`.
+
 Labels are seconds of 0/1. The third task, two minutes of hyperventilation, is labelled stress but
 is a respiratory provocation: it is neither learned nor scored. A person without a label row is
-read from the button tags.
+read from the button tags. Some tag files are hours off, which labels are not.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
+import io
 import itertools
+import zlib
 from collections import defaultdict
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from firmware_host.errors import LabelError
-from firmware_host.recording.e4 import E4Archive
+from firmware_host.errors import LabelError, RecordingError
+from training.datasets.bad_people import attempt
 from training.datasets.base import (
     REST,
     STRESS,
@@ -23,9 +29,10 @@ from training.datasets.base import (
     Session,
     Stage,
     locate,
-    recordings_in,
     require_sessions,
 )
+from training.datasets.e4_sessions import E4Files, find_e4
+from training.datasets.members import Member, list_members
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,44 +46,78 @@ MIN_HYPERVENTILATION_S = 60
 MAX_LABEL_HOLE_S = 5
 # With tags only: the session's first minute is putting the device on.
 SETTLE_S = 60.0
+# A folder or archive a person, in the dataset's own folder or in either of these.
+_PATTERN = r"(?:(?:[^/]+/)*(?:e4|Raw_data)/)?(S\d+)"
+
+Runs = list[tuple[int, int, int]]
 
 
 def sessions(data_dir: Path) -> list[Session]:
-    """Every session in the folder that has labels or usable tags, by participant."""
+    """Every session under the folder, by participant.
+
+    Raises
+    ------
+    RecordingError, LabelError
+        If there is nobody or no label file, or somebody's files cannot be used.
+    """
     root = locate(data_dir, NAME)
-    labels = _read_labels(root)
-    folder = root / "e4" if (root / "e4").is_dir() else root
-    found = []
-    for participant, path in recordings_in(folder, r"S\d+"):
-        runs = labels.get(int(participant[1:]))
-        stages = _stages(runs) if runs else _stages_from_tags(path)
-        if stages:
-            found.append(Session(NAME, participant, "stress", path, stages))
-    return require_sessions(found, folder, "Stress-Predict archives named S<number>")
+    people = find_e4(root, _PATTERN)
+    labels = _read_labels(_label_file(root))
+    found = (
+        attempt(f"{NAME}/{participant}", partial(_session, participant, files, labels))
+        for (participant,), files in people.items()
+    )
+    listed = [session for session in found if session is not None]
+    return require_sessions(listed, root, "Stress-Predict sessions named S<number>")
+
+
+def _session(participant: str, files: E4Files, labels: dict[int, Runs]) -> Session:
+    runs = labels.get(int(participant[1:]))
+    stages = _stages(runs) if runs else _stages_from_tags(files)
+    return Session(NAME, participant, "stress", files.path, stages, files)
+
+
+def _label_file(root: Path) -> Member:
+    by_name = {member.name.rpartition("/")[2]: member for member in list_members(root)}
+    for name in LABEL_FILES:
+        if name in by_name:
+            return by_name[name]
+    raise LabelError(f"{root}: expected a label file, one of {', '.join(LABEL_FILES)}, got none")
 
 
 @lru_cache(maxsize=4)
-def _read_labels(root: Path) -> dict[int, list[tuple[int, int, int]]]:
+def _read_labels(file: Member) -> dict[int, Runs]:
     """Runs (start, end, label) of equal label by participant number; end is exclusive."""
-    path = next((root / name for name in LABEL_FILES if (root / name).is_file()), None)
-    if path is None:
-        raise LabelError(f"{root}: expected a label file, one of {', '.join(LABEL_FILES)}")
-    runs: dict[int, list[tuple[int, int, int]]] = defaultdict(list)
-    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
-        for row in csv.DictReader(lines):
+    runs: dict[int, Runs] = defaultdict(list)
+    reader = csv.DictReader(io.StringIO(_text(file)))
+    for row in reader:
+        try:
+            person = int(float(row["Participant"]))
             second, label = int(float(row["Time(sec)"])), int(float(row["Label"]))
-            _extend(runs[int(float(row["Participant"]))], second, label)
+        except (KeyError, TypeError, ValueError) as err:
+            expected = "Participant, Time(sec) and Label, all numbers"
+            msg = f"{file.place}: expected {expected} in row {reader.line_num}, got another or none"
+            raise LabelError(msg) from err
+        _extend(runs[person], second, label)
     return dict(runs)
 
 
-def _extend(runs: list[tuple[int, int, int]], second: int, label: int) -> None:
+def _text(file: Member) -> str:
+    content = file.read()
+    try:
+        return (gzip.decompress(content) if file.name.endswith(".gz") else content).decode()
+    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as err:
+        raise LabelError(f"{file.place}: expected a complete text file, got {err}") from err
+
+
+def _extend(runs: Runs, second: int, label: int) -> None:
     if runs and runs[-1][2] == label and 0 <= second - runs[-1][1] <= MAX_LABEL_HOLE_S:
         runs[-1] = (runs[-1][0], second + 1, label)
     else:
         runs.append((second, second + 1, label))
 
 
-def _stages(runs: list[tuple[int, int, int]]) -> tuple[Stage, ...]:
+def _stages(runs: Runs) -> tuple[Stage, ...]:
     return tuple(_stage(start, end, label == 1, i) for i, (start, end, label) in enumerate(runs))
 
 
@@ -89,13 +130,17 @@ def _stage(start_utc: float, end_utc: float, is_task: bool, place: int) -> Stage
     return Stage(name, REST, start_utc, end_utc)
 
 
-def _stages_from_tags(path: Path) -> tuple[Stage, ...]:
+def _stages_from_tags(files: E4Files) -> tuple[Stage, ...]:
     """Stages counted back from hyperventilation, the one short interval after a long one.
 
-    Tags mark: Stroop, relax, interview, relax, hyperventilation, recovery. Empty if the tags do
-    not show that order.
+    Tags mark: Stroop, relax, interview, relax, hyperventilation, recovery.
+
+    Raises
+    ------
+    RecordingError
+        If the tags do not show that order.
     """
-    archive = E4Archive(path)
+    archive = files.open()
     tags = archive.tags_utc.tolist()
     for i in range(4, len(tags) - 1):
         edges = tags[i - 4 : i + 2]
@@ -107,4 +152,5 @@ def _stages_from_tags(path: Path) -> tuple[Stage, ...]:
                 _stage(start, end, n % 2 == 1, n)
                 for n, (start, end) in enumerate(itertools.pairwise(bounds))
             )
-    return ()
+    received = f"no label and {len(tags)} tags that do not show the protocol"
+    raise RecordingError(files.path, "rows of this person in the label file", received)

@@ -1,5 +1,8 @@
 """WISDM-51 watch (Weiss 2019): wrist, 20 Hz, 18 activities of three minutes, one session a person.
 
+Layouts: the publisher's `wisdm-dataset/raw/watch/{accel,gyro}/data_<id>_*_watch.txt` as folders or
+as `wisdm-dataset.zip` (in the repository's archive or not), or the same in one archive a person.
+
 Acceleration (m/s²) and rotation rate (rad/s) come in two files with clocks of their own; both are
 interpolated onto one 20 Hz grid over the time they share.
 """
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 
 from firmware_host.errors import RecordingError
 from firmware_host.events import Activity
+from training.datasets.bad_people import attempt
 from training.datasets.base import locate
 from training.datasets.members import Member, content_hash, find_members, parse_numbers
 from training.datasets.motion import MotionDataset, MotionRecording
@@ -38,23 +42,29 @@ _PATTERN = r"data_(\d+)_(accel|gyro)_watch\.txt"
 _MIN_DURATION_S = 30.0
 # The wearer starts and stops the application with the other hand.
 _HANDLING_S = 1.0
+# Now and then the watch sampled at 100 Hz for a while; a whole person who is off is another file.
+_RATE_TOLERANCE = 0.1
 
 FloatArray = NDArray[np.float64]
 
 
 def index(data_dir: Path) -> MotionDataset:
-    """List the people with both watch files under `data_dir`, plain or in archives.
+    """List the people with watch files under `data_dir`, plain or in archives.
 
     Raises
     ------
     RecordingError
-        If there is none.
+        If there is none, or somebody lacks one of the two files.
     """
     root = locate(data_dir, NAME)
     members: dict[str, list[Member]] = defaultdict(list)
     for member in find_members(root, _PATTERN):
         members[member.groups[0]].append(member)
-    people = sorted((person for person, files in members.items() if len(files) == 2), key=int)
+    people = [
+        person
+        for person in sorted(members, key=int)
+        if attempt(f"{NAME}/{person}", partial(_require, root, person, members[person]))
+    ]
     if not people:
         expected = "WISDM files data_<id>_accel_watch.txt and data_<id>_gyro_watch.txt"
         raise RecordingError(root, expected, "no person with both")
@@ -64,6 +74,15 @@ def index(data_dir: Path) -> MotionDataset:
         {person: partial(_load, members[person]) for person in people},
         {person: partial(content_hash, members[person]) for person in people},
     )
+
+
+def _require(root: Path, person: str, members: list[Member]) -> bool:
+    """Refuse somebody with one sensor only."""
+    sensors = {member.groups[1] for member in members}
+    for sensor in ("accel", "gyro"):
+        if sensor not in sensors:
+            raise RecordingError(root, f"data_{person}_{sensor}_watch.txt", "none")
+    return True
 
 
 def _load(members: list[Member]) -> list[MotionRecording]:
@@ -87,7 +106,21 @@ def _read(member: Member) -> FloatArray:
         text = text.replace(f",{code},".encode(), f",{number},".encode())
     # A row ends with ";", with a line end, or with both.
     text = text.replace(b"\r", b"").replace(b";\n", b",").replace(b";", b",").replace(b"\n", b",")
-    return parse_numbers(text.strip(b", "), 6, member)
+    table = parse_numbers(text.strip(b", "), 6, member)
+    _check_rate(table, member)
+    return table
+
+
+def _check_rate(table: FloatArray, member: Member) -> None:
+    """Refuse a file whose typical step between samples is not that of the study."""
+    steps_s = [
+        float(np.median(np.diff(np.unique(times)))) / 1e9
+        for number in range(len(CODES))
+        if len(times := table[table[:, 1] == number, 2]) > 2
+    ]
+    rate_hz = 1.0 / float(np.median(steps_s)) if steps_s else 0.0
+    if abs(rate_hz - SAMPLE_RATE_HZ) > _RATE_TOLERANCE * SAMPLE_RATE_HZ:
+        raise RecordingError(member.place, f"about {SAMPLE_RATE_HZ:g} Hz", f"{rate_hz:.1f} Hz")
 
 
 def _merge(acc: FloatArray, gyro: FloatArray) -> tuple[FloatArray, FloatArray] | None:

@@ -9,6 +9,7 @@ import pytest
 
 from firmware_host.errors import LabelError, RecordingError
 from training.datasets import physionet, stress_predict
+from training.datasets.bad_people import skipping_bad
 from training.datasets.base import EXERCISE, REST, STRESS, UNSCORED
 from training.datasets.stress_windows import load_windows, stage_of_windows
 from training.stress.people import people_of, spread_of
@@ -110,12 +111,17 @@ def test_tags_stand_in_when_a_person_has_no_labels(tmp_path):
     ]  # fmt: skip
 
 
-def test_session_is_left_out_when_neither_labels_nor_tags_tell(tmp_path):
+def test_person_is_refused_or_named_when_neither_labels_nor_tags_tell(tmp_path, capsys):
     root = tmp_path / "stress-predict"
     write_session(root / "e4" / "S01", seconds=120, tags=(10, 20))
+    write_session(root / "e4" / "S02", seconds=120, seed=1)
     write_labels(root, [(2, 0, 10, 0)])
-    with pytest.raises(RecordingError, match="no such recording"):
+    with pytest.raises(RecordingError, match="rows of this person in the label file"):
         stress_predict.sessions(tmp_path)
+    with skipping_bad():
+        (session,) = stress_predict.sessions(tmp_path)
+    assert session.participant == "S02"
+    assert capsys.readouterr().err.startswith("left out stress-predict/S01: ")
 
 
 def test_missing_labels_are_named_when_absent(tmp_path):
