@@ -17,7 +17,7 @@ Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
 # Verb -> task -> module with `add_arguments(parser)` and `run(arguments) -> dict`.
 TASKS = {
     "loso": {"stress": "training.stress.loso", "gait": "training.gait.loso"},
-    "evaluate": {"stress": "training.stress.evaluate"},
+    "evaluate": {"stress": "training.stress.evaluate", "gait": "training.gait.evaluate"},
 }
 DEFAULT_SEED = 20261121
 TASK_HELP = {

@@ -13,8 +13,8 @@ from training.evaluation.output import plain, require_writable, write_json, writ
 _LISTS = ("participants", "exercise_sessions", "reliability", "decisions", "agreement", "folds")
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add `--json` and `--html`."""
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`, `--html` and `--skip-bad`."""
     parser.add_argument(
         "--json",
         type=Path,
@@ -22,6 +22,11 @@ def add_output(parser: argparse.ArgumentParser) -> None:
         help="write every figure to this file; standard output then has the summary only",
     )
     parser.add_argument("--html", type=Path, metavar="OUT", help="write a page with pictures")
+    parser.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="name people whose files cannot be used and go on without them",
+    )
 
 
 def check_output(arguments: argparse.Namespace) -> None:

@@ -83,7 +83,7 @@ def _bar(x: Linear, y: float, value: float, series: Series, name: str) -> Markup
 
 def _axis(x: Linear, bottom: float, *, percent: bool) -> Markup:
     parts = []
-    for tick in nice_ticks(0.0, x.high, 4):
+    for tick in nice_ticks(0.0, x.high, 8):
         words = f"{100 * tick:g} %" if percent else f"{tick:g}"
         parts.append(canvas.line(x(tick), 0, x(tick), bottom, "grid"))
         parts.append(canvas.text(x(tick), bottom + 15, words, "m r"))

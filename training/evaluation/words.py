@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from firmware_host.report.scales import print_share, print_value
 
@@ -19,11 +19,11 @@ def share(value: float | None) -> str:
     return _NOT_KNOWN if value is None else print_share(value)
 
 
-def interval(span: Sequence[float] | None) -> str:
-    """A 95 % interval over people."""
+def interval(span: Sequence[float] | None, words: Callable[[float | None], str] = number) -> str:
+    """A 95 % interval over people, its ends printed by `words`."""
     if span is None:
         return "no interval"
-    return f"95 % {number(span[0])} to {number(span[1])}"
+    return f"95 %: {words(span[0])} to {words(span[1])}"
 
 
 def with_interval(value: float | None, span: Sequence[float] | None) -> list[str]:

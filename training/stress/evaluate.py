@@ -13,8 +13,9 @@ import numpy as np
 
 from firmware_host.errors import RecordingError
 from firmware_host.inference.bundle import load_bundle
+from training.datasets.bad_people import skipping_bad
 from training.datasets.stress_windows import SessionWindows, load_windows
-from training.evaluation.command import add_output, check_output, finish
+from training.evaluation.command import add_common, check_output, finish
 from training.evaluation.progress import warn
 from training.stress import time_control
 from training.stress.assess import Assessment, Question, assess
@@ -136,7 +137,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="where the wearer's rest comes from: a still time at the start, or found unasked",
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder for computed windows")
-    add_output(parser)
+    add_common(parser)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -150,15 +151,16 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     from training.stress.report import stress_page
 
     check_output(arguments)
-    made = run_evaluate(
-        arguments.data,
-        arguments.dataset,
-        arguments.bundle,
-        protocol=arguments.protocol,
-        window_s=arguments.window_s,
-        baseline=arguments.baseline,
-        cache_dir=arguments.cache,
-    )
+    with skipping_bad(skip=arguments.skip_bad):
+        made = run_evaluate(
+            arguments.data,
+            arguments.dataset,
+            arguments.bundle,
+            protocol=arguments.protocol,
+            window_s=arguments.window_s,
+            baseline=arguments.baseline,
+            cache_dir=arguments.cache,
+        )
     return finish(arguments, made.result, lambda result: stress_page(result, made))
 
 

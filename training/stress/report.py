@@ -10,11 +10,10 @@ import numpy as np
 from firmware_host.events import State
 from firmware_host.report.canvas import HALF_PX, figure
 from firmware_host.report.markup import Markup, element
-from firmware_host.report.scales import print_count
 from firmware_host.report.tables import mark, table
 from training.evaluation.curve_pictures import Curve, draw_reliability_counts, draw_roc
 from training.evaluation.curves import mean_roc, roc_curve
-from training.evaluation.page import Page, Section, render, side_by_side, stacked
+from training.evaluation.page import Page, Section, heat_table, render, side_by_side, stacked
 from training.evaluation.people_pictures import (
     Mark,
     Series,
@@ -35,6 +34,7 @@ _SAID = (
     ("poor signal", "f-poor", (State.POOR_SIGNAL,)),
     ("not worn", "f-off", (State.NOT_WORN, State.LEARNING_BASELINE)),
 )
+# Honest figures of unseen people stay below; what lies above has usually seen the answer.
 _LEAK = 0.9
 
 
@@ -210,14 +210,10 @@ def _decision_section(result: Mapping[str, Any]) -> Section:
     states = [state for state in State if any(state.value in said for said in decisions.values())]
     if not decisions:
         return Section("decisions", "What the host says", None, empty="No window was scored.")
-    rows = []
-    for truth, said in decisions.items():
-        total = sum(said.values())
-        rows.append([truth, *(_cell(said.get(s.value, 0), total) for s in states),
-                     print_count(total)])  # fmt: skip
-    heads = ("Truth", *(state.value.replace("_", " ") for state in states), "Windows")
-    content = table("Truth in rows, the host's word in columns, share of the row", heads, rows,
-                    kinds=("", *"n" * (len(states) + 1)))  # fmt: skip
+    rows = [(truth, [said.get(s.value, 0) for s in states]) for truth, said in decisions.items()]
+    heads = [state.value.replace("_", " ") for state in states]
+    caption = "Truth in rows, the host's word in columns, share of the row"
+    content = heat_table(caption, heads, rows)
     saying = (
         f"With its own thresholds. It calls {share(result['stress_recall'])} of a person's stress "
         "stress; what it does not answer counts as missed."
@@ -322,11 +318,6 @@ def _learned_words(one: Mapping[str, Any]) -> Markup:
     if one["kept"]:
         return mark(f"kept: {one['group']}", "good")
     return element("span", f"not kept: {one['reason'].replace('_', ' ')}")
-
-
-def _cell(count: int, total: int) -> Markup:
-    words = share(count / total) if total else "–"
-    return Markup(f"{words}")
 
 
 def _said(one: Mapping[str, Any], states: Sequence[State]) -> float:
