@@ -27,9 +27,9 @@ def _stream(activity: int, *, n_windows: int = 18, person: str = "made-up/1") ->
 
 
 def _told(windows):
-    """A gate that reads the number: sure of the class that fills most of the window."""
+    """A gate that reads the number: six in ten for the class that fills most of it."""
     likely = np.median(windows[:, :, 0], axis=1).astype(int)
-    return (0.9 * np.eye(5) + 0.02)[likely].astype(np.float32)
+    return (0.5 * np.eye(5) + 0.1)[likely].astype(np.float32)
 
 
 def _confusion(*rows: tuple[int, int, int]):
@@ -77,7 +77,7 @@ def test_filter_pays_for_its_delay_and_mends_single_windows(rng):
     (row,) = gate_rows(streams, _told)
     figures = gate_figures([row])
     assert figures["gate_macro_f1_plain"] == 1.0
-    assert 0.9 < figures["gate_macro_f1"] < 1.0
+    assert 0.8 < figures["gate_macro_f1"] < 1.0
 
     def unsure(windows):
         probabilities = _told(windows)
