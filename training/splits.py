@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, NamedTuple
 
 from firmware_host.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
 
 class LeakError(DataError):
@@ -72,3 +73,63 @@ def check_no_overlap(train: Iterable[WindowKey], test: Iterable[WindowKey]) -> N
                     f"expected no shared seconds, got {window.start_s:g}-{window.end_s:g} s of "
                     f"recording {window.content_sha256[:12]} on both sides"
                 )
+
+
+def check_earlier(calibration: Iterable[WindowKey], test: Iterable[WindowKey]) -> None:
+    """Raise unless every calibration window ends before the first test window of its recording.
+
+    For what a wearer labels first and is scored on later. Both sides must be of one person; what
+    lies in another recording cannot be put in order, and is refused.
+
+    Raises
+    ------
+    LeakError
+        With the first person, recording or window that is out of order.
+    """
+    calibration, test = list(calibration), list(test)
+    people = {w.person for w in (*calibration, *test)}
+    if len(people) > 1:
+        raise LeakError(f"expected one person, got {', '.join(sorted(map(str, people)))}")
+    first_s: dict[str, float] = {}
+    for window in test:
+        first_s[window.content_sha256] = min(
+            window.start_s, first_s.get(window.content_sha256, window.start_s)
+        )
+    for window in calibration:
+        if window.content_sha256 not in first_s:
+            raise LeakError(
+                f"expected calibration and test from one recording, got "
+                f"{window.content_sha256[:12]} in calibration only"
+            )
+        if window.end_s > first_s[window.content_sha256]:
+            raise LeakError(
+                f"expected calibration to end before the test starts at "
+                f"{first_s[window.content_sha256]:g} s, got a window up to {window.end_s:g} s"
+            )
+
+
+def leave_groups_out(
+    groups: Mapping[str, str], *, n_folds: int, seed: int
+) -> Iterator[tuple[list[str], list[str]]]:
+    """(training names, test names) of each fold; names of one group are never divided.
+
+    Parameters
+    ----------
+    groups
+        Name -> group: whose recording it is, or which household, clinic or shift.
+    n_folds
+        Folds of as many groups each as nearly as it goes; every group tests once.
+
+    Raises
+    ------
+    LeakError
+        If there are fewer groups than folds, or fewer than two folds.
+    """
+    distinct = sorted(set(groups.values()))
+    if not 2 <= n_folds <= len(distinct):
+        raise LeakError(f"expected 2 to {len(distinct)} folds, got {n_folds}")
+    order = random.Random(seed).sample(distinct, len(distinct))
+    for fold in range(n_folds):
+        out = set(order[fold::n_folds])
+        train = [name for name, group in groups.items() if group not in out]
+        yield train, [name for name, group in groups.items() if group in out]

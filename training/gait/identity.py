@@ -14,6 +14,7 @@ from firmware_host.signals.gait import WINDOW_S
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.verification_metrics import rank1
 from training.gait.windows import Walks
+from training.splits import WindowKey, check_no_overlap
 
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
@@ -153,7 +154,16 @@ def split_walk(
         here = walks.trial == trial
         position[here] = np.arange(here.sum())
     probe = late & periodic & (position % _STRIDE == 0)
+    check_no_overlap(_keys(walks, early & periodic), _keys(walks, probe))
     return Trial(walks.person, walks.features[early & periodic], walks.features[probe])
+
+
+def _keys(walks: Walks, chosen: NDArray[np.bool_]) -> list[WindowKey]:
+    """What the chosen windows are made of, for the leak check; a trial is a recording."""
+    return [
+        WindowKey(walks.person, str(trial), float(start_s), float(start_s) + WINDOW_S)
+        for trial, start_s in zip(walks.trial[chosen], walks.start_s[chosen], strict=True)
+    ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from firmware_host.adaptation.episodes import Label, LabelSpan
+from training.splits import WindowKey, check_earlier, check_no_overlap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,7 +54,25 @@ def divide(windows: SessionWindows, protocol: Protocol, *, window_s: float) -> D
         division = _earlier(windows, order, _N_TASKS[protocol], window_s)
     if division is None or len(np.unique(windows.label[division.test])) < len(Label):
         return None
+    _check(windows, division, protocol, window_s)
     return division
+
+
+def _check(
+    windows: SessionWindows, division: Division, protocol: Protocol, window_s: float
+) -> None:
+    """Raise if a labelled window shares seconds with a test window, or comes after one."""
+    starts, ends = windows.t_end_s - window_s, windows.t_end_s
+    labelled = np.zeros(len(ends), np.bool_)
+    for span in division.calibration:
+        labelled |= (starts >= span.start_utc) & (ends <= span.end_utc)
+
+    def keys(idx: NDArray[np.int64]) -> list[WindowKey]:
+        name, content = windows.session.person, windows.content_sha256
+        return [WindowKey(name, content, starts[i], ends[i]) for i in idx]
+
+    check = check_no_overlap if protocol in ("generic", "personal") else check_earlier
+    check(keys(np.flatnonzero(labelled)), keys(division.test))
 
 
 def _halves(windows: SessionWindows, order: list[tuple[int, Label]], window_s: float) -> Division:
