@@ -16,7 +16,7 @@ Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 # Verb -> task -> module with `add_arguments(parser)` and `run(arguments) -> dict`.
 TASKS = {
-    "loso": {"stress": "training.stress.loso", "gait": "training.gait.loso"},
+    "loso": {"stress": "training.stress.left_out", "gait": "training.gait.left_out"},
     "evaluate": {"stress": "training.stress.evaluate", "gait": "training.gait.evaluate"},
 }
 DEFAULT_SEED = 20261121

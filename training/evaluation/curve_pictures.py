@@ -65,8 +65,9 @@ def draw_det(curves: Sequence[Curve], points: Sequence[tuple[float, float, str]]
         canvas.line(x.px_low, y.px_low, x.px_high, y.px_high, "threshold"),
     ]
     for curve in curves:
-        deviates = Curve(curve.name, curve.kind, normal_deviate(curve.x), normal_deviate(curve.y))
-        parts.append(_path(deviates, x, y))
+        inside = (curve.x >= DET_FLOOR) & (curve.y >= DET_FLOOR)
+        far, frr = (normal_deviate(rate[inside]) for rate in (curve.x, curve.y))
+        parts.append(_path(Curve(curve.name, curve.kind, far, frr), x, y))
     for far, frr, words in points:
         px, py = x(float(normal_deviate(far))), y(float(normal_deviate(frr)))
         parts.append(
@@ -121,13 +122,25 @@ def draw_by_length(
         parts.append(canvas.text(x(place), _TOP_PX + tall + 17, f"{length_s:g} s", "m r"))
     for line in lines:
         parts.append(_path(Curve(line.name, line.kind, np.arange(len(line.y)) * 1.0, line.y), x, y))
-        for place, value in enumerate(line.y.tolist()):
-            if np.isfinite(value):
-                parts.append(element("circle", cx=x(place), cy=y(value), r=3.5, class_="dot"))
-                at = canvas.text(x(place) + 8, y(value) - 7, f"{100 * value:.1f} %", "r v")
-                parts.append(at)
+        parts += [
+            _labelled_dot(x(place), y(value), value, is_lowest=_is_lowest(lines, place, value))
+            for place, value in enumerate(line.y.tolist())
+            if np.isfinite(value)
+        ]
     parts.append(canvas.text((left + right) / 2, _TOP_PX + tall + 34, words, "m r"))
     return _TOP_PX + tall + 42, join(parts)
+
+
+def _is_lowest(lines: Sequence[Curve], place: int, value: float) -> bool:
+    """Whether a value stands below another line's, so that its label belongs under the dot."""
+    others = [line.y[place] for line in lines if np.isfinite(line.y[place])]
+    return len(others) > 1 and value <= min(others) and value < max(others)
+
+
+def _labelled_dot(x: float, y: float, value: float, *, is_lowest: bool) -> Markup:
+    dot = element("circle", cx=x, cy=y, r=3.5, class_="dot")
+    label = canvas.text(x + 8, y + (16 if is_lowest else -7), f"{100 * value:.1f} %", "r v")
+    return join([dot, label])
 
 
 def draw_agreement(

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.events import Activity
-from training.evaluation.progress import progress
 from training.gait.figures import (
     NOBODY_ELSE,
+    Limits,
     Shipped,
     intervals,
     participant,
@@ -24,10 +24,12 @@ from training.gait.figures import (
     usable,
     verify,
 )
-from training.gait.gate_figures import LABELS, Infer, gate_figures, gate_rows
+from training.gait.gate_figures import LABELS, GateRow, Infer, gate_figures, gate_rows
 from training.gait.identity import Scores
 from training.gait.train import Person
 from training.gait.windows import Walks
+
+Single = NDArray[np.float32]
 
 _WALK = LABELS.index(Activity.WALK.value)
 # What figures are quoted for, and the longer enrolment beside it.
@@ -46,6 +48,63 @@ class Assessment:
         return replace(self, result={**head, **self.result})
 
 
+@dataclass(frozen=True)
+class Group:
+    """People enrolled and tested among themselves.
+
+    `taken` is (n,) by name: walking windows that the host would use; `missing` why somebody could
+    not be enrolled. `longer` are scores after a longer enrolment, `plain` with every window used.
+    """
+
+    people: list[Person]
+    limits: Limits
+    taken: dict[str, NDArray[np.bool_]]
+    scores: dict[str, Scores]
+    longer: dict[str, Scores]
+    plain: dict[str, Scores]
+    missing: dict[str, str]
+
+    def rates(self) -> dict[str, Any]:
+        """Error rates of the group."""
+        return {
+            **rates(self.scores, self.limits),
+            "enrolled_60s": rates(self.longer, self.limits, brief=True),
+            "all_windows": rates(self.plain, self.limits, brief=True),
+        }
+
+    def participants(self, gate: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Everybody's own figures; `gate` are those of the activity gate by name."""
+        return [
+            {
+                "id": person.name,
+                **_coverage(self.taken.get(person.name)),
+                **participant(person.name, self.scores, self.limits),
+                **gate.get(person.name, {}),
+            }
+            for person in self.people
+        ]
+
+
+def score_group(
+    people: Sequence[Person], p_walk: Mapping[str, Single], shipped: Shipped, *, seed: int
+) -> Group:
+    """Enrol and test people among themselves.
+
+    Parameters
+    ----------
+    p_walk
+        (n,) by name: the gate's probability of walking for each of a person's walking windows.
+    """
+    walkers = [person.walks for person in people if person.walks is not None]
+    taken = {w.person: usable(w, p_walk[w.person], shipped.limits) for w in walkers}
+    kept = [walks.pick(taken[walks.person]) for walks in walkers]
+    limit = shipped.limits.min_periodicity
+    scores, missing = verify(kept, shipped, enrol_s=ENROL_S, seed=seed, min_periodicity=limit)
+    longer, _ = verify(kept, shipped, enrol_s=LONG_ENROL_S, seed=seed, min_periodicity=limit)
+    plain, _ = verify(walkers, shipped, enrol_s=ENROL_S, seed=seed, min_periodicity=-np.inf)
+    return Group(list(people), shipped.limits, taken, scores, longer, plain, missing)
+
+
 def assess(
     people: Sequence[Person], seen: Sequence[bool], shipped: Shipped, infer: Infer, *, seed: int
 ) -> Assessment:
@@ -61,93 +120,80 @@ def assess(
     """
     new = [person for person, was in zip(people, seen, strict=True) if not was]
     known = [person for person, was in zip(people, seen, strict=True) if was]
-    made = _group(new or known, shipped, infer, seed=seed)
-    beside = _group(known, shipped, infer, seed=seed) if new and known else None
-    listed = made.result.pop("participants")
-    listed = [{**one, "seen_in_training": not new} for one in listed]
-    if beside is not None:
-        theirs = beside.result.pop("participants")
-        listed += [{**one, "seen_in_training": True} for one in theirs]
-    result = {
-        "scored_people": "unseen" if new else "all were in the training",
-        "n_people": len(new or known),
-        "n_seen_in_training": len(known),
-        **made.result,
-        "cadence_mae_spm": None,
-        "people_in_training": None if beside is None else beside.result,
-        "participants": listed,
-    }
-    return Assessment(result, made.scores)
+    result, scores = _scored(new or known, shipped, infer, seed=seed)
+    listed = [{**one, "seen_in_training": not new} for one in result.pop("participants")]
+    beside = None
+    if new and known:
+        beside, _ = _scored(known, shipped, infer, seed=seed)
+        listed += [{**one, "seen_in_training": True} for one in beside.pop("participants")]
+    return Assessment(
+        {
+            "scored_people": "unseen" if new else "all were in the training",
+            "n_people": len(new or known),
+            "n_seen_in_training": len(known),
+            **result,
+            "people_in_training": beside,
+            "participants": listed,
+        },
+        scores,
+    )
 
 
-def _group(people: Sequence[Person], shipped: Shipped, infer: Infer, *, seed: int) -> Assessment:
-    walkers = [person.walks for person in people if person.walks is not None]
-    taken = {w.person: usable(w, _p_walk(w, infer), shipped.limits) for w in walkers}
-    kept = [walks.pick(taken[walks.person]) for walks in walkers]
-    limit = shipped.limits.min_periodicity
-    scores, missing = verify(kept, shipped, enrol_s=ENROL_S, seed=seed, min_periodicity=limit)
-    longer, _ = verify(kept, shipped, enrol_s=LONG_ENROL_S, seed=seed, min_periodicity=limit)
-    plain, _ = verify(walkers, shipped, enrol_s=ENROL_S, seed=seed, min_periodicity=-np.inf)
-    gate = _gate(people, infer)
-    by_person = {one["id"]: one for one in gate.pop("participants", [])}
-    listed = [
-        _participant(person, taken.get(person.name), scores, shipped, by_person.get(person.name))
-        for person in progress(people, "figures")
-    ]
-    result = {
-        **rates(scores, shipped.limits),
-        **gate,
+def _scored(
+    people: Sequence[Person], shipped: Shipped, infer: Infer, *, seed: int
+) -> tuple[dict[str, Any], dict[str, Scores]]:
+    p_walk = {p.name: walk_probability(p.walks, infer) for p in people if p.walks is not None}
+    group = score_group(people, p_walk, shipped, seed=seed)
+    streams = [stream for person in people for stream in person.streams]
+    rows = gate_rows(streams, infer)
+    return result_of([group], rows, group.rates()), group.scores
+
+
+def result_of(
+    groups: Sequence[Group], gate: Sequence[GateRow], figures: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Figures of groups that together hold everybody once, with everybody's own rows."""
+    about_gate = gate_figures(gate)
+    by_name = {one["id"]: one for one in about_gate.pop("participants")}
+    listed = [row for group in groups for row in group.participants(by_name)]
+    missing = {who: why for group in groups for who, why in group.missing.items()}
+    limits = groups[0].limits
+    return {
+        **figures,
+        **about_gate,
         **spread_over_people(listed),
-        "coverage": _share_of(taken.values()),
-        "threshold": shipped.limits.threshold,
-        "margin": shipped.limits.margin,
-        "enrolled_60s": rates(longer, shipped.limits, brief=True),
-        "all_windows": rates(plain, shipped.limits, brief=True),
-        "intervals_95": intervals(scores),
+        "cadence_mae_spm": None,
+        "coverage": _mean([one["coverage"] for one in listed]),
+        "threshold": limits.threshold,
+        "margin": limits.margin,
+        "intervals_95": intervals([group.scores for group in groups]),
         "not_enrolled": [{"id": who, "reason": why} for who, why in sorted(missing.items())],
-        "reasons": _reasons(scores, gate),
+        "reasons": _reasons(figures, about_gate),
         "participants": listed,
     }
-    return Assessment(result, scores)
 
 
-def _p_walk(walks: Walks, infer: Infer) -> NDArray[np.float32]:
+def walk_probability(walks: Walks, infer: Infer) -> Single:
+    """(n,) probability of walking of each window of a walk."""
     return np.asarray(infer(walks.inv), np.float32)[:, _WALK]
 
 
-def _gate(people: Sequence[Person], infer: Infer) -> dict[str, Any]:
-    streams = [stream for person in people for stream in person.streams]
-    return gate_figures(gate_rows(streams, infer))
-
-
-def _participant(
-    person: Person,
-    taken: NDArray[np.bool_] | None,
-    scores: Mapping[str, Scores],
-    shipped: Shipped,
-    gate: Mapping[str, Any] | None,
-) -> dict[str, Any]:
+def _coverage(taken: NDArray[np.bool_] | None) -> dict[str, Any]:
     n_windows = 0 if taken is None else len(taken)
-    return {
-        "id": person.name,
-        "n_walking_windows": n_windows,
-        "coverage": float(taken.mean()) if taken is not None and n_windows else None,
-        **participant(person.name, scores, shipped.limits),
-        **(gate or {}),
-    }
+    share = float(taken.mean()) if taken is not None and n_windows else None
+    return {"n_walking_windows": n_windows, "coverage": share}
 
 
-def _share_of(taken: Any) -> float | None:
-    each = [own.mean() for own in taken if len(own)]
-    return float(np.mean(each)) if each else None
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
 
 
-def _reasons(scores: Mapping[str, Scores], gate: Mapping[str, Any]) -> dict[str, str]:
+def _reasons(figures: Mapping[str, Any], gate: Mapping[str, Any]) -> dict[str, str]:
     reasons = {"cadence_mae_spm": "this data set has no reference for cadence"}
-    n = len(next(iter(scores.values())).per_person) if scores else 0
-    if n < 2:
-        reasons |= dict.fromkeys(("eer_5s", "eer_10s", "eer_30s", "rank1_5s", "rank1_30s"),
-                                 NOBODY_ELSE)  # fmt: skip
-    if gate.get("gate_macro_f1") is None:
+    names = [name for name in ("eer_5s", "eer_10s", "eer_30s", "rank1_5s", "rank1_30s")
+             if figures[name] is None]  # fmt: skip
+    reasons |= dict.fromkeys(names, NOBODY_ELSE)
+    if gate["gate_macro_f1"] is None:
         reasons["gate_macro_f1"] = "nobody's recordings are long enough for a window"
     return reasons

@@ -133,13 +133,20 @@ def eer_points(scores: Mapping[str, Scores]) -> dict[str, tuple[float, float]]:
     return points
 
 
-def intervals(scores: Mapping[str, Scores]) -> dict[str, list[float] | None]:
-    """95 % bootstrap interval of each equal error rate when whole wearers are drawn again."""
-    return {f"eer_{length}": _interval(scores.get(length)) for length in LENGTHS}
+def intervals(groups: Sequence[Mapping[str, Scores]]) -> dict[str, list[float] | None]:
+    """95 % bootstrap interval of each equal error rate when whole wearers are drawn again.
+
+    Scores of a wearer stay together; groups are people scored by different models, pooled.
+    """
+    return {
+        f"eer_{length}": _interval([group[length] for group in groups if length in group])
+        for length in LENGTHS
+    }
 
 
-def _interval(score: Scores | None) -> list[float] | None:
-    own = [] if score is None else [pair for pair in score.per_person.values() if len(pair[0])]
+def _interval(scores: Sequence[Scores]) -> list[float] | None:
+    every = [pair for score in scores for pair in score.per_person.values()]
+    own = [pair for pair in every if len(pair[0]) and len(pair[1])]
     if len(own) < 2:
         return None
     rng = np.random.default_rng(_SEED)
