@@ -64,7 +64,7 @@ class StressScored:
 
 @dataclass(frozen=True, slots=True)
 class ActivityScored:
-    """One gait window: the activity, and cadence in steps per minute while walking."""
+    """One gait window: the activity, and cadence in steps per minute while walking or running."""
 
     t_s: float
     utc: float

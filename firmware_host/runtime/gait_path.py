@@ -17,7 +17,9 @@ from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle, GaitContract
 from firmware_host.protocol.messages import Channel
 from firmware_host.signals.gait import GaitFeatures, GaitWindow
+from firmware_host.signals.gait_features import IDENTITY_RATE_HZ
 from firmware_host.signals.gait_smoothing import ActivitySmoother
+from firmware_host.signals.stepping import GAITS, CadenceTracker
 from firmware_host.stream.samples import Samples
 from firmware_host.stream.windowing import HopGrid
 from firmware_host.vault.pack import pack, unpack
@@ -70,6 +72,7 @@ class GaitPath:
         self._labels = tuple(Activity(label) for label in contract.labels)
         self._walk_idx = self._labels.index(Activity.WALK)
         self._smoother = ActivitySmoother(len(self._labels), hop_s=contract.hop_s)
+        self._cadence = CadenceTracker(sample_rate_hz=IDENTITY_RATE_HZ)
         self._model = model
         self._watched = watched
         self._verifier: Verifier | None = None
@@ -95,13 +98,13 @@ class GaitPath:
     def _score(self, window: GaitWindow, utc: float) -> list[AnyEvent]:
         if window.missing > _MAX_MISSING:
             self._smoother.reset()
+            self._cadence.reset()
             return []
         raw = self._model.run("infer", imu=window.inv[None])["activity_probs"][0]
         smooth = self._smoother.update(raw)
         best = int(np.argmax(smooth))
         activity = self._labels[best]
-        walks = activity in (Activity.WALK, Activity.RUN, Activity.STAIRS)
-        cadence = window.cadence_spm if walks else math.nan
+        cadence = self._cadence_of(window, activity)
         p_walk = float(raw[self._walk_idx])
         self._watched(window, p_walk)
         scored = ActivityScored(
@@ -112,6 +115,12 @@ class GaitPath:
             None if math.isnan(cadence) else cadence,
         )
         return [scored, *self._verify(window, p_walk, utc)]
+
+    def _cadence_of(self, window: GaitWindow, activity: Activity) -> float:
+        if activity not in GAITS:
+            self._cadence.reset()
+            return math.nan
+        return self._cadence.update(window.acc_norm_ms2, activity)
 
     def _verify(self, window: GaitWindow, p_walk: float, utc: float) -> list[AnyEvent]:
         if self._verifier is None:

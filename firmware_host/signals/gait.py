@@ -79,12 +79,16 @@ class GaitWindow:
     _gyro: _Cut | None
 
     @cached_property
-    def rhythm(self) -> Rhythm:
-        """How periodic the window is, and its step period."""
+    def acc_norm_ms2(self) -> FloatArray:
+        """(250,) length of the acceleration at 50 Hz."""
         # Computed when asked for: most windows are not walking, and nobody asks.
         grid = _grid_s(self.t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
-        acc_norm = length(self._acc.at(grid, IDENTITY_RATE_HZ, 3))
-        return rhythm(acc_norm, sample_rate_hz=IDENTITY_RATE_HZ)
+        return length(self._acc.at(grid, IDENTITY_RATE_HZ, 3))
+
+    @cached_property
+    def rhythm(self) -> Rhythm:
+        """How periodic the window is, and its step period."""
+        return rhythm(self.acc_norm_ms2, sample_rate_hz=IDENTITY_RATE_HZ)
 
     @property
     def periodicity(self) -> float:
