@@ -37,7 +37,7 @@ def _track(signal: np.ndarray, gait: Activity) -> np.ndarray:
         (70.0, "walk"),
         (85.0, "walk"),
         (112.0, "walk"),
-        (135.0, "walk"),
+        (128.0, "walk"),
         (150.0, "run"),
         (185.0, "run"),
     ],
