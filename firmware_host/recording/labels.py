@@ -53,7 +53,12 @@ def participant_of(recording: str | Path) -> str | None:
 
 
 def read_labels(
-    path: str | Path, *, participant: str | None, start_utc: float, end_utc: float
+    path: str | Path,
+    *,
+    participant: str | None,
+    start_utc: float,
+    end_utc: float,
+    words: Sequence[str] = LABELS,
 ) -> list[Label]:
     """Labels of one person within ``[start_utc, end_utc]``, clipped to it, in order of time.
 
@@ -64,6 +69,8 @@ def read_labels(
     participant
         Whose labels, as `participant_of` gives it; None if the recording does not say, which only a
         file about a single person can answer.
+    words
+        Labels that our layout may hold.
 
     Raises
     ------
@@ -75,7 +82,7 @@ def read_labels(
     rows = _read_rows(Path(path))
     header = tuple(cell.strip() for cell in next(rows, (0, []))[1])
     if header[:3] == OURS_HEADER and header[3:] in {(), ("participant",)}:
-        labels = [_parse_ours(row, n, where, len(header)) for n, row in rows]
+        labels = [_parse_ours(row, n, where, len(header), words) for n, row in rows]
     elif header == PER_SECOND_HEADER:
         labels = list(_parse_per_second(rows, where))
     else:
@@ -121,15 +128,15 @@ def _read_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise LabelError(f"{path}: expected CSV, got a broken row {reader.line_num}") from err
 
 
-def _parse_ours(row: list[str], n: int, where: str, n_cells: int) -> Label:
+def _parse_ours(row: list[str], n: int, where: str, n_cells: int, words: Sequence[str]) -> Label:
     cells = [cell.strip() for cell in row]
     if len(cells) != n_cells:
         _refuse(where, f"{n_cells} cells in row {n}", f"{len(cells)}")
     start, end = _parse_time(cells[0], n, where), _parse_time(cells[1], n, where)
     if not start < end:
         _refuse(where, f"start_utc before end_utc in row {n}", f"{cells[0]!r} and {cells[1]!r}")
-    if cells[2] not in LABELS:
-        _refuse(where, f"label stress or rest in row {n}", repr(cells[2][:20]))
+    if cells[2] not in words:
+        _refuse(where, f"label {' or '.join(words)} in row {n}", repr(cells[2][:20]))
     return Label(start, end, cells[2], "file", _person(cells[3]) if n_cells > 3 else None)
 
 
@@ -205,7 +212,8 @@ def _merge(labels: Sequence[Label], where: str) -> list[Label]:
             merged[-1] = replace(last, t_end_utc=max(last.t_end_utc, label.t_end_utc))
         elif label.t_start_utc < last.t_end_utc:
             moment = datetime.fromtimestamp(label.t_start_utc, UTC).isoformat()
-            _refuse(where, "one label for each moment", f"stress and rest at {moment}")
+            both = " and ".join(sorted((last.label, label.label), reverse=True))
+            _refuse(where, "one label for each moment", f"{both} at {moment}")
         else:
             merged.append(label)
     return merged

@@ -15,9 +15,11 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,19 +50,35 @@ class Member:
     name: str
     groups: tuple[str, ...] = ()
 
-    def read(self) -> bytes:
-        """Whole content.
+    def read(self, n_bytes: int = -1) -> bytes:
+        """Content, or only the first `n_bytes` of it.
 
         Raises
         ------
         RecordingError
             If the file or an archive around it is damaged.
         """
+        with self.stream() as stream:
+            return stream.read(n_bytes)
+
+    @contextmanager
+    def stream(self) -> Iterator[IO[bytes]]:
+        """The file open for reading, once from its start.
+
+        Raises
+        ------
+        RecordingError
+            If the file or an archive around it is damaged, also while it is read.
+        """
         try:
             if not self.chain:
-                return self.container.read_bytes()
+                with self.container.open("rb") as file:
+                    yield file
+                return
             with _opened(self.container, self.chain[:-1]) as archive:
-                return _read_inside(archive, self.chain[-1])
+                _refuse_huge(archive, self.chain[-1])
+                with archive.open(self.chain[-1]) as file:
+                    yield file
         except _BROKEN as err:
             received = f"a damaged one ({err}); copy it again"
             raise RecordingError(self.place, "a readable file", received) from err
@@ -74,10 +92,12 @@ class Member:
 def list_members(root: Path) -> list[Member]:
     """Every file under `root` (a folder, or an archive), sorted by path; macOS copies left out.
 
+    An archive that was unpacked beside itself is there once.
+
     Raises
     ------
     RecordingError
-        If an archive does not open.
+        If an archive does not open, or differs from what was unpacked beside it.
     """
     if root.is_file():
         paths, base = [root], root if root.suffix.lower() == ".zip" else root.parent
@@ -90,7 +110,14 @@ def list_members(root: Path) -> list[Member]:
             found += _in_archive(path, (), folder)
         else:
             found.append(Member(path, (), path.relative_to(base).as_posix()))
-    return [member for member in found if not _is_resource_copy(member.name)]
+    once: dict[str, Member] = {}
+    for member in found:
+        if not _is_resource_copy(member.name):
+            first = once.setdefault(member.name, member)
+            if first is not member and first.read() != member.read():
+                received = f"two that differ, {first.place} and {member.place}"
+                raise RecordingError(root, f"one {member.name}", received)
+    return list(once.values())
 
 
 def find_members(root: Path, pattern: str) -> list[Member]:
@@ -182,11 +209,11 @@ def _opened(container: Path, chain: tuple[str, ...]) -> zipfile.ZipFile:
 def _unpacked(container: Path, chain: tuple[str, ...], mtime_ns: int) -> bytes:  # noqa: ARG001
     """Content of an archive within an archive; the last one is kept, for its files come in a row."""
     with _opened(container, chain[:-1]) as archive:
-        return _read_inside(archive, chain[-1])
+        _refuse_huge(archive, chain[-1])
+        return archive.read(chain[-1])
 
 
-def _read_inside(archive: zipfile.ZipFile, name: str) -> bytes:
+def _refuse_huge(archive: zipfile.ZipFile, name: str) -> None:
     if archive.getinfo(name).file_size > MAX_MEMBER_BYTES:
         msg = f"{name} is larger than {MAX_MEMBER_BYTES} bytes"
         raise zipfile.BadZipFile(msg)
-    return archive.read(name)
