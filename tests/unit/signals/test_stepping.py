@@ -29,7 +29,7 @@ def _track(signal: np.ndarray, gait: Activity) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("step", "stride", "half"), [(2.0, 0.2, 0.0), (0.8, 1.6, 0.0), (1.5, 0.3, 0.8), (1.0, 1.0, 0.6)]
+    ("step", "stride", "half"), [(2.0, 0.2, 0.0), (1.0, 1.4, 0.0), (1.5, 0.3, 0.8), (1.0, 1.0, 0.6)]
 )
 @pytest.mark.parametrize(
     ("spm", "gait"),
