@@ -11,7 +11,8 @@ import numpy as np
 
 from firmware_host.errors import RecordingError
 from firmware_host.signals.stress import WINDOW_S
-from training.datasets import physionet, stress_predict
+from training.datasets.registry import STRESS as DATASETS
+from training.datasets.registry import is_there
 from training.datasets.stress_windows import load_windows
 from training.metrics import PersonScore, score_person, summarise
 from training.splits import check_apart, leave_one_out
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-DATASETS = {stress_predict.NAME: stress_predict.sessions, physionet.NAME: physionet.sessions}
 DEFAULT_SEED = 20261121
 
 
@@ -55,7 +55,7 @@ def load_people(
     lab: dict[str, list[Person]] = {}
     exercise: list[Person] = []
     for name, list_sessions in DATASETS.items():
-        if only not in (None, name) or not _is_there(Path(data_dir), name, only):
+        if only not in (None, name) or not (name == only or is_there(data_dir, name)):
             continue
         sessions = [s for s in list_sessions(Path(data_dir)) if s.person not in hold_out]
         windows = load_windows(sessions, cache_dir=cache_dir, window_s=window_s)
@@ -75,14 +75,16 @@ def leave_each_out(
 ) -> tuple[list[Scored], list[Scored]]:
     """Score each test person (and their exercise sessions) by a detector trained on the rest.
 
-    `others` are always in training: people of another dataset.
+    All sessions of a person are left out together. `others` are always in training: people of
+    another dataset.
     """
-    by_name = {person.person: person for person in test}
+    names = list(dict.fromkeys(person.person for person in test))
     lab, moving = [], []
-    for train_names, name in leave_one_out(list(by_name)):
-        train = [by_name[n] for n in train_names] + list(others)
-        detector = _apart(train, [by_name[name]], seed=seed, shuffle=shuffle)
-        lab.append(Scored(by_name[name], detector.probability(by_name[name])))
+    for _, name in leave_one_out(names):
+        held = [person for person in test if person.person == name]
+        train = [person for person in test if person.person != name] + list(others)
+        detector = _apart(train, held, seed=seed, shuffle=shuffle)
+        lab += [Scored(person, detector.probability(person)) for person in held]
         moving += [Scored(p, detector.probability(p)) for p in exercise if p.person == name]
     return lab, moving
 
@@ -143,7 +145,7 @@ def time_only_scores(people: Sequence[Person]) -> list[PersonScore]:
     """The clock's score on each person, its table made from the other people."""
     scores = []
     for person in people:
-        table = time_control.time_table([p for p in people if p is not person])
+        table = time_control.time_table([p for p in people if p.person != person.person])
         mask = (person.y == 0) | (person.y == 1)
         p = time_control.probability(table, person.t_end_s[mask])
         scores.append(score_person(person.person, person.y[mask], p, 0.5))
@@ -219,12 +221,6 @@ def _apart(
 
 def _has_both_classes(person: Person) -> bool:
     return bool((person.y == 0).any() and (person.y == 1).any())
-
-
-def _is_there(data_dir: Path, name: str, only: str | None) -> bool:
-    """Whether the dataset is under the folder, or is the folder."""
-    marks = {stress_predict.NAME: "e4", physionet.NAME: "stress"}
-    return only == name or (data_dir / name).is_dir() or (data_dir / marks[name]).is_dir()
 
 
 def _brief(scores: Sequence[PersonScore]) -> dict:
