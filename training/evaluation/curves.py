@@ -44,15 +44,9 @@ def mean_roc(curves: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArra
     known = [(fpr, tpr) for fpr, tpr in curves if len(fpr)]
     if not known:
         return np.zeros(0), np.zeros(0)
-    mean = np.mean([_recall_at(grid, fpr, tpr) for fpr, tpr in known], axis=0)
+    # Of equal false alarms np.interp takes the last: the top of a step.
+    mean = np.mean([np.interp(grid, fpr, tpr) for fpr, tpr in known], axis=0)
     return np.append(0.0, grid), np.append(0.0, mean)
-
-
-def _recall_at(grid: FloatArray, fpr: FloatArray, tpr: FloatArray) -> FloatArray:
-    """Recall at given false alarms; where the curve rises steeply, the top of the step."""
-    # np.interp wants rising positions: of equal false alarms the last, highest recall is kept.
-    last = np.append(np.diff(fpr) > 0, True)
-    return np.interp(grid, fpr[last], tpr[last])
 
 
 def det_curve(genuine: ArrayLike, impostor: ArrayLike) -> tuple[FloatArray, FloatArray]:

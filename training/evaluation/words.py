@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from firmware_host.report.scales import print_share, print_value
+from firmware_host.report.scales import print_count, print_share, print_value
 
 _NOT_KNOWN = "–"
 
 
 def number(value: float | None) -> str:
-    """A score, two or three digits."""
-    return _NOT_KNOWN if value is None else print_value(value, 3)
+    """A score with three decimals, a count as it is, larger values with three digits."""
+    if value is None:
+        return _NOT_KNOWN
+    if isinstance(value, int):
+        return print_count(value)
+    return f"{value:.3f}".replace("-", "−") if abs(value) <= 1 else print_value(value, 3)
 
 
 def share(value: float | None) -> str:
