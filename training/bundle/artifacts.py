@@ -63,3 +63,15 @@ class GaitArtifacts:
     placement: str
     recordings: Recordings
     figures: Mapping[str, str] = field(default_factory=dict)
+
+
+def merged(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    """Recordings of both halves; another recording of the same person gets a number."""
+    found = dict(first)
+    for name, sha256 in second.items():
+        key, n = name, 1
+        while found.get(key, sha256) != sha256:
+            n += 1
+            key = f"{name}#{n}"
+        found[key] = sha256
+    return found

@@ -16,6 +16,8 @@ SOURCES = {
     ),
     "motionsense": "MotionSense (Malekzadeh et al. 2018), MIT",
     "wisdm-watch": "WISDM smartphone and smartwatch (Weiss 2019), CC BY 4.0",
+    "wesad": "WESAD (Schmidt et al. 2018, ICMI, doi 10.1145/3242969.3242985)",
+    "own": "own recordings, made with Signet or an Empatica E4",
     "mobgap-lab": "mobgap example data (Mobilise-D), Apache-2.0",
 }
 INTRODUCTION = """\
@@ -61,7 +63,9 @@ def card_text(
 
 
 def _sources(recordings: Recordings) -> str:
-    counts = Counter(name.split("/", 1)[0] for name in recordings.trained_on)
+    # Further recordings of somebody carry a number.
+    people = {name.partition("#")[0] for name in recordings.trained_on}
+    counts = Counter(name.split("/", 1)[0] for name in people)
     lines = [f"- {SOURCES.get(name, name)}: {n} people" for name, n in sorted(counts.items())]
     if recordings.held_out:
         lines.append(f"- held out: {', '.join(sorted(recordings.held_out))}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.stress import StressWeights, with_adapters
-from training.bundle.artifacts import Recordings, StressArtifacts
+from training.bundle.artifacts import Recordings, StressArtifacts, merged
 from training.stress.loso import DEFAULT_SEED
 from training.stress.time_control import BIN_S
 from training.stress.train import TrainedStress, train_stress
@@ -46,8 +46,7 @@ def train_stress_artifacts(
         # Drawn, not recorded: a bundle carries nobody's minutes.
         golden_x=rng.normal(0.0, 1.5, (N_GOLDEN, len(trained.feature_names))).astype(np.float32),
         recordings=Recordings(
-            # A person's sessions share a name; the laboratory session comes first and names them.
-            {r["person"]: r["content_sha256"] for r in reversed(trained.trained_on)},
+            _recordings(trained.trained_on),
             tuple(trained.held_out),
         ),
         figures=figure_rows(trained),
@@ -109,6 +108,14 @@ def _decision_rows(trained: TrainedStress) -> dict[str, str]:
                 f"{d['exercise_without_gate']:.0%}"
             )
     return rows
+
+
+def _recordings(trained_on: list[dict[str, str]]) -> dict[str, str]:
+    """Hash by person; further recordings of somebody, exercise too, carry a number."""
+    found: dict[str, str] = {}
+    for recording in trained_on:
+        found = merged(found, {recording["person"]: recording["content_sha256"]})
+    return found
 
 
 def _time_control(trained: TrainedStress) -> tuple[np.ndarray, np.ndarray]:

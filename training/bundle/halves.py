@@ -1,0 +1,95 @@
+"""One half of a bundle, the stress or the gait model: just trained, or taken from another bundle."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.inference.bundle import CONTRACT_FILE, load_bundle
+from models.stress import StressNet
+from training.bundle.artifacts import GaitArtifacts, Recordings, StressArtifacts
+from training.bundle.contracts import COHORT_FILE, GAIT_FILE, STRESS_FILE, gait_table, stress_table
+from training.bundle.golden import golden_of
+from training.bundle.packed import packed
+from training.bundle.rounding import rounded_weights
+from training.bundle.tflite_file import convert
+
+
+@dataclass(frozen=True)
+class Half:
+    """What one model brings into a bundle.
+
+    `files` are name -> content, `table` its part of bundle.toml, `golden` its inputs and outputs
+    by name; `recordings` and `figures` go into the card.
+    """
+
+    files: Mapping[str, bytes]
+    table: Mapping[str, Any]
+    golden: Mapping[str, NDArray[np.float32]]
+    recordings: Recordings
+    figures: Mapping[str, str]
+    placement: str = ""
+
+
+def trained_stress(artifacts: StressArtifacts) -> Half:
+    """The stress half as it was trained."""
+    network = StressNet(rounded_weights(artifacts.weights))
+    return Half(
+        {STRESS_FILE: convert(network)},
+        stress_table(artifacts, network.signatures),
+        golden_of("stress", network, {"x": artifacts.golden_x}),
+        artifacts.recordings,
+        artifacts.figures,
+    )
+
+
+def trained_gait(artifacts: GaitArtifacts) -> Half:
+    """The gait half as it was trained."""
+    return Half(
+        {GAIT_FILE: convert(artifacts.network), COHORT_FILE: packed(artifacts.cohort)},
+        gait_table(artifacts, artifacts.network.signatures),
+        golden_of("gait", artifacts.network, artifacts.golden),
+        artifacts.recordings,
+        artifacts.figures,
+        artifacts.placement,
+    )
+
+
+def taken_from(folder: Path, model: str, datasets: Collection[str]) -> Half:
+    """The `model` half ("stress" or "gait") of a bundle, byte for byte.
+
+    Parameters
+    ----------
+    datasets
+        Data sets that this model may have been trained on: a bundle does not say which of its
+        recordings were for which model.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is not whole.
+    """
+    bundle = load_bundle(folder)
+    values = tomllib.loads((bundle.path / CONTRACT_FILE).read_text(encoding="utf-8"))
+    table = values[model]
+    names = [table[key] for key in ("file", "cohort") if key in table]
+    recordings = {
+        name: sha256
+        for name, sha256 in bundle.recordings.items()
+        if name.partition("/")[0] in datasets
+    }
+    origin = f"taken from {bundle.label} ({bundle.sha256[:12]}); its figures are in that card"
+    return Half(
+        {name: (bundle.path / name).read_bytes() for name in names},
+        table,
+        {key: rows for key, rows in bundle.golden().items() if key.startswith(f"{model}.")},
+        Recordings(recordings),
+        {f"{model} model": origin},
+        values["placement"],
+    )
