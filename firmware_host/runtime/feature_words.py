@@ -35,7 +35,6 @@ class FeatureWords:
 
 
 FEATURE_WORDS = {
-    "hr_mean_bpm": FeatureWords("Heart rate, mean", "bpm"),
     "hr_median_bpm": FeatureWords("Heart rate, median", "bpm"),
     "hr_p10_bpm": FeatureWords("Heart rate, low (10th %ile)", "bpm"),
     "hr_p90_bpm": FeatureWords("Heart rate, high (90th %ile)", "bpm"),
@@ -44,12 +43,12 @@ FEATURE_WORDS = {
     "pnn50": FeatureWords("Beat intervals, pNN50", "%", 100.0),
     "log_pulse_amplitude": FeatureWords("Pulse height", "au", 1.0, 1e-3),
     "pulse_amplitude_variation": FeatureWords("Pulse height, variation", "%", 100.0),
+    "pulse_modulation_hz": FeatureWords("Pulse height, rhythm", "/min", 60.0),
+    "log_pulse_modulation_ratio": FeatureWords("Pulse height, slow to fast", "", 1.0, 0.0),
     "bvp_quality": FeatureWords("Pulse readable", "% of time", 100.0),
     "log_eda_level": FeatureWords("Skin conductance", "µS", 1.0, FLOOR_USIEMENS),
-    "eda_slope": FeatureWords("Conductance trend", "µS/min"),
-    "eda_relative_slope": FeatureWords("Conductance trend, relative", "%/min", 100.0),
+    "eda_relative_slope": FeatureWords("Conductance trend", "%/min", 100.0),
     "log_eda_sd": FeatureWords("Conductance, SD", "µS", 1.0, _EDA_FLOOR_USIEMENS),
-    "log_eda_range": FeatureWords("Conductance, range", "µS", 1.0, _EDA_FLOOR_USIEMENS),
     "log_phasic_sd": FeatureWords("Fast conductance, SD", "µS", 1.0, _EDA_FLOOR_USIEMENS),
     "log_phasic_sd_relative": FeatureWords(
         "Fast conductance, relative", "%", 100.0, _EDA_FLOOR_USIEMENS
@@ -61,8 +60,9 @@ FEATURE_WORDS = {
         "Skin responses, relative", "%", 100.0, _SCR_FLOOR_USIEMENS
     ),
     "temp_mean": FeatureWords("Skin temperature", "°C"),
-    "temp_slope": FeatureWords("Skin temperature trend", "°C/min"),
     "log_movement": FeatureWords("Movement", "m/s²", 1.0, FLOOR_MS2),
     "log_movement_p90": FeatureWords("Movement, high (90th %ile)", "m/s²", 1.0, FLOOR_MS2),
     "log_posture_change": FeatureWords("Posture change", "m/s²", 1.0, FLOOR_MS2),
+    "log_movement_median": FeatureWords("Movement, median", "m/s²", 1.0, FLOOR_MS2),
+    "log_posture_spread": FeatureWords("Posture, spread", "m/s²", 1.0, FLOOR_MS2),
 }

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.signals.filters import SosFilter, butter_lowpass
-from firmware_host.signals.ibi import sorted_quantile
 from firmware_host.signals.timeline import History
 
 if TYPE_CHECKING:
@@ -38,10 +37,8 @@ MIN_PRESENT_S = 10.0
 
 EDA_FEATURE_NAMES = (
     "log_eda_level",
-    "eda_slope",
     "eda_relative_slope",
     "log_eda_sd",
-    "log_eda_range",
     "log_phasic_sd",
     "log_phasic_sd_relative",
     "scr_count",
@@ -49,9 +46,9 @@ EDA_FEATURE_NAMES = (
     "log_scr_sum",
     "log_scr_sum_relative",
 )
-EDA_FALLBACK = (-0.7, 0.0, 0.0, -3.5, -2.5, -4.5, -4.0, 1.0, 1.0, -3.5, -3.5)
-TEMP_FEATURE_NAMES = ("temp_mean", "temp_slope")
-TEMP_FALLBACK = (32.0, 0.0)
+EDA_FALLBACK = (-0.7, 0.0, -3.5, -4.5, -4.0, 1.0, 1.0, -3.5, -3.5)
+TEMP_FEATURE_NAMES = ("temp_mean",)
+TEMP_FALLBACK = (32.0,)
 
 
 class EdaTrack:
@@ -100,7 +97,7 @@ class EdaTrack:
 def eda_features(
     level: FloatArray, phasic: FloatArray, n_lead: int, *, sample_rate_hz: float
 ) -> tuple[float, ...]:
-    """The eleven EDA features of a window, named in `EDA_FEATURE_NAMES`; responses per minute.
+    """The nine EDA features of a window, named in `EDA_FEATURE_NAMES`; responses per minute.
 
     Parameters
     ----------
@@ -119,8 +116,6 @@ def eda_features(
     mean = max(float(good.mean()), 0.0)
     floor = mean + FLOOR_USIEMENS
     slope = slope_per_minute(inside, present, sample_rate_hz=sample_rate_hz)
-    ordered = np.sort(good)
-    spread = sorted_quantile(ordered, 0.95) - sorted_quantile(ordered, 0.05)
     phasic_sd = float(phasic[n_lead:][present].std())
     rises = scr_rises(level, n_lead, sample_rate_hz=sample_rate_hz)
     # A count of a half-minute window must mean what it means in a minute.
@@ -128,10 +123,8 @@ def eda_features(
     total = per_minute * float(rises.sum())
     return (
         math.log(floor),
-        slope,
         slope / floor,
         math.log(float(good.std()) + 0.003),
-        math.log(spread + 0.003),
         math.log(phasic_sd + 0.003),
         math.log(phasic_sd / floor + 0.003),
         per_minute * len(rises),
@@ -164,13 +157,12 @@ def scr_rises(level: FloatArray, n_lead: int, *, sample_rate_hz: float) -> Float
     return np.array(rises)
 
 
-def temp_features(values: FloatArray, *, sample_rate_hz: float) -> tuple[float, float]:
-    """Mean (°C) and slope (°C a minute) of a window; `TEMP_FALLBACK` when nearly empty."""
+def temp_features(values: FloatArray, *, sample_rate_hz: float) -> tuple[float]:
+    """Mean (°C) of a window; `TEMP_FALLBACK` when nearly empty."""
     present = np.isfinite(values)
     if np.count_nonzero(present) < MIN_PRESENT_S * sample_rate_hz:
         return TEMP_FALLBACK
-    mean = float(values[present].mean())
-    return mean, slope_per_minute(values, present, sample_rate_hz=sample_rate_hz)
+    return (float(values[present].mean()),)
 
 
 def slope_per_minute(

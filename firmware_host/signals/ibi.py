@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from firmware_host.signals import pulse_modulation
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,7 +34,6 @@ MIN_INTERVALS = 8
 NN50_S = 0.05
 
 FEATURE_NAMES = (
-    "hr_mean_bpm",
     "hr_median_bpm",
     "hr_p10_bpm",
     "hr_p90_bpm",
@@ -41,11 +42,17 @@ FEATURE_NAMES = (
     "pnn50",
     "log_pulse_amplitude",
     "pulse_amplitude_variation",
+    "pulse_modulation_hz",
+    "log_pulse_modulation_ratio",
     "bvp_quality",
 )
 # Typical values at rest, given while too few intervals are accepted; with quality near zero the
 # normaliser turns them into "no information".
-FALLBACK = (75.0, 75.0, 68.0, 82.0, math.log(0.06), math.log(0.05), 0.3, 3.0, 0.3, 0.0)
+FALLBACK = (
+    *(75.0, 68.0, 82.0, math.log(0.06), math.log(0.05), 0.3, 3.0, 0.3),
+    *pulse_modulation.FALLBACK,
+    0.0,
+)
 
 
 class Interval(NamedTuple):
@@ -99,18 +106,20 @@ def quality_of(ibi_s: FloatArray, accepted: NDArray[np.bool_], *, window_s: floa
 
 
 def ibi_features(
+    peak_s: FloatArray,
     ibi_s: FloatArray,
     accepted: NDArray[np.bool_],
     amplitude: FloatArray,
     *,
     window_s: float,
 ) -> tuple[float, ...]:
-    """The ten BVP features of a window, named in `FEATURE_NAMES`.
+    """The eleven BVP features of a window, named in `FEATURE_NAMES`.
 
     Parameters
     ----------
-    ibi_s, accepted, amplitude
-        (n,) intervals of the window in order of time, pulse heights in au.
+    peak_s, ibi_s, accepted, amplitude
+        (n,) intervals of the window in order of time: seconds since it began, lengths in s, pulse
+        heights in au.
 
     Returns
     -------
@@ -123,12 +132,11 @@ def ibi_features(
     rate_bpm = np.sort(60.0 / good)
     # Successive differences only where both intervals are accepted neighbours.
     steps = np.diff(ibi_s)[accepted[1:] & accepted[:-1]]
-    rmssd = math.sqrt(float(np.mean(steps * steps))) if len(steps) else math.exp(FALLBACK[5])
-    pnn50 = float(np.mean(np.abs(steps) > NN50_S)) if len(steps) else FALLBACK[6]
+    rmssd = math.sqrt(float(np.mean(steps * steps))) if len(steps) else math.exp(FALLBACK[4])
+    pnn50 = float(np.mean(np.abs(steps) > NN50_S)) if len(steps) else FALLBACK[5]
     heights = amplitude[accepted]
     height = max(float(heights.mean()), 1e-6)
     return (
-        float(rate_bpm.mean()),
         sorted_quantile(rate_bpm, 0.5),
         sorted_quantile(rate_bpm, 0.1),
         sorted_quantile(rate_bpm, 0.9),
@@ -137,6 +145,7 @@ def ibi_features(
         pnn50,
         math.log(height + 1e-3),
         float(heights.std()) / height,
+        *pulse_modulation.modulation_features(peak_s[accepted], heights, window_s=window_s),
         quality,
     )
 

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
-ACC_FEATURE_NAMES = ("log_movement", "log_movement_p90", "log_posture_change")
+ACC_FEATURE_NAMES = (
+    "log_movement",
+    "log_movement_p90",
+    "log_posture_change",
+    "log_movement_median",
+    "log_posture_spread",
+)
 # A still wrist; see FLOOR_MS2 for the scale.
-ACC_FALLBACK = (-2.5, -1.8, -2.0)
+ACC_FALLBACK = (-2.5, -1.8, -2.0, -2.5, -2.0)
 # About the noise of a consumer accelerometer in one axis; keeps the logarithm of rest finite.
 FLOOR_MS2 = 0.03
 # Fewer complete seconds than this say nothing about a minute.
@@ -89,8 +95,8 @@ def _summary(block: FloatArray) -> tuple[float, float, float, float]:
     return x, y, z, movement
 
 
-def acc_features(seconds: FloatArray) -> tuple[tuple[float, float, float], float]:
-    """The three movement features of a window and its sustained movement in m/s².
+def acc_features(seconds: FloatArray) -> tuple[tuple[float, ...], float]:
+    """The five movement features of a window and its sustained movement in m/s².
 
     Sustained movement is the lower quartile of the seconds: exercise keeps it up, a gesture or a
     change of posture does not.
@@ -104,8 +110,8 @@ def acc_features(seconds: FloatArray) -> tuple[tuple[float, float, float], float
     -------
     `ACC_FALLBACK` and zero movement when under `MIN_SECONDS` rows are present.
     """
-    movement = seconds[:, 3]
-    good = movement[np.isfinite(movement)]
+    present = np.isfinite(seconds[:, 3])
+    good = seconds[present, 3]
     if len(good) < MIN_SECONDS:
         return ACC_FALLBACK, 0.0
     turns = np.sqrt((np.diff(seconds[:, :3], axis=0) ** 2).sum(axis=1))
@@ -114,9 +120,13 @@ def acc_features(seconds: FloatArray) -> tuple[tuple[float, float, float], float
     turn = float(turns.mean()) if len(turns) else 0.0
     ordered = np.sort(good)
     peak = sorted_quantile(ordered, 0.9)
+    # How far the wrist wandered from its mean posture over the whole window.
+    wander = math.sqrt(float(seconds[present, :3].var(axis=0).sum()))
     features = (
         math.log(mean + FLOOR_MS2),
         math.log(peak + FLOOR_MS2),
         math.log(turn + FLOOR_MS2),
+        math.log(sorted_quantile(ordered, 0.5) + FLOOR_MS2),
+        math.log(wander + FLOOR_MS2),
     )
     return features, sorted_quantile(ordered, SUSTAINED_SHARE)

@@ -1,4 +1,4 @@
-"""Streaming stress features: 23 of physiology and 3 of movement, over the last minute or half.
+"""Streaming stress features: 21 of physiology and 5 of movement, over the last minute or half.
 
 The same object serves the live stream and offline training, so windows are equal bit for bit
 whatever the chunking. A window uses only what was known before its end, even if later samples have
@@ -209,7 +209,7 @@ class StressFeatures:
         trust["eda"] = quality.eda_quality(level[lead:])
         return eda.eda_features(level, phasic, lead, sample_rate_hz=line.sample_rate_hz)
 
-    def _warmth_part(self, t_end_s: float, trust: dict[str, float]) -> tuple[float, float]:
+    def _warmth_part(self, t_end_s: float, trust: dict[str, float]) -> tuple[float]:
         line = self._lines.get("temp")
         if line is None:
             return eda.TEMP_FALLBACK
@@ -219,7 +219,7 @@ class StressFeatures:
 
     def _movement_part(
         self, t_end_s: float, trust: dict[str, float]
-    ) -> tuple[tuple[float, float, float], float]:
+    ) -> tuple[tuple[float, ...], float]:
         line = self._lines.get("acc")
         if line is None:
             return imu.ACC_FALLBACK, 0.0
@@ -233,6 +233,7 @@ class _PulseTrack:
 
     def __init__(self, *, sample_rate_hz: float, window_s: float) -> None:
         self._window_s = window_s
+        self._rate_hz = sample_rate_hz
         self._detector = bvp.BeatDetector(sample_rate_hz=sample_rate_hz)
         self._tracker = ibi.IntervalTracker(sample_rate_hz=sample_rate_hz)
         # Beats cannot follow each other faster than the band's upper edge.
@@ -248,7 +249,7 @@ class _PulseTrack:
             self._intervals.extend(self._tracker.feed(beats))
 
     def features(self, start: int, stop: int) -> tuple[float, ...]:
-        """The ten BVP features of what was known before sample `stop`."""
+        """The eleven BVP features of what was known before sample `stop`."""
         inside = []
         for interval in reversed(self._intervals):
             if interval.peak < start:
@@ -257,7 +258,13 @@ class _PulseTrack:
                 inside.append(interval)
         inside.reverse()
         table = np.array(inside, dtype=np.float64).reshape(-1, 5)
-        return ibi.ibi_features(table[:, 2], table[:, 3] > 0, table[:, 4], window_s=self._window_s)
+        return ibi.ibi_features(
+            (table[:, 0] - start) / self._rate_hz,
+            table[:, 2],
+            table[:, 3] > 0,
+            table[:, 4],
+            window_s=self._window_s,
+        )
 
 
 def _samples(duration_s: float, line: Timeline) -> int:

@@ -36,6 +36,7 @@ _SOURCES = (
     "filters.py",
     "ibi.py",
     "imu.py",
+    "pulse_modulation.py",
     "quality.py",
     "stress.py",
     "timeline.py",

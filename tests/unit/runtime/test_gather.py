@@ -246,7 +246,7 @@ def test_channels_that_fell_silent_together_are_one_gap(life: Life, tell: Tell) 
 def _baseline(shift: float = 0.0) -> Baseline:
     norm = load_bundle().stress.normalisation
     center = np.array(norm.center) + shift * np.array(norm.spread)
-    center[FEATURE_NAMES.index("temp_slope")] = np.nan
+    center[FEATURE_NAMES.index("temp_mean")] = np.nan
     return Baseline(center, np.array(norm.spread), 13)
 
 

@@ -102,9 +102,9 @@ def test_interval_is_rejected_when_no_heart_beats_so(ibi_s):
 def test_features_are_closed_form_when_intervals_alternate():
     ibi_s = np.array([0.8, 0.9] * 20)
     accepted = np.ones(40, bool)
-    values = ibi_features(ibi_s, accepted, np.full(40, 50.0), window_s=60.0)
+    values = ibi_features(np.cumsum(ibi_s), ibi_s, accepted, np.full(40, 50.0), window_s=60.0)
     named = dict(zip(FEATURE_NAMES, values, strict=True))
-    assert named["hr_mean_bpm"] == pytest.approx((75 + 60 / 0.9) / 2)
+    assert named["hr_median_bpm"] == pytest.approx((75 + 60 / 0.9) / 2)
     assert named["log_rmssd"] == pytest.approx(np.log(0.1 + 1e-3))
     assert named["log_sdnn"] == pytest.approx(np.log(0.05 + 1e-3))
     assert named["pnn50"] == 1.0
@@ -115,14 +115,15 @@ def test_features_are_closed_form_when_intervals_alternate():
 def test_differences_skip_rejected_intervals_when_computed():
     ibi_s = np.array([0.8] * 10 + [1.5] + [0.8] * 10)
     accepted = ibi_s < 1.0
-    values = ibi_features(ibi_s, accepted, np.ones(21), window_s=60.0)
+    values = ibi_features(np.cumsum(ibi_s), ibi_s, accepted, np.ones(21), window_s=60.0)
     assert dict(zip(FEATURE_NAMES, values, strict=True))["pnn50"] == 0.0
 
 
 def test_features_fall_back_when_too_few_intervals_are_accepted():
     none = np.zeros(0)
-    assert ibi_features(none, none > 0, none, window_s=60.0) == FALLBACK
-    few = ibi_features(np.full(5, 0.8), np.ones(5, bool), np.ones(5), window_s=60.0)
+    assert ibi_features(none, none, none > 0, none, window_s=60.0) == FALLBACK
+    five = np.full(5, 0.8)
+    few = ibi_features(np.cumsum(five), five, np.ones(5, bool), np.ones(5), window_s=60.0)
     assert few[:-1] == FALLBACK[:-1]
     assert few[-1] == pytest.approx(4.0 / 60.0)
 

@@ -42,7 +42,7 @@ def test_bad_windows_count_for_nothing_when_the_channel_is_bad(rng):
     rows = rng.normal(size=(20, N)).astype(np.float32)
     qualities = [{**GOOD, "bvp": 1.0 if i < 10 else 0.1} for i in range(20)]
     baseline = estimate(rows, qualities)
-    hr, eda = FEATURE_NAMES.index("hr_mean_bpm"), FEATURE_NAMES.index("eda_slope")
+    hr, eda = FEATURE_NAMES.index("hr_median_bpm"), FEATURE_NAMES.index("eda_relative_slope")
     assert baseline.center[hr] == pytest.approx(rows[:10, hr].mean(), rel=1e-5)
     assert baseline.center[eda] == pytest.approx(rows[:, eda].mean(), rel=1e-5)
 

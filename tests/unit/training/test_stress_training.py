@@ -140,5 +140,5 @@ def test_typical_rest_leaves_out_what_was_unreadable_when_one_channel_was(data):
 
 
 def test_typical_rest_is_refused_when_nobody_has_a_feature(data):
-    with pytest.raises(SignalError, match="hr_mean_bpm at rest in any of 1 people"):
+    with pytest.raises(SignalError, match="hr_median_bpm at rest in any of 1 people"):
         center_of([_with_center(data.everyone()[0], np.full(26, np.nan))])
