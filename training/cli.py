@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from firmware_host.errors import ConfigError, SignetError
+from firmware_host.errors import SignetError
+from training import train
 
 Handler = Callable[..., int]
 Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -18,10 +19,11 @@ Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
 TASKS = {
     "loso": {"stress": "training.stress.left_out", "gait": "training.gait.left_out"},
     "evaluate": {"stress": "training.stress.evaluate", "gait": "training.gait.evaluate"},
+    "ablate": {"stress": "training.ablation.stress"},
 }
-DEFAULT_SEED = 20261121
 TASK_HELP = {
     "loso": "train without each person (or group) in turn and score them: figures for an unseen wearer",
+    "ablate": "what each part of the recipe is worth: one change at a time, by person and in bytes",
     "evaluate": "score a bundle through the host's own windows, features and learner",
 }
 
@@ -85,18 +87,10 @@ def _run_task(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _add_train(verbs: Verbs) -> None:
-    verb = verbs.add_parser("train", help="recordings -> models -> a checked bundle")
-    verb.add_argument("--data", type=Path, required=True, help="folder with the datasets")
-    verb.add_argument("--out", type=Path, help="folder for the bundle (default: models/bundles)")
-    verb.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    verb.add_argument("--placement", choices=("wrist",), default="wrist")
-    verb.add_argument(
-        "--hold-out",
-        action="append",
-        default=[],
-        metavar="DATASET/PARTICIPANT",
-        help="leave a person out of training; may be repeated",
+    verb = verbs.add_parser(
+        "train", help="recordings -> models -> a checked bundle", description=train.DESCRIPTION
     )
+    train.add_arguments(verb)
     verb.set_defaults(handler=_train)
 
 
@@ -107,42 +101,8 @@ def _add_check(verbs: Verbs) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    if not args.data.is_dir():
-        raise ConfigError("--data", "a folder with the datasets", str(args.data))
-    hold_out = tuple(sorted(set(args.hold_out)))
-    from training.bundle.export import BUNDLES, export_bundle
-    from training.gait.train import train_gait_artifacts
-    from training.stress.artifacts import train_stress_artifacts
-
-    hold_out_stress, hold_out_gait = _held_out(args.data, hold_out)
-    stress = train_stress_artifacts(args.data, args.seed, hold_out_stress)
-    gait = train_gait_artifacts(args.data, args.seed, args.placement, hold_out_gait)
-    folder = export_bundle(stress, gait, seed=args.seed, out=args.out or BUNDLES)
-    print(json.dumps({"bundle": str(folder), **_sizes(folder)}))
+    print(json.dumps(train.run(args)))
     return 0
-
-
-def _held_out(data_dir: Path, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Divide the held-out people by model; a name of nobody would leak whoever was meant."""
-    from training.gait.train import DATASETS as GAIT
-    from training.stress.loso import DATASETS as STRESS
-
-    by_model: tuple[list[str], list[str]] = [], []
-    for name in names:
-        dataset, _, participant = name.partition("/")
-        if not participant or dataset not in {**STRESS, **GAIT}:
-            expected = f"DATASET/PARTICIPANT of {', '.join([*STRESS, *GAIT])}"
-            raise ConfigError("--hold-out", expected, name)
-        by_model[dataset in GAIT].append(name)
-    for dataset in {name.partition("/")[0] for name in by_model[0]}:
-        there = {session.person for session in STRESS[dataset](data_dir)}
-        for name in sorted({n for n in by_model[0] if n.startswith(f"{dataset}/")} - there):
-            raise ConfigError("--hold-out", f"somebody in {data_dir}", name)
-    return by_model
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from firmware_host.inference.tflite import installed_runtimes
-from training import cli
+from training import cli, train
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_nobody_cannot_be_held_out_when_training(
 def test_held_out_people_go_to_the_model_that_knows_them(data_dir: Path) -> None:
     person = f"stress-predict/{min(p.stem for p in (data_dir / 'stress-predict/e4').iterdir())}"
     names = [person, "wisdm-watch/1600"]
-    assert cli._held_out(data_dir, names) == ([person], ["wisdm-watch/1600"])
+    assert train.held_out(train.Sources(data_dir), names) == ([person], ["wisdm-watch/1600"])
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,24 @@ def sessions(data_dir: Path) -> list[Session]:
         If there is none, or a recording or label file cannot be used.
     """
     root = locate(data_dir, NAME)
+    expected = "<participant>/<recording> with labels of rest or stress"
+    return require_sessions(labelled(data_dir), root, expected)
+
+
+def labelled(data_dir: Path) -> list[Session]:
+    """As `sessions`, but there may be none."""
+    root = locate(data_dir, NAME)
     found: list[Session] = []
     for participant, folder in _people(root):
         for path in recordings_of(folder):
             made = partial(_sessions_of, participant, folder, path)
             found += attempt(f"{NAME}/{participant}", made) or []
-    return require_sessions(found, root, "<participant>/<recording> with labels of rest or stress")
+    return found
+
+
+def has_motion(data_dir: Path) -> bool:
+    """Whether anybody has stretches of known activity."""
+    return any(_moves(folder) for _, folder in _people(locate(data_dir, NAME)))
 
 
 def index(data_dir: Path) -> MotionDataset:
@@ -200,7 +212,8 @@ def _at(channel: Steady, times_utc: np.ndarray) -> np.ndarray:
 def _content(folder: Path) -> str:
     """The same whatever the folder is called."""
     digest = hashlib.sha256()
-    for path in recordings_of(folder):
-        for part in read_parts(path):
-            digest.update(part.signals.content_sha256().encode())
-    return digest.hexdigest()
+    parts = [part for path in recordings_of(folder) for part in read_parts(path)]
+    for part in parts:
+        digest.update(part.signals.content_sha256().encode())
+    # The host knows a recording by the hash of its pulse; a single one can be known again.
+    return digest.hexdigest() if len(parts) > 1 else parts[0].signals.content_sha256()

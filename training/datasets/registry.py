@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from firmware_host.errors import RecordingError
-from training.datasets import own, physionet, stress_predict, wesad
+from training.datasets import motionsense, own, physionet, stress_predict, wesad, wisdm_watch
 from training.datasets.base import Session, locate
+from training.datasets.motion import Index
+
+
+class GaitSet(Protocol):
+    """A module with walking people in it."""
+
+    NAME: str
+    PLACEMENT: str
+    index: Index
+
 
 STRESS: dict[str, Callable[[Path], list[Session]]] = {
     stress_predict.NAME: stress_predict.sessions,
@@ -15,8 +26,18 @@ STRESS: dict[str, Callable[[Path], list[Session]]] = {
     wesad.NAME: wesad.sessions,
     own.NAME: own.sessions,
 }
+GAIT: dict[str, GaitSet] = {
+    motionsense.NAME: motionsense,
+    wisdm_watch.NAME: wisdm_watch,
+    own.NAME: own,
+}
 # What a folder holds that is a data set itself, and not a folder of data sets.
-_MARKS = {stress_predict.NAME: ("e4", "Raw_data"), physionet.NAME: ("stress", "STRESS")}
+_MARKS = {
+    stress_predict.NAME: ("e4", "Raw_data"),
+    physionet.NAME: ("stress", "STRESS", "Wearable_Dataset"),
+    motionsense.NAME: ("A_DeviceMotion_data", "A_DeviceMotion_data.zip"),
+    wisdm_watch.NAME: ("raw", "wisdm-dataset", "wisdm-dataset.zip"),
+}
 
 
 def is_there(data_dir: Path, name: str) -> bool:
@@ -34,4 +55,10 @@ def is_there(data_dir: Path, name: str) -> bool:
         return True
     if name == own.NAME:
         return own.is_own(data_dir)
-    return any((data_dir / mark).is_dir() for mark in _MARKS.get(name, ()))
+    return any((data_dir / mark).exists() for mark in _MARKS.get(name, ()))
+
+
+def gait_sets(data_dir: Path) -> list[str]:
+    """Names of the data sets with walking people that are there."""
+    there = [name for name in GAIT if is_there(data_dir, name)]
+    return [name for name in there if name != own.NAME or own.has_motion(data_dir)]

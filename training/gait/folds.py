@@ -11,17 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from training.datasets.registry import gait_sets
 from training.gait.gate import LABELS, N_STEPS, train_gate
 from training.gait.gate_figures import GateRow, gate_figures, gate_rows
 from training.gait.identity import Scores, split_walk
-from training.gait.train import (
-    DATASETS,
-    MIN_WALK_PROBABILITY,
-    Identity,
-    Person,
-    fit_background,
-    load_people,
-)
+from training.gait.people import Person, load_people
+from training.gait.train import MIN_WALK_PROBABILITY, Identity, fit_background
 from training.gait.verification_metrics import eer, error_rates
 from training.gait.windows import Walks
 
@@ -45,7 +40,8 @@ def run(
     that the gate of the same fold takes for walking. `gate_steps` 0 leaves the gate out.
     """
     people = load_people(Path(data_dir), [dataset])
-    others = [] if gate_steps == 0 else load_people(Path(data_dir), set(DATASETS) - {dataset})
+    other_sets = set(gait_sets(data_dir)) - {dataset} if gate_steps else set()
+    others = load_people(Path(data_dir), other_sets)
     result: dict[str, Any] = {"dataset": dataset, "participants": len(people)}
     if gate_steps:
         figures, accepted = _gate_figures(people, others, seed, n_folds, gate_steps)

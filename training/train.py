@@ -1,0 +1,250 @@
+"""Options and work of ``python -m training train``: recordings -> models -> a checked bundle."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from firmware_host.errors import ConfigError, RecordingError
+from firmware_host.events import Activity
+from training.datasets import own
+from training.datasets.bad_people import skipping_bad
+from training.datasets.base import REST, STRESS, locate
+from training.datasets.registry import GAIT as GAIT_SETS
+from training.datasets.registry import STRESS as STRESS_SETS
+from training.datasets.registry import is_there
+
+if TYPE_CHECKING:
+    from training.bundle.halves import Half
+
+DEFAULT_SEED = 20261121
+# Thresholds come from leaving each one out: below this they rest on nobody.
+MIN_STRESS_PEOPLE = 4
+MIN_WALKERS = 6
+HALVES = ("stress", "gait")
+_OWN_NAME, _OWN_VERSION = "own", "1.0.0"
+
+DESCRIPTION = """\
+Train on every person in --data: public data sets, your own recordings (own/<participant>/, see
+docs/own-data.md), or both. Where your own recordings are too few for one of the two models, that
+model is taken from --base."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where recordings are: the data sets of `data`, and more public ones in `public`."""
+
+    data: Path
+    public: Path | None = None
+
+    @property
+    def has_own(self) -> bool:
+        """Whether there are own recordings."""
+        return is_there(self.data, own.NAME)
+
+    def public_sets(self, names: Sequence[str]) -> list[str]:
+        """Those of `names` that are there and are not own recordings."""
+        return [name for name in names if name != own.NAME and self._folders(name)]
+
+    @contextmanager
+    def joined(self, names: Sequence[str]) -> Iterator[Path]:
+        """One folder with links to the data sets of `names` that are there."""
+        with tempfile.TemporaryDirectory(prefix="signet-data-") as made:
+            for name in names:
+                for folder in self._folders(name):
+                    suffix = folder.suffix if folder.is_file() else ""
+                    (Path(made) / f"{name}{suffix}").symlink_to(folder.resolve())
+            yield Path(made)
+
+    def _folders(self, name: str) -> list[Path]:
+        roots = [root for root in (self.data, self.public) if root and is_there(root, name)]
+        if len(roots) > 1:
+            raise ConfigError("--public", "data sets that are not in --data as well", name)
+        return [locate(root, name) for root in roots]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `train`."""
+    parser.add_argument("--data", type=Path, required=True, help="folder with the datasets")
+    parser.add_argument("--public", type=Path, help="another folder with public data sets")
+    parser.add_argument("--out", type=Path, help="folder for the bundle (default: models/bundles, "
+                        "or bundles/ in --data if that holds own recordings)")  # fmt: skip
+    parser.add_argument("--name", help="name of the bundle")
+    parser.add_argument("--version", help="version of the bundle, such as 1.0.0")
+    parser.add_argument(
+        "--only", choices=HALVES, help="train this model, take the other from --base"
+    )
+    parser.add_argument("--base", help="bundle to take a model from (default: the one that ships)")
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--placement", choices=("wrist",), default="wrist")
+    parser.add_argument("--cache", type=Path, help="folder for computed windows")
+    parser.add_argument("--hold-out", action="append", default=[], metavar="DATASET/PARTICIPANT",
+                        help="leave a person out of training; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="name and leave out people whose files are bad"
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, object]:
+    """Train, export and check; the bundle's path, its files' sizes and where each half is from.
+
+    Raises
+    ------
+    ConfigError, RecordingError
+        If an option or a recording cannot be used, or there is nothing to train on.
+    """
+    for option, folder in (("--data", args.data), ("--public", args.public)):
+        if folder is not None and not folder.is_dir():
+            raise ConfigError(option, "a folder with the datasets", str(folder))
+    _check_name(args)
+    sources = Sources(args.data, args.public)
+    with skipping_bad(skip=args.skip_bad):
+        reasons = _reasons(args, sources)
+        hold_out = dict(zip(HALVES, held_out(sources, sorted(set(args.hold_out))), strict=True))
+        made = {half: _half(half, args, sources, hold_out[half], reasons) for half in HALVES}
+    folder = _export(args, sources, made)
+    origin = {half: "base" if half in reasons else "trained" for half in HALVES}
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    return {"bundle": str(folder), **origin, **sizes}
+
+
+def held_out(sources: Sources, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Divide the held-out people by model; a name of nobody would leak whoever was meant.
+
+    Raises
+    ------
+    ConfigError
+        If a name is of nobody.
+    """
+    by_model: tuple[list[str], list[str]] = [], []
+    known = {**STRESS_SETS, **GAIT_SETS}
+    for name in names:
+        dataset, _, participant = name.partition("/")
+        if not participant or dataset not in known:
+            raise ConfigError("--hold-out", f"DATASET/PARTICIPANT of {', '.join(known)}", name)
+        for people, listed in zip(by_model, _people_of(sources, dataset), strict=True):
+            if name in listed:
+                people.append(name)
+        if not any(name in people for people in by_model):
+            raise ConfigError("--hold-out", f"somebody in {sources.data}", name)
+    return by_model
+
+
+def _people_of(sources: Sources, dataset: str) -> tuple[set[str], set[str]]:
+    with sources.joined([dataset]) as folder:
+        stress, gait = set(), set()
+        if dataset in STRESS_SETS and is_there(folder, dataset):
+            listing = own.labelled if dataset == own.NAME else STRESS_SETS[dataset]
+            stress = {session.person for session in listing(folder)}
+        walks = dataset in GAIT_SETS and is_there(folder, dataset)
+        if walks and (dataset != own.NAME or own.has_motion(folder)):
+            gait = {f"{dataset}/{p}" for p in GAIT_SETS[dataset].index(folder).people}
+    return stress, gait
+
+
+def _reasons(args: argparse.Namespace, sources: Sources) -> dict[str, str]:
+    """Why a half is not trained, by half; told on standard error."""
+    found = {"stress": _why_not_stress(sources), "gait": _why_not_gait(sources)}
+    if args.only is not None:
+        if found[args.only]:
+            raise RecordingError(args.data, f"enough to train {args.only} on", found[args.only])
+        found = {half: "" if half == args.only else f"--only {args.only}" for half in HALVES}
+    reasons = {half: reason for half, reason in found.items() if reason}
+    may_take = sources.has_own or args.base is not None or args.only is not None
+    if len(reasons) == len(HALVES) or (reasons and not may_take):
+        raise RecordingError(args.data, "recordings to train on", "; ".join(reasons.values()))
+    return reasons
+
+
+def _why_not_stress(sources: Sources) -> str:
+    if sources.public_sets(list(STRESS_SETS)):
+        return ""
+    if not sources.has_own:
+        return "no data set with stress"
+    with sources.joined([own.NAME]) as folder:
+        listed = own.labelled(folder)
+    n = len({s.person for s in listed if {REST, STRESS} <= {stage.label for stage in s.stages}})
+    if n < MIN_STRESS_PEOPLE:
+        return f"{n} people with rest and stress in one recording, {MIN_STRESS_PEOPLE} needed"
+    return ""
+
+
+def _why_not_gait(sources: Sources) -> str:
+    if sources.public_sets(list(GAIT_SETS)):
+        return ""
+    with sources.joined([own.NAME]) as folder:
+        if not (sources.has_own and own.has_motion(folder)):
+            return "nobody with walking"
+        dataset = own.index(folder)
+        done = {person: {r.activity for r in dataset.load(person)} for person in dataset.people}
+    walkers = sum(Activity.WALK in activities for activities in done.values())
+    if walkers < MIN_WALKERS:
+        return f"{walkers} people with walking, {MIN_WALKERS} needed"
+    missing = [
+        a.value for a in Activity if not any(a in activities for activities in done.values())
+    ]
+    return f"nobody who does: {', '.join(missing)}" if missing else ""
+
+
+def _half(
+    half: str, args: argparse.Namespace, sources: Sources, hold_out: Sequence[str],
+    reasons: dict[str, str],
+) -> Half:  # fmt: skip
+    from firmware_host.inference.bundle import find_bundle
+    from training.bundle.halves import taken_from
+
+    names = list(STRESS_SETS if half == "stress" else GAIT_SETS)
+    if half in reasons:
+        base = find_bundle(args.base or "")
+        print(f"{half}: {reasons[half]}; taken from {base.name}", file=sys.stderr)
+        return taken_from(base, half, names)
+    with sources.joined(names) as folder:
+        if half == "stress":
+            return _train_stress(folder, args, hold_out)
+        return _train_gait(folder, args, hold_out)
+
+
+def _train_stress(folder: Path, args: argparse.Namespace, hold_out: Sequence[str]) -> Half:
+    from training.bundle.halves import trained_stress
+    from training.stress.artifacts import train_stress_artifacts
+
+    if is_there(folder, own.NAME) and not own.labelled(folder):
+        (folder / own.NAME).unlink()
+    artifacts = train_stress_artifacts(folder, args.seed, hold_out, cache_dir=args.cache)
+    return trained_stress(artifacts)
+
+
+def _train_gait(folder: Path, args: argparse.Namespace, hold_out: Sequence[str]) -> Half:
+    from training.bundle.halves import trained_gait
+    from training.gait.train import train_gait_artifacts
+
+    return trained_gait(train_gait_artifacts(folder, args.seed, args.placement, hold_out))
+
+
+def _export(args: argparse.Namespace, sources: Sources, made: dict[str, Half]) -> Path:
+    from training.bundle.export import BUNDLES, NAME, VERSION, export_bundle
+
+    is_own = sources.has_own
+    return export_bundle(
+        made["stress"],
+        made["gait"],
+        seed=args.seed,
+        out=args.out or (args.data / "bundles" if is_own else BUNDLES),
+        name=args.name or (_OWN_NAME if is_own else NAME),
+        version=args.version or (_OWN_VERSION if is_own else VERSION),
+    )
+
+
+def _check_name(args: argparse.Namespace) -> None:
+    """Refuse a name or version that makes no folder's name."""
+    if args.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", args.name):
+        raise ConfigError("--name", "letters, digits, dots and dashes", args.name)
+    if args.version is not None and not re.fullmatch(r"\d+(\.\d+)*", args.version):
+        raise ConfigError("--version", "numbers with dots between, such as 1.0.0", args.version)
