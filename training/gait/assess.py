@@ -26,7 +26,7 @@ from training.gait.figures import (
 )
 from training.gait.gate_figures import LABELS, GateRow, Infer, gate_figures, gate_rows
 from training.gait.identity import Scores
-from training.gait.train import Person
+from training.gait.people import Person
 from training.gait.windows import Walks
 
 Single = NDArray[np.float32]

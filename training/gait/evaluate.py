@@ -17,11 +17,12 @@ from firmware_host.errors import ContractError
 from firmware_host.identity.walking import EmbeddingModel
 from firmware_host.inference.bundle import load_bundle, open_model
 from training.datasets.bad_people import attempt, skipping_bad
+from training.datasets.registry import GAIT
 from training.evaluation.command import add_common, check_output, finish
 from training.evaluation.progress import progress, warn
 from training.gait.assess import ENROL_S, LONG_ENROL_S, Assessment, assess
 from training.gait.figures import LENGTHS, Limits, Shipped
-from training.gait.train import DATASETS, Person, person_of
+from training.gait.people import Person, person_of
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +56,7 @@ def run_evaluate(
     }
     if dataset == MOBGAP:
         return _cadence(data_dir).headed(head)
-    placement = DATASETS[dataset].PLACEMENT
+    placement = GAIT[dataset].PLACEMENT
     _require_placement(loaded, placement, dataset)
     people = load_everyone(data_dir, dataset)
     model = open_model(loaded, loaded.gait)
@@ -85,7 +86,7 @@ def load_everyone(data_dir: Path, dataset: str) -> list[Person]:
     RecordingError
         If a file is missing or cut, unless bad people are skipped.
     """
-    index = DATASETS[dataset].index(Path(data_dir))
+    index = GAIT[dataset].index(Path(data_dir))
     found = (
         attempt(f"{dataset}/{name}", lambda name=name: person_of(index, name))
         for name in progress(list(index.people), "windows")
@@ -131,25 +132,26 @@ def _cadence(data_dir: Path) -> Assessment:
     from training.gait.cadence_figures import cadence_figures
 
     figures = cadence_figures(data_dir)
+    reasons = figures.pop("reasons")
     names = [f"{kind}_{length}" for length in LENGTHS for kind in ("eer", "rank1", "frr", "far")]
     nothing = dict.fromkeys([*names, "gate_macro_f1", "gate_recall", "coverage"])
     return Assessment(
         {
+            "protocol": "cadence",
+            "protocol_means": "the host's own estimator against the reference system",
             "scored_people": "unseen",
             "n_people": len(figures["participants"]),
             "n_seen_in_training": 0,
             **nothing,
-            "reasons": dict.fromkeys(nothing, _NO_WALKS),
-            "protocol": "cadence",
-            "protocol_means": "the host's own estimator against the reference system",
             **figures,
+            "reasons": {**dict.fromkeys(nothing, _NO_WALKS), **figures["reasons"]},
         }
     )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate --task gait`."""
-    add_options(parser, (*sorted(DATASETS), MOBGAP))
+    add_options(parser, (*sorted(GAIT), MOBGAP))
     parser.add_argument("--bundle", default="", metavar="DIR", help="default: the one that ships")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets.bad_people import skipping_bad
+from training.datasets.registry import GAIT, gait_sets
 from training.evaluation.command import check_output, finish
 from training.evaluation.progress import progress
 from training.gait.assess import (
@@ -33,7 +34,8 @@ from training.gait.gate import N_STEPS, train_gate
 from training.gait.gate_figures import GateRow, gate_rows
 from training.gait.identity import Scores
 from training.gait.numpy_model import NumpyGaitModel
-from training.gait.train import DATASETS, MIN_WALK_PROBABILITY, Person, fit_background
+from training.gait.people import Person
+from training.gait.train import MIN_WALK_PROBABILITY, fit_background
 
 if TYPE_CHECKING:
     import argparse
@@ -58,7 +60,7 @@ def run_loso(data_dir: Path, dataset: str, plan: Plan) -> Assessment:
     are those of the first division.
     """
     people = load_everyone(data_dir, dataset)
-    names = [name for name in DATASETS if name != dataset and (Path(data_dir) / name).is_dir()]
+    names = [name for name in gait_sets(data_dir) if name != dataset]
     others = [person for name in names for person in load_everyone(data_dir, name)]
     p_walk, gate = _gate(people, others, plan)
     groups = [_groups(people, p_walk, plan, partition) for partition in range(plan.n_partitions)]
@@ -68,7 +70,7 @@ def run_loso(data_dir: Path, dataset: str, plan: Plan) -> Assessment:
         "task": "gait",
         "command": "loso",
         "dataset": dataset,
-        "placement": DATASETS[dataset].PLACEMENT,
+        "placement": GAIT[dataset].PLACEMENT,
         "protocol": "groups left out",
         "protocol_means": (
             f"{plan.n_folds} groups left out in turn, {plan.n_partitions} divisions; everybody is "
@@ -182,7 +184,7 @@ def _spread_of(every: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `loso --task gait`."""
-    add_options(parser, tuple(sorted(DATASETS)))
+    add_options(parser, tuple(sorted(GAIT)))
     parser.add_argument("--folds", type=int, default=3, help="groups of people")
     parser.add_argument("--partitions", type=int, default=2, help="random divisions into groups")
 

@@ -36,15 +36,14 @@ def gait_page(result: Mapping[str, Any], scores: Mapping[str, Scores]) -> str:
 
     `scores` by length of the probe are those behind the figures on top; empty without walks.
     """
-    sections = [
+    about_wearers = [] if result["protocol"] == "cadence" else [
         _error_section(result, scores),
         _score_section(result, scores),
         _people_section(result),
         _gate_section(result),
         _coverage_section(result),
-        _cadence_section(result),
-        _table_section(result),
-    ]
+    ]  # fmt: skip
+    sections = [*about_wearers, _cadence_section(result), _table_section(result)]
     return render(
         Page(
             title=f"Gait: {result['dataset']}",
@@ -93,11 +92,12 @@ def _caveats(result: Mapping[str, Any]) -> list[str]:
         f"{short_name(one['id'])} is not enrolled: {one['reason']}."
         for one in result.get("not_enrolled", [])
     ]
-    caveats += [f"{name}: {why}." for name, why in _by_reason(result["reasons"])]
-    caveats.append(
-        "One session a person: nobody came back on another day, in other shoes. It tells a "
-        "household apart and is no access control."
-    )
+    caveats += [f"Not measured: {names}: {why}." for names, why in _by_reason(result["reasons"])]
+    if result["protocol"] != "cadence":
+        caveats.append(
+            "One session a person: nobody came back on another day, in other shoes. It tells a "
+            "household apart and is no access control."
+        )
     return caveats
 
 
@@ -110,6 +110,8 @@ def _by_reason(reasons: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _cards(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    if result["protocol"] == "cadence":
+        return _cadence_cards(result)
     spans = result.get("intervals_95", {})
     n = result.get("gallery_size")
     return [
@@ -132,6 +134,22 @@ def _cards(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             _spm(result["cadence_mae_spm"]),
             "mean absolute" if result["cadence_mae_spm"] is not None else "no reference here",
         ),
+    ]
+
+
+def _cadence_cards(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    error = result["step_count_error"]
+    return [
+        (
+            "Cadence error",
+            _spm(result["cadence_mae_spm"]),
+            f"mean absolute, {result['cadence_over']}",
+        ),
+        ("Everybody", _spm(result["cadence_mae_spm_everybody"]), "mean absolute, all walks"),
+        ("Bias", _spm(result["cadence_bias_spm"]), "host minus reference"),
+        ("Worst walk", _spm(result["cadence_worst_spm"]), ""),
+        ("Walks", number(result["n_bouts"]), f"{result['n_bouts_answered']} with an answer"),
+        ("Steps", share(error), "counted too many, or too few" if error is not None else ""),
     ]
 
 
@@ -307,7 +325,11 @@ def _coverage_section(result: Mapping[str, Any]) -> Section | None:
 def _cadence_section(result: Mapping[str, Any]) -> Section | None:
     pairs = result.get("agreement") or []
     if not pairs:
-        return None
+        if result["protocol"] != "cadence":
+            return None
+        return Section(
+            "cadence", "Cadence", None, empty=result["reasons"].get("cadence_mae_spm", "")
+        )
     reference = np.array([pair["reference"] for pair in pairs], float)
     measured = np.array([pair["measured"] for pair in pairs], float)
     bias = float((measured - reference).mean())
@@ -333,7 +355,12 @@ def _table_section(result: Mapping[str, Any]) -> Section:
         ("Probes", "n_probes_5s", number),
         ("Activity F1", "gate_macro_f1", number),
         ("Walk found", "gate_walk_recall", share),
-        ("Cadence error", "cadence_mae_spm", number),
+        ("Walks", "n_bouts", number),
+        ("Cadence error, spm", "cadence_mae_spm", number),
+        ("Bias, spm", "cadence_bias_spm", number),
+        ("Worst, spm", "cadence_worst_spm", number),
+        ("Steps, reference", "n_steps_reference", number),
+        ("Steps, too many", "step_count_error", share),
     )
     people = result["participants"]
     used = [c for c in columns if any(one.get(c[1]) is not None for one in people)]

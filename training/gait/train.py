@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.errors import DataError
-from firmware_host.events import Activity
-from firmware_host.signals.gait import HOP_S, WINDOW_S
+from firmware_host.signals.gait import WINDOW_S
 from firmware_host.signals.gait_features import FEATURE_NAMES
 from firmware_host.signals.gait_smoothing import STAY
 from training.bundle.artifacts import GaitArtifacts, Recordings
-from training.datasets import motionsense, wisdm_watch
-from training.datasets.motion import MotionDataset
+from training.datasets import wisdm_watch
+from training.datasets.registry import gait_sets
 from training.gait.gate import LABELS, GateWeights, train_gate
 from training.gait.identity import (
     PERIODICITY_QUANTILE,
@@ -29,65 +28,18 @@ from training.gait.identity import (
     split_walk,
 )
 from training.gait.numpy_model import NumpyGaitModel
+from training.gait.people import load_people
 from training.gait.verification_metrics import equal_error, error_rates
-from training.gait.windows import Stream, Walks, stream_of, walks_of
+from training.gait.windows import Walks
 
 FloatArray = NDArray[np.float32]
 
-DATASETS = {module.NAME: module for module in (motionsense, wisdm_watch)}
 # The gate must find walking likelier than everything else together.
 MIN_WALK_PROBABILITY = 0.5
 # Scores within the margin are called unsure: above it, this share of impostors is let in.
 _SURE_FAR = 0.02
 _MIN_BACKGROUND = 6
 _N_FOLDS = 3
-
-
-@dataclass(frozen=True, eq=False)
-class Person:
-    """What is kept of one participant: the gate's streams, walking windows, content hash."""
-
-    name: str
-    streams: list[Stream]
-    walks: Walks | None
-    sha256: str
-
-
-def load_people(
-    data_dir: Path, datasets: Collection[str], *, hold_out: Collection[str] = frozenset()
-) -> list[Person]:
-    """Everyone in the named datasets but those held out, as "dataset/participant".
-
-    Raises
-    ------
-    DataError
-        If a held-out name is of nobody in these datasets: a typo would leak that person.
-    """
-    found: list[Person] = []
-    known: set[str] = set()
-    for name in sorted(datasets):
-        dataset = DATASETS[name].index(data_dir)
-        known |= {f"{name}/{participant}" for participant in dataset.people}
-        wanted = [p for p in dataset.people if f"{name}/{p}" not in hold_out]
-        found += [person_of(dataset, participant) for participant in wanted]
-    unknown = sorted(set(hold_out) - known)
-    if unknown:
-        raise DataError(f"expected held-out people among those in {data_dir}, got {unknown}")
-    return found
-
-
-def person_of(dataset: MotionDataset, participant: str) -> Person:
-    """Read one participant's recordings and cut them into windows."""
-    recordings = dataset.load(participant)
-    walking = [r for r in recordings if r.activity is Activity.WALK]
-    walking.sort(key=lambda r: (len(r.trial), r.trial))  # wlk_7, wlk_8, wlk_15: as they were done
-    name = f"{dataset.name}/{participant}"
-    return Person(
-        name=name,
-        streams=[stream_of(recording, LABELS) for recording in recordings],
-        walks=walks_of(name, walking, hop_s=HOP_S) if walking else None,
-        sha256=dataset.content_sha256[participant](),
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +124,7 @@ def train_gait_artifacts(
     if not identity_data:
         known = sorted(module.PLACEMENT for module in DATASETS.values())
         raise DataError(f"expected a placement out of {known}, got {placement!r}")
-    people = load_people(data_dir, DATASETS, hold_out=hold_out)
+    people = load_people(data_dir, gait_sets(data_dir), hold_out=hold_out)
     walks = [p.walks for p in people if p.walks and p.name.split("/")[0] in identity_data]
     identity = fit_background(walks, seed=seed)
     gate = train_gate([stream for p in people for stream in p.streams], seed=seed)

@@ -14,13 +14,13 @@ import numpy as np
 from firmware_host.errors import RecordingError
 from firmware_host.inference.bundle import load_bundle
 from training.datasets.bad_people import skipping_bad
+from training.datasets.registry import STRESS
 from training.datasets.stress_windows import SessionWindows, load_windows
 from training.evaluation.command import add_common, check_output, finish
 from training.evaluation.progress import warn
 from training.stress import time_control
 from training.stress.assess import Assessment, Question, assess
 from training.stress.generic_models import generic_of_bundle
-from training.stress.loso import DATASETS
 
 if TYPE_CHECKING:
     import argparse
@@ -103,7 +103,7 @@ def stress_windows(
     RecordingError
         If nobody has a laboratory session.
     """
-    found = DATASETS[dataset](Path(data_dir))
+    found = STRESS[dataset](Path(data_dir))
     lab = [session for session in found if session.kind == "stress"]
     if not lab:
         raise RecordingError(data_dir, f"recordings of {dataset} with labels", "none")
@@ -116,7 +116,7 @@ def stress_windows(
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options that `evaluate` and `loso` share."""
-    parser.add_argument("--dataset", required=True, choices=sorted(DATASETS))
+    parser.add_argument("--dataset", required=True, choices=sorted(STRESS))
     parser.add_argument(
         "--data", required=True, type=Path, metavar="DIR",
         help="the data set's folder, or the folder that holds the data sets",

@@ -16,13 +16,14 @@ import numpy as np
 from firmware_host.errors import RecordingError
 from firmware_host.signals.stress import WINDOW_S
 from training.datasets.bad_people import skipping_bad
+from training.datasets.registry import STRESS, is_there
 from training.datasets.stress_windows import SessionWindows
 from training.evaluation.command import check_output, finish
 from training.splits import WindowKey, check_apart
 from training.stress.assess import Assessment, Question, assess
 from training.stress.evaluate import add_options, asked, stress_windows
 from training.stress.generic_models import Generic, LeaveOneOut
-from training.stress.loso import DATASETS, DEFAULT_SEED
+from training.stress.loso import DEFAULT_SEED
 from training.stress.people import BaselineKind, people_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def run_loso(
 
 def _material(data_dir: Path, dataset: str, window_s: float, cache_dir: Path | None) -> Material:
     lab, exercise = stress_windows(data_dir, dataset, window_s=window_s, cache_dir=cache_dir)
-    names = [name for name in DATASETS if name != dataset and (Path(data_dir) / name).is_dir()]
+    names = [name for name in STRESS if name != dataset and is_there(data_dir, name)]
     beside = {
         name: stress_windows(data_dir, name, window_s=window_s, cache_dir=cache_dir)[0]
         for name in names
