@@ -106,8 +106,8 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     _check_name(args)
     sources = Sources(args.data, args.public)
     with skipping_bad(skip=args.skip_bad):
-        reasons = _reasons(args, sources)
         hold_out = dict(zip(HALVES, held_out(sources, sorted(set(args.hold_out))), strict=True))
+        reasons = _reasons(args, sources)
         made = {half: _half(half, args, sources, hold_out[half], reasons) for half in HALVES}
     folder = _export(args, sources, made)
     origin = {half: "base" if half in reasons else "trained" for half in HALVES}

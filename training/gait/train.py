@@ -16,6 +16,7 @@ from firmware_host.signals.gait_features import FEATURE_NAMES
 from firmware_host.signals.gait_smoothing import STAY
 from training.bundle.artifacts import GaitArtifacts, Recordings
 from training.datasets import wisdm_watch
+from training.datasets.registry import GAIT as DATASETS
 from training.datasets.registry import gait_sets
 from training.gait.gate import LABELS, GateWeights, train_gate
 from training.gait.identity import (
