@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from firmware_host.errors import RecordingError
+from firmware_host.errors import ConfigError, RecordingError
 from firmware_host.inference.bundle import load_bundle
+from firmware_host.signals.stress import WINDOW_RANGE_S
 from training.datasets.bad_people import skipping_bad
 from training.datasets.registry import STRESS
 from training.datasets.stress_windows import SessionWindows, load_windows
@@ -140,6 +141,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
 
 
+def check_options(arguments: argparse.Namespace) -> None:
+    """Refuse what cannot work before the long work.
+
+    Raises
+    ------
+    ConfigError
+        If the windows are too short or too long for the features, or a place cannot be written.
+    """
+    check_output(arguments)
+    shortest, longest = WINDOW_RANGE_S
+    asked_s = arguments.window_s
+    if asked_s is not None and not (shortest <= asked_s <= longest and asked_s == int(asked_s)):
+        raise ConfigError("--window-s", f"whole seconds from {shortest:g} to {longest:g}", asked_s)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `evaluate --task stress`."""
     add_options(parser)
@@ -150,7 +166,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the command: figures, and with --json and --html files of them."""
     from training.stress.report import stress_page
 
-    check_output(arguments)
+    check_options(arguments)
     with skipping_bad(skip=arguments.skip_bad):
         made = run_evaluate(
             arguments.data,

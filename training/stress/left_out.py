@@ -18,10 +18,10 @@ from firmware_host.signals.stress import WINDOW_S
 from training.datasets.bad_people import skipping_bad
 from training.datasets.registry import STRESS, is_there
 from training.datasets.stress_windows import SessionWindows
-from training.evaluation.command import check_output, finish
+from training.evaluation.command import finish
 from training.splits import WindowKey, check_apart
 from training.stress.assess import Assessment, Question, assess
-from training.stress.evaluate import add_options, asked, stress_windows
+from training.stress.evaluate import add_options, asked, check_options, stress_windows
 from training.stress.generic_models import Generic, LeaveOneOut
 from training.stress.loso import DEFAULT_SEED
 from training.stress.people import BaselineKind, people_of
@@ -205,7 +205,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the command: figures, and with --json and --html files of them."""
     from training.stress.report import stress_page
 
-    check_output(arguments)
+    check_options(arguments)
     question = Question(
         arguments.protocol,
         WINDOW_S if arguments.window_s is None else arguments.window_s,
