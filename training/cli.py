@@ -1,4 +1,4 @@
-"""``python -m training train | check | loso | evaluate``: parse, call one function, print."""
+"""``python -m training train | check | loso | evaluate | ablate``: parse, call one function, print."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TASK_HELP = {
 
 EXIT_CODES = """\
 exit codes: 0 done, 2 wrong option, 4 data missing or unusable, 5 a model or bundle is not right,
-130 interrupted"""
+8 a place that cannot be written, 130 interrupted"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,7 +95,9 @@ def _add_train(verbs: Verbs) -> None:
 
 
 def _add_check(verbs: Verbs) -> None:
-    verb = verbs.add_parser("check", help="hashes and golden numbers on every installed runtime")
+    verb = verbs.add_parser(
+        "check", help="hashes, ops, sizes, and golden numbers on every installed runtime"
+    )
     verb.add_argument("--bundle", type=Path, default=Path(), help="default: the one that ships")
     verb.set_defaults(handler=_check)
 
@@ -108,7 +110,12 @@ def _train(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from firmware_host.inference.bundle import find_bundle
     from training.bundle.golden import check_bundle
+    from training.bundle.sizes import file_facts
 
     folder = find_bundle(args.bundle if args.bundle != Path() else "")
-    print(json.dumps({"bundle": folder.name, "largest_difference": check_bundle(folder)}))
+    differences = check_bundle(folder)
+    files = {path.name: file_facts(path.read_bytes()) for path in sorted(folder.glob("*.tflite"))}
+    total = sum(facts["bytes"] for facts in files.values())
+    result = {"bundle": folder.name, "largest_difference": differences, "files": files}
+    print(json.dumps({**result, "bytes_of_models": total}))
     return 0

@@ -10,8 +10,9 @@ import pytest
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel, installed_runtimes
 from tests.training.gait_weights import random_gait_weights
+from training.bundle.compact import store_compactly
 from training.bundle.flatbuffer import pack, unpack
-from training.bundle.int8 import MIN_VALUES, rounded, store_as_int8
+from training.bundle.int8 import MIN_VALUES, rounded
 from training.bundle.op_gate import check_ops, op_versions
 
 pytestmark = pytest.mark.needs_tf
@@ -151,7 +152,7 @@ def test_weights_off_the_grid_stay_float_when_stored(
         values = np.array(buffer.data, np.uint8).view(np.float32)
         buffer.data = (values + np.float32(np.pi) * 1e-3).view(np.uint8)
     moved = pack(model)
-    store_as_int8(model)
+    store_compactly(model)
     assert pack(model) == moved
     check_ops(moved)
 

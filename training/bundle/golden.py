@@ -41,9 +41,10 @@ def golden_of(
     all rows, "stress.infer:logits" for the outputs, "stress.train:losses" for ten steps.
     """
     golden: dict[str, FloatArray] = {}
-    for name, data in _one_row_signatures(network.signatures, windows):
-        rows = [_call(network, name, {data: row[None]}) for row in windows[data]]
-        golden[f"{prefix}.{name}.{data}"] = np.asarray(windows[data], np.float32)
+    for name, inputs in _one_row_signatures(network.signatures, windows):
+        given = {data: np.asarray(windows[data], np.float32) for data in inputs}
+        rows = [_call(network, name, row) for row in _rows(given)]
+        golden |= {f"{prefix}.{name}.{data}": values for data, values in given.items()}
         for output in rows[0]:
             stacked = np.concatenate([row[output] for row in rows])
             golden[f"{prefix}.{name}:{output}"] = stacked
@@ -86,16 +87,30 @@ def check_golden(prefix: str, model: SignatureModel, golden: Mapping[str, FloatA
         If it is more than rounding.
     """
     worst = 0.0
-    for key, rows in golden.items():
+    for name, given in _given(prefix, golden).items():
+        outputs = [model.run(name, **row) for row in _rows(given)]
+        for output in outputs[0]:
+            received = np.concatenate([row[output] for row in outputs])
+            expected = golden[f"{prefix}.{name}:{output}"]
+            difference = float(np.abs(received - expected).max() / (1 + np.abs(expected).max()))
+            worst = max(worst, _within(difference, OUTPUT_TOLERANCE, f"{name}:{output}"))
+    return max(worst, _check_training(prefix, model, golden))
+
+
+def _given(prefix: str, golden: Mapping[str, FloatArray]) -> dict[str, dict[str, FloatArray]]:
+    """Inputs (n, ...) by name, by signature that takes one row."""
+    found: dict[str, dict[str, FloatArray]] = {}
+    for key, values in golden.items():
         if key.startswith(f"{prefix}.") and ":" not in key and ".train." not in key:
             _, name, data = key.split(".")
-            outputs = [model.run(name, **{data: row[None]}) for row in rows]
-            for output in outputs[0]:
-                received = np.concatenate([row[output] for row in outputs])
-                expected = golden[f"{prefix}.{name}:{output}"]
-                difference = float(np.abs(received - expected).max() / (1 + np.abs(expected).max()))
-                worst = max(worst, _within(difference, OUTPUT_TOLERANCE, f"{name}:{output}"))
-    return max(worst, _check_training(prefix, model, golden))
+            found.setdefault(name, {})[data] = values
+    return found
+
+
+def _rows(given: Mapping[str, FloatArray]) -> list[dict[str, FloatArray]]:
+    """One call's inputs for each row, with a batch axis of one."""
+    n = min(len(values) for values in given.values())
+    return [{data: values[i][None] for data, values in given.items()} for i in range(n)]
 
 
 def _check_training(prefix: str, model: SignatureModel, golden: Mapping[str, FloatArray]) -> float:
@@ -107,8 +122,26 @@ def _check_training(prefix: str, model: SignatureModel, golden: Mapping[str, Flo
     expected = golden[f"{prefix}.train:losses"]
     model.run("reset")
     received = [float(model.run("train", **batch, **_RATES)["loss"][0]) for _ in expected]
+    _check_restored(model, {name: v for name, v in batch.items() if name not in _RATES})
     model.run("reset")
     return _within(float(np.abs(received - expected).max()), LOSS_TOLERANCE, "train:losses")
+
+
+def _check_restored(model: SignatureModel, batch: Mapping[str, FloatArray]) -> None:
+    """Raise unless a stored state brings back what was learned, to the bit."""
+    state, learned = model.run("get_adapter"), model.run("evaluate", **batch)
+    model.run("reset")
+    generic = model.run("evaluate", **batch)
+    model.run("set_adapter", **state)
+    restored = model.run("evaluate", **batch)
+    if any((learned[name] != restored[name]).any() for name in learned):
+        raise GoldenError(
+            "set_adapter: expected the outputs of the state that was stored, got others"
+        )
+    if all((learned[name] == generic[name]).all() for name in learned):
+        raise GoldenError(
+            "reset: expected the outputs to change back, got those of the trained state"
+        )
 
 
 def _within(difference: float, tolerance: float, what: str) -> float:
@@ -128,11 +161,11 @@ def _call(network: Any, name: str, inputs: Mapping[str, FloatArray]) -> dict[str
 
 def _one_row_signatures(
     signatures: Mapping[str, Any], windows: Mapping[str, FloatArray]
-) -> list[tuple[str, str]]:
+) -> list[tuple[str, list[str]]]:
     return [
-        (name, next(iter(shapes.inputs)))
+        (name, list(shapes.inputs))
         for name, shapes in sorted(signatures.items())
-        if len(shapes.inputs) == 1 and next(iter(shapes.inputs)) in windows
+        if shapes.inputs and set(shapes.inputs) <= set(windows)
     ]
 
 
@@ -140,13 +173,16 @@ def _batch(
     signatures: Mapping[str, Any], windows: Mapping[str, FloatArray]
 ) -> dict[str, FloatArray]:
     inputs = signatures["train"].inputs
-    (data,) = set(inputs) & set(windows)
+    # One row stands for the whole batch: it is not one of the batch's data.
+    shared = {name: windows[name][:1] for name in windows if inputs.get(name, (0,))[0] == 1}
+    (data,) = set(inputs) & set(windows) - set(shared)
     # Fewer windows than a batch are repeated; the labels alternate, which is enough to move.
     rows = np.resize(np.arange(len(windows[data])), TRAIN_BATCH)
     label = np.arange(TRAIN_BATCH) % 2
     n_labels = inputs["y"][1]
     y = label[:, None] if n_labels == 1 else np.eye(n_labels)[label]
     return {
+        **{name: np.asarray(row, np.float32) for name, row in shared.items()},
         data: np.asarray(windows[data][rows], np.float32),
         "y": y.astype(np.float32),
         "weight": np.ones(TRAIN_BATCH, np.float32),

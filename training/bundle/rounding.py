@@ -16,12 +16,14 @@ import numpy as np
 from training.bundle.int8 import MIN_VALUES, rounded
 
 # Name -> axis with a scale of its own: an output of the layer, a channel of a depthwise kernel, a
-# direction of the whitening. The start of a low-rank factor is drawn at random: rounding it only
+# placement of the whitening. The start of a low-rank factor is drawn at random: rounding it only
 # draws another one.
 _AXES = (
     (re.compile(r"dense\d+_w"), 0),
+    # The trainer's own names, turned around there: an output is a column.
+    (re.compile(r"w\d+"), -1),
     (re.compile(r"lora\d*_a"), 0),
-    (re.compile(r"directions"), -1),
+    (re.compile(r"directions"), 0),
     (re.compile(r"dw\d+_w"), 2),
     (re.compile(r"(stem|pw\d+|hidden|logits)_w"), -1),
 )
@@ -35,9 +37,14 @@ def rounded_weights(weights: Any) -> Any:
     return replace(weights, **changed)
 
 
+def rounded_arrays(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy of arrays by name with the large weights rounded."""
+    return {name: _rounded(name, value) for name, value in arrays.items()}
+
+
 def _rounded(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _rounded(key, item) for key, item in value.items()}
+        return rounded_arrays(value)
     if not isinstance(value, np.ndarray) or value.size < MIN_VALUES:
         return value
     axis = next((axis for pattern, axis in _AXES if pattern.fullmatch(name)), None)

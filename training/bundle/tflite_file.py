@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from models.lora import AdapterState
 from models.signatures import SignatureShapes
+from training.bundle.compact import store_compactly
 from training.bundle.flatbuffer import pack, unpack
-from training.bundle.int8 import store_as_int8
 from training.bundle.op_gate import check_ops
 
 # "int8" is what ships: weights that `int8.rounded` put on a grid are stored in a quarter of the
@@ -49,7 +49,7 @@ def convert(network: Exportable, *, storage: Storage = "int8") -> bytes:
         tf.saved_model.save(network, folder, signatures=functions)
         model = unpack(bytes(_converter(folder, sorted(functions), storage).convert()))
     if storage == "int8":
-        store_as_int8(model)
+        store_compactly(model)
     content = pack(model)
     check_ops(content)
     return content

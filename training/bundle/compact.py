@@ -1,0 +1,130 @@
+"""Constants of a .tflite file in fewer bytes, unpacked by the runtime to the very same floats.
+
+Zeros are filled in, what lies on an int8 grid is stored as int8, what float16 holds exactly as
+float16. Anything else stays float32: nothing is rounded here. Both runtimes unpack a constant once,
+at the first call of a signature, and keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.bundle.flatbuffer import constant, opcode_idx, schema
+from training.bundle.int8 import MIN_VALUES, exact_grid
+
+# Versions that tflite-runtime 2.14 has too; from 5 on there may be one scale an index.
+_DEQUANTIZE_INT8, _DEQUANTIZE_FLOAT16, _FILL = 5, 3, 1
+
+
+def store_compactly(model: Any) -> None:
+    """Replace every large float constant of a `ModelT` by the smallest form that is exact."""
+    known: dict[Any, _Form | None] = {}
+    for graph in model.subgraphs:
+        unpacking = []
+        for idx in range(len(graph.tensors)):
+            tensor = graph.tensors[idx]
+            if idx in graph.outputs or _n_values(model, tensor) < MIN_VALUES:
+                continue
+            # One buffer of zeros may serve several shapes.
+            key = (tensor.buffer, tuple(tensor.shape))
+            if key not in known:
+                known[key] = _smallest(_values(model, tensor))
+            form = known[key]
+            if form is not None:
+                unpacking.append(form.unpack(model, graph, idx))
+        # After CALL_ONCE, which comes first where there are variables to fill.
+        once = schema().BuiltinOptions.CallOnceOptions
+        n_first = sum(operator.builtinOptionsType == once for operator in graph.operators)
+        graph.operators[n_first:n_first] = unpacking
+
+
+def _smallest(values: NDArray[np.float32]) -> _Form | None:
+    if not values.any():
+        return _Zeros(values.shape)
+    found = exact_grid(values)
+    if found is not None:
+        return _Int8(*found)
+    half = values.astype(np.float16)
+    return _Float16(half) if np.array_equal(half.astype(np.float32), values) else None
+
+
+def _n_values(model: Any, tensor: Any) -> int:
+    data = constant(model, tensor)
+    is_float = tensor.type == schema().TensorType.FLOAT32
+    return data.nbytes // 4 if is_float and data is not None else 0
+
+
+def _values(model: Any, tensor: Any) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = constant(model, tensor).view(np.float32)
+    return values.reshape(tensor.shape)
+
+
+class _Form(Protocol):
+    """How a constant is stored."""
+
+    def unpack(self, model: Any, graph: Any, idx: int) -> Any:
+        """Operator that makes floats of it in place of constant `idx`."""
+        ...
+
+
+class _Zeros:
+    def __init__(self, shape: Sequence[int]) -> None:
+        self._shape = np.array(shape, np.int32)
+
+    def unpack(self, model: Any, graph: Any, idx: int) -> Any:
+        types = schema().TensorType
+        shape = _add(model, graph, self._shape, types.INT32)
+        zero = _add(model, graph, np.zeros((), np.float32), types.FLOAT32)
+        return _operator(model, graph, ("FILL", _FILL), [shape, zero], idx)
+
+
+class _Int8:
+    def __init__(self, levels: NDArray[np.float32], scale: NDArray[np.float32], axis: int) -> None:
+        self._levels, self._axis = levels.astype(np.int8), axis
+        self._scale = scale.reshape(-1)
+
+    def unpack(self, model: Any, graph: Any, idx: int) -> Any:
+        packed = _add(model, graph, self._levels, schema().TensorType.INT8)
+        quantisation = schema().QuantizationParametersT()
+        quantisation.scale = self._scale
+        quantisation.zeroPoint = np.zeros(len(self._scale), np.int64)
+        quantisation.quantizedDimension = self._axis
+        graph.tensors[packed].quantization = quantisation
+        return _operator(model, graph, ("DEQUANTIZE", _DEQUANTIZE_INT8), [packed], idx)
+
+
+class _Float16:
+    def __init__(self, values: NDArray[np.float16]) -> None:
+        self._values = values
+
+    def unpack(self, model: Any, graph: Any, idx: int) -> Any:
+        packed = _add(model, graph, self._values, schema().TensorType.FLOAT16)
+        return _operator(model, graph, ("DEQUANTIZE", _DEQUANTIZE_FLOAT16), [packed], idx)
+
+
+def _add(model: Any, graph: Any, values: NDArray[Any], kind: int) -> int:
+    """Index of a new constant; packing the file stores equal ones once."""
+    buffer, tensor = schema().BufferT(), schema().TensorT()
+    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.shape, tensor.type, tensor.hasRank = np.array(values.shape, np.int32), kind, True
+    tensor.buffer = len(model.buffers) - 1
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _operator(model: Any, graph: Any, op: tuple[str, int], inputs: Sequence[int], idx: int) -> Any:
+    """Operator that computes tensor `idx`, which until now was a constant."""
+    options = {"FILL": "Fill", "DEQUANTIZE": "Dequantize"}[op[0]]
+    graph.tensors[idx].buffer = 0
+    operator = schema().OperatorT()
+    operator.opcodeIndex = opcode_idx(model, *op)
+    operator.inputs = np.array(inputs, np.int32)
+    operator.outputs = np.array([idx], np.int32)
+    operator.builtinOptionsType = getattr(schema().BuiltinOptions, f"{options}Options")
+    operator.builtinOptions = getattr(schema(), f"{options}OptionsT")()
+    return operator
