@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from firmware_host.report.scales import print_count, print_share, print_value
 
@@ -39,3 +39,14 @@ def with_interval(value: float | None, span: Sequence[float] | None) -> list[str
 def short_name(person: str) -> str:
     """The participant without the data set's name."""
     return person.rpartition("/")[2]
+
+
+def left_out_words(people: Sequence[Mapping[str, str]], what: str) -> list[str]:
+    """A sentence for each reason with everybody (id, reason) it kept out."""
+    grouped: dict[str, list[str]] = {}
+    for one in people:
+        grouped.setdefault(one["reason"], []).append(short_name(one["id"]))
+    return [
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} {what}: {reason}."
+        for reason, names in grouped.items()
+    ]

@@ -22,7 +22,7 @@ from training.evaluation.people_pictures import (
     draw_shares,
     line_key,
 )
-from training.evaluation.words import interval, number, share, short_name
+from training.evaluation.words import interval, left_out_words, number, share, short_name
 from training.gait.figures import LENGTHS, eer_points
 from training.gait.identity import Scores
 
@@ -88,10 +88,7 @@ def _caveats(result: Mapping[str, Any]) -> list[str]:
             "threshold fitted to these very scores; false accepts and rejects at the bundle's own "
             "threshold are what a wearer gets."
         )
-    caveats += [
-        f"{short_name(one['id'])} is not enrolled: {one['reason']}."
-        for one in result.get("not_enrolled", [])
-    ]
+    caveats += left_out_words(result.get("not_enrolled", []), "not enrolled")
     caveats += [f"Not measured: {names}: {why}." for names, why in _by_reason(result["reasons"])]
     if result["protocol"] != "cadence":
         caveats.append(

@@ -23,7 +23,14 @@ from training.evaluation.people_pictures import (
     draw_shares,
     line_key,
 )
-from training.evaluation.words import interval, number, share, short_name, with_interval
+from training.evaluation.words import (
+    interval,
+    left_out_words,
+    number,
+    share,
+    short_name,
+    with_interval,
+)
 from training.stress.assess import Assessment
 
 # State -> words, and the style class of its bar; what the host said comes first.
@@ -50,6 +57,8 @@ def stress_page(result: Mapping[str, Any], made: Assessment) -> str:
         _exercise_section(result),
         _table_section(result, people, learned=learned),
     ]
+    if result.get("variants"):
+        sections.append(_variant_section(result))
     return render(
         Page(
             title=f"Stress: {result['dataset']}",
@@ -104,9 +113,7 @@ def _caveats(result: Mapping[str, Any], *, learned: bool) -> list[str]:
         )
     if (result["n_people"] or 0) < 2:
         caveats.append("One person is no sample: spread and intervals are left out.")
-    caveats += [
-        f"{short_name(one['id'])} is not scored: {one['reason']}." for one in result["not_tested"]
-    ]
+    caveats += left_out_words(result["not_tested"], "not scored")
     caveats.append("Tasks in a laboratory, young healthy adults, one session each; no daily life.")
     return caveats
 
@@ -133,8 +140,8 @@ def _cards(result: Mapping[str, Any], *, learned: bool) -> list[tuple[str, str, 
     if learned:
         cards[3] = (
             "Gain by learning",
-            f"{100 * _or(result['gain'], np.nan):+.1f} points".replace("-", "−"),
-            f"{result['n_helped']} helped, {result['n_hurt']} hurt",
+            f"{100 * _or(result['gain'], np.nan):+.1f}".replace("-", "−"),
+            f"points; {result['n_helped']} helped, {result['n_hurt']} hurt",
         )
     return cards
 
@@ -312,6 +319,26 @@ def _means(result: Mapping[str, Any], *, learned: bool) -> Markup:
         table(f"Means over people ({result['scored_people']})", ("Figure", "Mean", "95 % interval"),
               rows, kinds=("", "n", "n")),
     )  # fmt: skip
+
+
+def _variant_section(result: Mapping[str, Any]) -> Section:
+    every = {"as above": result, **result["variants"]}
+    rows = [
+        [
+            name.replace("_", " "),
+            number(one["balanced_accuracy"]),
+            number(one["balanced_accuracy_sd"]),
+            number(one["worst"]),
+            number(one["auc"]),
+            number(one["ece"]),
+            str(one["n_below_0_6"]),
+        ]
+        for name, one in every.items()
+    ]
+    heads = ("Trained", "Balanced accuracy", "SD", "Worst", "AUC", "ECE", "People below 0.6")
+    content = table("The same people, other training", heads, rows, kinds=("", *"nnnnnn"))
+    saying = "What carries over between data sets counts more than what wins within one."
+    return Section("variants", "Other ways to train", content, saying)
 
 
 def _learned_words(one: Mapping[str, Any]) -> Markup:
