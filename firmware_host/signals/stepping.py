@@ -32,9 +32,9 @@ MIN_SPM, MAX_SPM = 40.0, 210.0
 MIN_PERIODICITY = 0.3
 # Finer than a tenth of the error that is left.
 _LOG_STEP = 0.0125
-# The harmonic check. Repeating after the stride says more than repeating after the step: left and
-# right differ. What repeats after half a step as well is a step taken for a stride.
-_STEP_WEIGHT, _HALF_STEP_WEIGHT = 0.25, 0.5
+# The harmonic check. The better of step and stride counts whole: at a swinging wrist it is the
+# stride, in broken walking the step. What repeats after half a step too is a step taken for a stride.
+_WORSE_WEIGHT, _HALF_STEP_WEIGHT = 0.25, 0.5
 # Natural logarithms of odds per unit of autocorrelation. 3 and 4 do alike; with less only the usual
 # cadence counts, with more it never does.
 _EVIDENCE = 3.0
@@ -106,18 +106,23 @@ class CadenceTracker:
         if self._odds is not None:
             odds = odds + _KEEP * _after_one_hop(self._odds)
         self._odds = odds - odds.max()
-        lag = float(self._step_lag[int(np.argmax(odds))])
-        if max(_near(correlation, lag), _near(correlation, 2.0 * lag)) < MIN_PERIODICITY:
+        step_lag = float(self._step_lag[int(np.argmax(odds))])
+        # Left and right differ in steady walking, so the stride repeats better and is known more
+        # exactly; in broken walking the next step is the only one like the last.
+        stride = _peak(correlation, 2.0 * step_lag)
+        step = _peak(correlation, step_lag)
+        best = _Peak(stride.height, stride.lag / 2.0) if stride.height >= step.height else step
+        if not best.height >= MIN_PERIODICITY:
             return float("nan")
-        # The stride's peak: twice as long a period is known twice as exactly.
-        return 120.0 * self._rate_hz / _refined(correlation, 2.0 * lag)
+        return 60.0 * self._rate_hz / best.lag
 
     def _repeats(self, correlation: FloatArray) -> FloatArray:
         lags = np.arange(len(correlation))
         stride = np.interp(2.0 * self._step_lag, lags, correlation)
         step = np.interp(self._step_lag, lags, correlation)
         half_step = np.interp(0.5 * self._step_lag, lags, correlation)
-        repeats: FloatArray = stride + _STEP_WEIGHT * step - _HALF_STEP_WEIGHT * half_step
+        better, worse = np.maximum(stride, step), np.minimum(stride, step)
+        repeats: FloatArray = better + _WORSE_WEIGHT * worse - _HALF_STEP_WEIGHT * half_step
         return repeats
 
 
@@ -129,20 +134,24 @@ def _after_one_hop(odds: FloatArray) -> FloatArray:
     return best
 
 
-def _near(correlation: FloatArray, lag: float) -> float:
-    k = round(lag)
-    return float(correlation[k - 1 : k + 2].max())
+@dataclass(frozen=True, slots=True)
+class _Peak:
+    """Autocorrelation at a peak, and its lag in samples."""
+
+    height: float
+    lag: float
 
 
-def _refined(correlation: FloatArray, lag: float) -> float:
-    """Top of the parabola through the peak uphill of a lag; the lag itself if none is near."""
-    top, reach = round(lag), max(2, int(_REFINE * lag))
-    first, last = max(1, top - reach), min(len(correlation) - 2, top + reach)
-    uphill = 1 if correlation[top + 1] > correlation[top - 1] else -1
-    while first <= top + uphill <= last and correlation[top + uphill] > correlation[top]:
-        top += uphill
-    left, middle, right = correlation[top - 1 : top + 2].tolist()
-    curve = left - 2.0 * middle + right
-    if middle < max(left, right) or curve >= 0.0:
-        return lag
-    return float(top + 0.5 * (left - right) / curve)
+def _peak(correlation: FloatArray, lag: float) -> _Peak:
+    """Highest peak near a lag, its top by a parabola; of height -inf if there is none."""
+    reach = int(_REFINE * lag)
+    first, last = max(1, round(lag) - reach), min(len(correlation) - 2, round(lag) + reach)
+    middle = correlation[first : last + 1]
+    rising = middle >= correlation[first - 1 : last]
+    falling = middle > correlation[first + 1 : last + 2]
+    heights = np.where(rising & falling, middle, -np.inf)
+    if not np.isfinite(heights).any():
+        return _Peak(-np.inf, lag)
+    top = first + int(np.argmax(heights))
+    left, height, right = correlation[top - 1 : top + 2].tolist()
+    return _Peak(height, top + 0.5 * (left - right) / (left - 2.0 * height + right))
