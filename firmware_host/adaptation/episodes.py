@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ _JOIN_S = 1.5
 MIN_EPISODE_WINDOWS = 3
 # On either side and of either class; four overlapping windows are a minute and a half.
 MIN_CLASS_WINDOWS = 4
+# What calibration must still hold when whole later episodes are held back: a learner that knows
+# one stressor only learns that stressor.
+MIN_STORIES_BEFORE = 2
 # With more of the labelled windows claimed by both labels, the labels themselves are in doubt.
 _MAX_CONTRADICTED_SHARE = 0.2
 
@@ -98,20 +102,23 @@ class EpisodeSet:
 class Split:
     """Calibration and held-back episodes.
 
-    With `different_episode` every held-back window is later than every calibration window and of
-    another episode, for stress and rest alike. Without it the sides are halves of the same
-    episodes, and passing there is no evidence for the next episode.
+    `turns` are the pairs of the two to go through: mostly one; one for each stress episode when they
+    are held back by turns, and then `calibration` and `held_back` list all episodes of either kind.
+    With `different_episode` every held-back window is of another episode than the calibration of
+    its turn, for stress and rest alike; with one turn it is later, too. Without it the sides are
+    halves of the same episodes, and passing there says little of an episode unlike them.
+    `n_stories` counts the stress episodes, of both sides together, that a labelled rest follows.
     """
 
     calibration: tuple[Episode, ...]
     held_back: tuple[Episode, ...]
     different_episode: bool
+    n_stories: int
+    turns: tuple[tuple[tuple[Episode, ...], tuple[Episode, ...]], ...] = ()
 
-    @property
-    def n_other_stress(self) -> int:
-        """Held-back stress episodes of which calibration has seen nothing."""
-        n_stress = sum(episode.label is Label.STRESS for episode in self.held_back)
-        return n_stress if self.different_episode else 0
+    def __post_init__(self) -> None:
+        if not self.turns:
+            object.__setattr__(self, "turns", ((self.calibration, self.held_back),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +175,10 @@ def build_episodes(
 def split_for_gate(built: EpisodeSet) -> Split | Refusal:
     """Divide episodes into earlier ones to learn from and later ones to judge by.
 
-    With two stress episodes or more, about the later half of them is held back, with the rest that
-    follows or lies between; whole episodes only. If that leaves a side without one of the classes,
-    every episode is halved and `different_episode` is False.
+    With four stories or so, about the later half of the stress episodes is held back, with the rest
+    that follows or lies between; whole episodes only. If that leaves too few stories to learn from
+    or a side without one of the classes, every episode is halved and `different_episode` is False.
+    Two stories or more that are too short to be halved take turns.
     """
     refusal = _refusal(built)
     if refusal is not None:
@@ -181,9 +189,19 @@ def split_for_gate(built: EpisodeSet) -> Split | Refusal:
         if split is not None:
             return split
     halves = _halves(built)
-    if not _has_both(halves.calibration) or not _has_both(halves.held_back):
-        return Refusal(AdaptationReason.NO_DATA, _too_little(built))
-    return halves
+    if _has_both(halves.calibration) and _has_both(halves.held_back):
+        return halves
+    return _by_story(built) or Refusal(AdaptationReason.NO_DATA, _too_little(built))
+
+
+def n_stories(episodes: Sequence[Episode]) -> int:
+    """Count stress episodes that a labelled rest follows before the next one; by start time.
+
+    The rest that follows is where false alarms live: arousal outlasts its cause.
+    """
+    labels = [episode.label for episode in episodes]
+    pairs = pairwise(labels)
+    return sum(one is Label.STRESS and two is Label.REST for one, two in pairs)
 
 
 def _joined(labels: Sequence[LabelSpan]) -> list[LabelSpan]:
@@ -249,9 +267,9 @@ def _split_by_episode(built: EpisodeSet, n_stress_held_back: int) -> Split | Non
         if n_stress < n_stress_held_back or not _has_both(held_back):
             continue
         # An earlier cut only takes more away from calibration.
-        if not _has_both(episodes[:cut]):
+        if not _has_both(episodes[:cut]) or n_stories(episodes[:cut]) < MIN_STORIES_BEFORE:
             return None
-        return Split(episodes[:cut], held_back, different_episode=True)
+        return Split(episodes[:cut], held_back, True, n_stories(episodes))
     return None
 
 
@@ -276,7 +294,36 @@ def _halves(built: EpisodeSet) -> Split:
         tuple(episode for episode in first if len(episode)),
         tuple(episode for episode in second if len(episode)),
         different_episode=False,
+        n_stories=n_stories(built.episodes),
     )
+
+
+def _by_story(built: EpisodeSet) -> Split | None:
+    """Each stress episode is held back in turn, with the rest after it, if there are two."""
+    turns = []
+    episodes = built.episodes
+    for idx, episode in enumerate(episodes):
+        if episode.label is Label.STRESS:
+            after = [e for e in episodes[idx + 1 : idx + 2] if e.label is Label.REST]
+            held_back = (episode, *after)
+            others = tuple(e for e in episodes if all(e is not one for one in held_back))
+            turns.append((_apart(others, held_back, built.window_s), held_back))
+    enough = all(_has_both(calibration) for calibration, _ in turns)
+    held = tuple(episode for _, held_back in turns for episode in held_back)
+    if n_stories(episodes) < MIN_STORIES_BEFORE or not enough or not _has_both(held):
+        return None
+    return Split(episodes, held, True, n_stories(episodes), tuple(turns))
+
+
+def _apart(
+    episodes: tuple[Episode, ...], others: tuple[Episode, ...], window_s: float
+) -> tuple[Episode, ...]:
+    """Drop windows that share a moment with others'; labels may overlap in time."""
+    ends = np.concatenate([episode.t_end_utc for episode in others])
+    kept = [
+        _where(e, (np.abs(e.t_end_utc[:, None] - ends) >= window_s).all(axis=1)) for e in episodes
+    ]
+    return tuple(episode for episode in kept if len(episode))
 
 
 def _where(episode: Episode, mask: BoolArray) -> Episode:

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike
 
 from firmware_host.scoring import balanced_accuracy, log_loss
 
-# The one group with so few degrees of freedom that a single stress episode cannot mislead it far.
-SAFE_GROUPS = frozenset({"bias"})
 # Scores this close are the same: float32 sums in another order differ by less.
 _TIE = 1e-6
 
@@ -62,18 +60,12 @@ def decide(
     generic: Scores,
     current: Scores,
     candidate: Scores,
-    group: str,
-    different_episode: bool,
     min_gain: float = 0.0,
 ) -> Decision:
     """Compare a candidate with the generic model and with what the wearer has now.
 
     Parameters
     ----------
-    group
-        What was trained: "bias", "head", "lora"; "generic" for going back to the generic model.
-    different_episode
-        Whether the held-back windows come from another stress episode than the calibration.
     min_gain
         Share by which the log loss must fall against the current weights. Held-back windows
         overlap and are few; without a margin an update is kept on noise.
@@ -82,9 +74,6 @@ def decide(
     values = (candidate.log_loss, candidate.balanced_accuracy)
     if not all(math.isfinite(value) for value in values):
         return _no(GateReason.DIVERGED, "the update gave no usable scores", figures)
-    if group not in {*SAFE_GROUPS, "generic"} and not different_episode:
-        text = f"an update of '{group}' needs a second stress episode to be checked on"
-        return _no(GateReason.NEEDS_ANOTHER_EPISODE, text, figures)
     for reason, who, other in (
         (GateReason.WORSE_THAN_CURRENT, "your current model", current),
         (GateReason.WORSE_THAN_GENERIC, "the generic model", generic),

@@ -29,6 +29,7 @@ _MOVING: dict[str, tuple[float, float, float]] = {
     "head": (1.0, 1.0, 0.0),
     "lora+head": (1.0, 1.0, 1.0),
 }
+_IS_BIAS = np.array([True, False, False])
 # A model that says 0.5 to everything has a loss of log 2; twice that is worse than knowing
 # nothing, and no honest step ends there.
 _DIVERGED_LOSS = 2.0 * math.log(2.0)
@@ -61,6 +62,8 @@ def learn(
     learning_rate: float,
     anchor: float,
     seed: int,
+    bias_anchor: float | None = None,
+    settle: bool = False,
     first_step: int = 0,
 ) -> LearnResult:
     """Move the model's adapter towards labelled windows; the model keeps the result.
@@ -78,6 +81,10 @@ def learn(
         Index of the last step plus one.
     anchor
         Pull to the generic values, in units of the mean loss; 0 for none.
+    bias_anchor
+        Another pull for the bias, which then takes every second step; None for the same pull.
+    settle
+        Slow down over the second half of the steps, so that no single batch has the last word.
     first_step
         0 starts with momentum at rest; more goes on from the momentum that the model holds.
 
@@ -87,17 +94,16 @@ def learn(
         `no_data`, `one_class`, or `diverged`; the adapter is what it was, byte for byte.
     """
     _check_settings(groups, steps=steps, learning_rate=learning_rate, anchor=anchor)
+    if bias_anchor is not None:
+        _check_settings(groups, steps=steps, learning_rate=learning_rate, anchor=bias_anchor)
+    pace = _Pace(groups, steps, learning_rate, anchor, bias_anchor, settle)
     windows = balanced(x, y, weight, n_features=BatchShape.of(model).n_features)
     before = model.run("get_adapter")
     try:
         if first_step == 0:
             model.run("set_adapter", **at_rest(before))
-        rates = {
-            "lr": np.array(_MOVING[groups], np.float32) * np.float32(learning_rate),
-            "anchor": np.array([anchor], np.float32),
-        }
         loss_before = mean_loss(model, windows)
-        losses = _train(model, windows, rates, range(first_step, steps), seed)
+        losses = _train(model, windows, pace, range(first_step, steps), seed)
         loss_after = mean_loss(model, windows)
         after = _checked(model, loss_before, loss_after)
     except BaseException:
@@ -112,6 +118,30 @@ def learn(
         loss_after=loss_after,
         n_windows=len(windows),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How far each group moves at each step, and what pulls it back."""
+
+    groups: str
+    steps: int
+    learning_rate: float
+    anchor: float
+    bias_anchor: float | None
+    settle: bool
+
+    def at(self, step: int) -> dict[str, FloatArray]:
+        rates = np.array(_MOVING[self.groups], np.float32) * np.float32(self.learning_rate)
+        anchor = self.anchor
+        if self.settle:
+            rates *= np.float32(min(1.0, 2.0 * (1.0 - step / self.steps)))
+        if self.bias_anchor is not None:
+            is_bias_turn = step % 2 == 1
+            anchor = self.bias_anchor if is_bias_turn else anchor
+            turns = _IS_BIAS if is_bias_turn else ~_IS_BIAS
+            rates = np.where(turns, rates, np.float32(0.0))
+        return {"lr": rates, "anchor": np.array([anchor], np.float32)}
 
 
 def at_rest(adapter: Adapter) -> dict[str, FloatArray]:
@@ -135,7 +165,7 @@ def _check_settings(groups: str, *, steps: int, learning_rate: float, anchor: fl
 def _train(
     model: SignatureModel,
     windows: LabelledWindows,
-    rates: Mapping[str, FloatArray],
+    pace: _Pace,
     steps: range,
     seed: int,
 ) -> list[float]:
@@ -144,7 +174,7 @@ def _train(
     for step in steps:
         batch = draw(windows, shape.n_rows, seed=seed, step=step)
         inputs = shape.fill(batch.x, batch.y, batch.weight)
-        losses.append(float(model.run("train", **inputs, **rates)["loss"][0]))
+        losses.append(float(model.run("train", **inputs, **pace.at(step))["loss"][0]))
         if not math.isfinite(losses[-1]):
             raise _diverged(f"loss is {losses[-1]} at step {step}")
     return losses

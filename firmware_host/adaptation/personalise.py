@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from firmware_host.adaptation import ledger
@@ -27,6 +27,7 @@ from firmware_host.adaptation.update import (
     CANDIDATES,
     Candidate,
     Choice,
+    Evidence,
     Progress,
     Trial,
     choose_update,
@@ -91,9 +92,7 @@ def personalise(
     try:
         choice = choose_update(
             model,
-            job.calibration,
-            job.held_back,
-            n_other_stress=job.split.n_other_stress,
+            _evidence(job, current),
             current=None if current is None else current.arrays,
             candidates=candidates,
             seed=seed,
@@ -104,6 +103,12 @@ def personalise(
     except BaseException:
         model.run("set_adapter", **before)
         raise
+
+
+def _evidence(job: Prepared, current: Adapter | None) -> Evidence:
+    if current is None:
+        return job.evidence
+    return replace(job.evidence, fresh=job.held_back_utc >= current.created_utc)
 
 
 def _run_hash(
@@ -130,10 +135,11 @@ def _entry(
         "model": MODEL,
         "bundle_sha256": facts.bundle_sha256,
         "data_sha256": job.data_sha256,
-        "n_calibration": len(job.calibration.y),
-        "n_held_back": len(job.held_back.y),
+        "n_calibration": job.evidence.n_calibration,
+        "n_held_back": len(job.evidence.fresh),
         "n_episodes": [len(job.split.calibration), len(job.split.held_back)],
         "different_episode": job.split.different_episode,
+        "n_stories": job.split.n_stories,
         "left_out": dict(job.left_out),
         "seed": seed,
         "budget": [asdict(candidate) for candidate in candidates],
@@ -220,8 +226,8 @@ def _outcome(job: Prepared, reason: str, text: str, *, kept: bool = False, **res
         kept=kept,
         reason=reason,
         text=text,
-        n_calibration=len(job.calibration.y),
-        n_held_back=len(job.held_back.y),
+        n_calibration=job.evidence.n_calibration,
+        n_held_back=len(job.evidence.fresh),
         different_episode=job.split.different_episode,
         left_out=job.left_out,
         **rest,

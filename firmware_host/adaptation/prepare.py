@@ -26,7 +26,7 @@ from firmware_host.adaptation.samples import (
     load_windows,
     model_inputs,
 )
-from firmware_host.adaptation.update import Labelled
+from firmware_host.adaptation.update import Evidence, Labelled
 from firmware_host.errors import AdaptationReason
 from firmware_host.signals.normalise import Baseline, BaselineEstimator
 from firmware_host.signals.stress import CHANNELS
@@ -54,13 +54,16 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Everything read and divided before any weight moves; `baseline_id` None if it is new."""
+    """Everything read and divided before any weight moves.
+
+    `baseline_id` None if it is new; `held_back_utc` (n,) starts of the held-back windows.
+    """
 
     baseline_id: int | None
     baseline: Baseline
     split: Split
-    calibration: Labelled
-    held_back: Labelled
+    evidence: Evidence
+    held_back_utc: NDArray[np.float64]
     left_out: Mapping[LeftOut, int]
     data_sha256: str
 
@@ -84,17 +87,27 @@ def prepare(vault: Vault, facts: ModelFacts) -> Prepared | tuple[Refusal, Episod
         text = "no rest to compare with yet: sit still for a few minutes and label it rest"
         return Refusal(AdaptationReason.NO_BASELINE, text), built
     x = model_inputs(table, baseline, facts.spread)
-    calibration = labelled_windows(x, split.calibration)
-    held_back = labelled_windows(x, split.held_back)
+    evidence = evidence_of(x, built, split)
     return Prepared(
         baseline_id,
         baseline,
         split,
-        calibration,
-        held_back,
+        evidence,
+        np.concatenate([e.t_end_utc for _, side in split.turns for e in side]) - facts.window_s,
         built.left_out,
-        _data_hash(calibration, held_back),
+        _data_hash(evidence),
     )
+
+
+def evidence_of(x: NDArray[np.float32], built: EpisodeSet, split: Split) -> Evidence:
+    """Model inputs (n, 26) of a table by side of the split; nothing in force, so all is fresh."""
+    turns = tuple(
+        (labelled_windows(x, calibration), labelled_windows(x, held_back))
+        for calibration, held_back in split.turns
+    )
+    n_held_back = sum(len(held_back.y) for _, held_back in turns)
+    everything = labelled_windows(x, built.episodes)
+    return Evidence(turns, everything, split.n_stories, np.ones(n_held_back, np.bool_))
 
 
 def unusable_windows(
@@ -134,8 +147,10 @@ def labelled_windows(x: NDArray[np.float32], episodes: tuple[Episode, ...]) -> L
     return Labelled(x[idx], y, weight.astype(np.float32))
 
 
-def _data_hash(calibration: Labelled, held_back: Labelled) -> str:
-    sides = {"calibration": calibration, "held_back": held_back}
+def _data_hash(evidence: Evidence) -> str:
+    sides = {"everything": evidence.everything}
+    for n, (calibration, held_back) in enumerate(evidence.turns):
+        sides |= {f"calibration_{n}": calibration, f"held_back_{n}": held_back}
     arrays = {
         f"{side}_{name}": values
         for side, windows in sides.items()

@@ -139,7 +139,7 @@ def test_fitted_net_says_the_same_behind_the_model_seam(rng: np.random.Generator
 def test_run_counts_every_person_and_hurts_nobody_who_is_like_the_others(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shifts = [0.0, 0.0, 0.0, 0.0, 1.0]
+    shifts = [0.0, 0.0, 0.0, 0.0, 2.0]
     sessions = [_session(f"S0{i}", rng, shift=shift) for i, shift in enumerate(shifts)]
     monkeypatch.setattr(personal, "_windows", lambda *_: sessions)
     result = run_personal(Path(), "stress-predict", None, "earlier")

@@ -15,8 +15,8 @@ import numpy as np
 from firmware_host.adaptation.adapters import apply_adapter
 from firmware_host.adaptation.episodes import Refusal, Split, build_episodes, split_for_gate
 from firmware_host.adaptation.prepare import (
+    evidence_of,
     first_rest_baseline,
-    labelled_windows,
     unusable_windows,
 )
 from firmware_host.adaptation.samples import WindowTable
@@ -61,7 +61,7 @@ class Row:
     stage: NDArray[np.int64]
     window_idx: NDArray[np.int64]
     same_task: bool = False
-    n_other_stress: int = 0
+    n_stories: int = 0
 
 
 def run_rows(
@@ -153,6 +153,7 @@ class _Job:
         baseline: BaselineKind,
     ) -> None:
         self._windows, self._division, self._generic = windows, division, generic
+        self._window_s = window_s
         table = WindowTable(
             person.t_end_s, person.raw, person.quality, person.motion, windows.missing, windows.worn
         )
@@ -173,13 +174,13 @@ class _Job:
         """Score before and after learning."""
         apply_adapter(self._generic.model, None)
         before = after = self._probability()
-        kept, reason, group, n_other = False, NOT_ASKED, "", 0
+        kept, reason, group, n_stories = False, NOT_ASKED, "", 0
         if self._division.calibration:
             split = split_for_gate(self._built)
             if isinstance(split, Refusal):
                 reason = split.reason.value
             else:
-                n_other = split.n_other_stress
+                n_stories = split.n_stories
                 kept, reason, group = self._learn(split, candidates, seed)
                 after = self._probability() if kept else before
             apply_adapter(self._generic.model, None)
@@ -198,20 +199,28 @@ class _Job:
             person.stage[test],
             test,
             self._division.same_task,
-            n_other,
+            n_stories,
         )
 
     def _probability(self) -> NDArray[np.float64]:
-        return self._generic.probability(self._z, self._person.t_end_s)
+        """(n,) smoothed P(stress); NaN where a window shares a second with what was labelled.
+
+        Such windows stay out of the smoothing too: through it their labels would reach the test.
+        """
+        starts, ends = self._person.t_end_s - self._window_s, self._person.t_end_s
+        free = np.ones(len(ends), np.bool_)
+        for span in self._division.calibration:
+            free &= (starts >= span.end_utc) | (ends <= span.start_utc)
+        p = np.full(len(ends), np.nan)
+        p[free] = self._generic.probability(self._z[free], ends[free])
+        return p
 
     def _learn(
         self, split: Split, candidates: tuple[Candidate, ...], seed: int
     ) -> tuple[bool, str, str]:
         choice = choose_update(
             self._generic.model,
-            labelled_windows(self._z, split.calibration),
-            labelled_windows(self._z, split.held_back),
-            n_other_stress=split.n_other_stress,
+            evidence_of(self._z, self._built, split),
             current=None,
             candidates=candidates,
             seed=seed,

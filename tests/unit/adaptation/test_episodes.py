@@ -121,37 +121,56 @@ def test_too_short_episodes_are_refused_with_the_counts() -> None:
 def test_one_stress_episode_is_halved() -> None:
     split = _split((REST, 600.0), (STRESS, 360.0), (REST, 300.0))
     assert not split.different_episode
-    assert split.n_other_stress == 0
+    assert split.n_stories == 1
     for first, second in zip(split.calibration, split.held_back, strict=True):
         assert first.label is second.label
         # No sample belongs to both halves.
         assert first.t_end_utc[-1] <= second.t_end_utc[0] - 60.0
 
 
-def test_two_stress_episodes_are_divided_by_whole_episodes() -> None:
+def test_two_stories_are_halved_so_that_both_are_learned_from() -> None:
     split = _split((REST, 600.0), (STRESS, 360.0), (REST, 300.0), (STRESS, 600.0), (REST, 300.0))
+    assert not split.different_episode
+    assert split.n_stories == 2
+    assert [e.label for e in split.calibration] == [REST, STRESS, REST, STRESS, REST]
+
+
+def test_third_stress_episode_is_held_back_whole_with_the_rest_before_it() -> None:
+    story = (STRESS, 360.0), (REST, 300.0)
+    split = _split((REST, 600.0), *story, *story, *story)
     assert split.different_episode
-    assert [e.label for e in split.calibration] == [REST, STRESS, REST]
+    assert [e.label for e in split.calibration] == [REST, STRESS, REST, STRESS, REST]
     assert [e.label for e in split.held_back] == [STRESS, REST]
-    assert split.n_other_stress == 1
+    assert split.n_stories == 3
 
 
-def test_rest_between_goes_to_the_later_side_when_none_follows() -> None:
+def test_story_without_the_rest_after_it_does_not_count() -> None:
     split = _split((REST, 600.0), (STRESS, 360.0), (REST, 300.0), (STRESS, 600.0))
-    assert split.different_episode
-    assert [e.label for e in split.calibration] == [REST, STRESS]
-    assert [e.label for e in split.held_back] == [REST, STRESS]
-
-
-def test_two_stress_episodes_and_one_rest_are_halved() -> None:
-    split = _split((STRESS, 360.0), (REST, 600.0), (STRESS, 360.0))
+    assert split.n_stories == 1
     assert not split.different_episode
 
 
+def test_stories_too_short_to_halve_take_turns() -> None:
+    story = (STRESS, 100.0), (REST, 200.0)
+    split = _split((REST, 200.0), *story, *story)
+    assert split.different_episode
+    assert len(split.turns) == 2
+    for n, (calibration, held_back) in enumerate(split.turns):
+        assert [e.label for e in held_back] == [STRESS, REST]
+        assert held_back[0].start_utc == 200.0 + 300.0 * n
+        assert [e.label for e in calibration] == [REST, STRESS, REST]
+
+
+def test_one_story_too_short_to_halve_is_refused() -> None:
+    refusal = _refusal(_session((REST, 200.0), (STRESS, 100.0), (REST, 200.0)))
+    assert refusal.reason is AdaptationReason.NO_DATA
+
+
 def test_the_later_half_of_many_stress_episodes_is_held_back() -> None:
-    split = _split(*[(REST, 300.0), (STRESS, 300.0)] * 4)
-    assert split.n_other_stress == 2
+    split = _split(*[(REST, 300.0), (STRESS, 300.0)] * 4, (REST, 300.0))
+    assert split.n_stories == 4
     assert [e.label for e in split.calibration] == [REST, STRESS, REST, STRESS, REST]
+    assert [e.label for e in split.held_back] == [STRESS, REST, STRESS, REST]
 
 
 def _random_labels() -> st.SearchStrategy[list[LabelSpan]]:
@@ -174,13 +193,15 @@ def test_whatever_the_labels_sides_never_share_a_moment_and_nothing_is_lost(
         return
     for side in (split.calibration, split.held_back):
         assert {e.label for e in side} == set(Label)
-    if split.different_episode:
+    if split.different_episode and len(split.turns) == 1:
         last = max(e.t_end_utc[-1] for e in split.calibration)
         assert all(e.t_end_utc[0] - 60.0 >= last for e in split.held_back)
-    learned = np.concatenate([e.t_end_utc for e in split.calibration])
-    for episode in split.held_back:
-        gap = np.abs(learned[:, None] - episode.t_end_utc[None, :])
-        assert gap.min() >= 60.0
+    for calibration, held_back in split.turns:
+        assert {e.label for e in calibration} == set(Label)
+        learned = np.concatenate([e.t_end_utc for e in calibration])
+        for episode in held_back:
+            gap = np.abs(learned[:, None] - episode.t_end_utc[None, :])
+            assert gap.min() >= 60.0
 
 
 @pytest.mark.parametrize(("label", "end"), [("calm", 10.0), ("rest", 0.0), ("rest", -5.0)])

@@ -17,16 +17,12 @@ def _decide(
     *,
     current: Scores = GENERIC,
     generic: Scores = GENERIC,
-    group: str = "bias",
-    other: bool = True,
     min_gain: float = 0.0,
 ) -> Decision:
     return decide(
         generic=generic,
         current=current,
         candidate=candidate,
-        group=group,
-        different_episode=other,
         min_gain=min_gain,
     )
 
@@ -69,15 +65,6 @@ def test_no_candidate_that_loses_anything_is_ever_kept() -> None:
             for other in (generic, current):
                 assert candidate.log_loss <= other.log_loss
                 assert candidate.balanced_accuracy >= other.balanced_accuracy
-
-
-@pytest.mark.parametrize("group", ["head", "lora+head"])
-def test_weights_need_another_episode(group: str) -> None:
-    better = Scores(0.3, 0.9, 40)
-    assert _decide(better, group=group, other=False).reason is GateReason.NEEDS_ANOTHER_EPISODE
-    assert _decide(better, group=group, other=True).kept
-    assert _decide(better, group="bias", other=False).kept
-    assert _decide(better, group="generic", other=False, current=Scores(0.7, 0.6, 40)).kept
 
 
 def test_gain_below_the_margin_is_not_kept() -> None:

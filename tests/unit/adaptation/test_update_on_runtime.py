@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from firmware_host.adaptation.adapters import read_adapter
-from firmware_host.adaptation.update import CANDIDATES, Labelled, choose_update
+from firmware_host.adaptation.update import CANDIDATES, Evidence, Labelled, choose_update
 from firmware_host.inference.table import TableModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel
 
@@ -32,12 +33,13 @@ def test_runtime_and_numpy_choose_the_same_and_agree_on_the_weights(
     with np.load(path.with_suffix(".npz")) as stored:
         plain = TableModel(dict(stored))
     calibration, held_back = _labelled(rng, 20), _labelled(rng, 20)
+    both = Labelled(*(np.concatenate(pair) for pair in zip(
+        astuple(calibration), astuple(held_back), strict=True)))  # fmt: skip
+    fresh = np.ones(len(held_back.y), np.bool_)
     choices = [
         choose_update(
             model,
-            calibration,
-            held_back,
-            n_other_stress=2,
+            Evidence(((calibration, held_back),), both, 2, fresh),
             current=None,
             candidates=CANDIDATES,
             seed=3,
