@@ -1,4 +1,4 @@
-"""Train and evaluate the activity gate: still, walk, run, stairs, other."""
+"""Train the activity gate: still, walk, run, stairs, other."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from firmware_host.errors import DataError
 from firmware_host.events import Activity
 from firmware_host.signals.gait import N_GATE
 from models import gait_gate
 from training.gait.windows import Stream
 
 FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
 
 LABELS = tuple(activity.value for activity in Activity)
-BATCH = 96
-N_STEPS = 1800
+N_STEPS = 1000
 PEAK_RATE = 3e-3
 WEIGHT_DECAY = 5e-2
 LABEL_SMOOTHING = 0.05
@@ -27,7 +28,12 @@ DROPOUT = 0.3
 SHARES = {"still": 14, "walk": 24, "run": 12, "stairs": 22, "other": 24}
 # Boards without a gyroscope give zeros in its three channels.
 GYRO_DROPOUT = 0.3
-_SPEED_SD, _SCALE_SD, _NOISE_SD = 0.05, 0.08, 0.05
+# Spread of speed, of both sensors' size, of each channel's size (as logarithms), and noise in SI
+# units: how people and placements differ beyond those recorded.
+SPEED_SD, SENSOR_SD, CHANNEL_SD, NOISE_SD = 0.08, 0.1, 0.05, 0.05
+_SPEED_RANGE = (0.75, 1.33)
+# A window at the highest speed, and room to start it at more than one place.
+_MIN_SAMPLES = 140
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,45 +67,79 @@ def channel_scale(streams: Sequence[Stream]) -> tuple[FloatArray, FloatArray]:
     return center.astype(np.float32), np.sqrt(variance).astype(np.float32)
 
 
-class _Batches:
-    """Random windows with augmentation, classes in fixed shares, datasets in equal halves."""
+class Batches:
+    """Random windows with augmentation, classes in fixed shares, datasets in equal parts.
+
+    Recordings of one class and dataset are equally likely, however long they are.
+
+    Raises
+    ------
+    DataError
+        If no recording is long enough.
+    """
 
     def __init__(self, streams: Sequence[Stream], rng: np.random.Generator) -> None:
+        usable = [stream for stream in streams if len(stream.values) >= _MIN_SAMPLES]
+        if not usable:
+            raise DataError(f"expected a recording of {_MIN_SAMPLES} samples or more, got none")
         self._rng = rng
-        self._pools: dict[int, list[list[Stream]]] = {}
-        for label in range(len(LABELS)):
-            by_dataset: dict[str, list[Stream]] = {}
-            for stream in streams:
-                if stream.activity == label and stream.n_windows:
-                    by_dataset.setdefault(stream.person.split("/")[0], []).append(stream)
-            if by_dataset:
-                self._pools[label] = [by_dataset[name] for name in sorted(by_dataset)]
+        self._samples = np.concatenate([stream.values for stream in usable])
+        self._lengths = np.array([len(stream.values) for stream in usable])
+        self._starts = np.cumsum(self._lengths) - self._lengths
+        self._pools = _pools(usable)
+        n_drawn = [SHARES[name] * (i in self._pools) for i, name in enumerate(LABELS)]
+        self._labels = np.repeat(np.arange(len(LABELS)), n_drawn)
+        self._one_hot = np.eye(len(LABELS), dtype=np.float32)[self._labels]
 
     def draw(self) -> tuple[FloatArray, FloatArray]:
-        """(96, 100, 6) windows in SI units and (96, 5) one-hot labels."""
-        labels = np.repeat(np.arange(len(LABELS)), [SHARES[name] for name in LABELS])
-        labels = np.array([label for label in labels if label in self._pools])
-        windows = np.stack([self._window(label) for label in labels])
-        silent = self._rng.random(len(windows)) < GYRO_DROPOUT
-        windows[silent, :, 3:] = 0.0
-        return windows, np.eye(len(LABELS), dtype=np.float32)[labels]
+        """(n, 100, 6) windows in SI units and (n, 5) one-hot labels; n is 96 with every class."""
+        rng, n = self._rng, len(self._labels)
+        windows = self._windows(self._recordings())
+        size = np.repeat(np.exp(rng.normal(scale=SENSOR_SD, size=(n, 1, 2))), 3, axis=2)
+        size = size * np.exp(rng.normal(scale=CHANNEL_SD, size=(n, 1, windows.shape[2])))
+        windows = windows * size + rng.normal(scale=NOISE_SD, size=windows.shape)
+        windows[rng.random(n) < GYRO_DROPOUT, :, 3:] = 0.0
+        return windows.astype(np.float32), self._one_hot
 
-    def _window(self, label: int) -> FloatArray:
-        rng, pools = self._rng, self._pools[label]
-        pool = pools[rng.integers(len(pools))]
-        values = pool[rng.integers(len(pool))].values
-        speed = np.exp(rng.normal(scale=_SPEED_SD))
-        n_source = min(int(np.ceil(N_GATE * speed)) + 1, len(values))
-        start = rng.integers(len(values) - n_source + 1)
-        at = np.minimum(np.arange(N_GATE) * speed, n_source - 1.001)
+    def _recordings(self) -> IntArray:
+        """(n,) a recording for each label of the batch."""
+        chosen = np.empty(len(self._labels), np.int64)
+        for label, pools in self._pools.items():
+            at = np.flatnonzero(self._labels == label)
+            dataset = self._rng.integers(len(pools), size=len(at))
+            for i, pool in enumerate(pools):
+                here = at[dataset == i]
+                chosen[here] = self._rng.choice(pool, len(here))
+        return chosen
+
+    def _windows(self, recordings: IntArray) -> FloatArray:
+        """(n, 100, 6) of a random start each, walked faster or slower by interpolation."""
+        rng, lengths = self._rng, self._lengths[recordings]
+        speed = np.exp(rng.normal(scale=SPEED_SD, size=len(recordings))).clip(*_SPEED_RANGE)
+        n_source = np.ceil(N_GATE * speed).astype(int) + 1
+        start = (rng.random(len(recordings)) * (lengths - n_source + 1)).astype(int)
+        at = np.arange(N_GATE) * speed[:, None]
         left = at.astype(int)
-        source = values[start : start + n_source]
-        window = source[left] + (at - left)[:, None].astype(np.float32) * (
-            source[np.minimum(left + 1, n_source - 1)] - source[left]
-        )
-        scale = np.exp(rng.normal(scale=_SCALE_SD, size=2))
-        window = window * np.repeat(scale, 3)
-        return (window + rng.normal(scale=_NOISE_SD, size=window.shape)).astype(np.float32)
+        rows = (self._starts[recordings] + start)[:, None] + left
+        before, after = self._samples[rows], self._samples[rows + 1]
+        return before + (at - left).astype(np.float32)[:, :, None] * (after - before)
+
+
+def _pools(streams: Sequence[Stream]) -> dict[int, list[IntArray]]:
+    """Class -> for each dataset that has it, the numbers of its recordings."""
+    datasets = sorted({_dataset(stream) for stream in streams})
+    pools: dict[int, list[IntArray]] = {}
+    for label in sorted({stream.activity for stream in streams}):
+        by_dataset = [
+            [i for i, s in enumerate(streams) if s.activity == label and _dataset(s) == name]
+            for name in datasets
+        ]
+        pools[label] = [np.array(numbers) for numbers in by_dataset if numbers]
+    return pools
+
+
+def _dataset(stream: Stream) -> str:
+    return stream.person.split("/")[0]
 
 
 def train_gate(streams: Sequence[Stream], *, seed: int, n_steps: int = N_STEPS) -> GateWeights:
@@ -107,7 +147,7 @@ def train_gate(streams: Sequence[Stream], *, seed: int, n_steps: int = N_STEPS) 
     tf.keras.utils.set_random_seed(seed)
     center, scale = channel_scale(streams)
     network = gait_gate.build(DROPOUT)
-    batches = _Batches(streams, np.random.default_rng(seed))
+    batches = Batches(streams, np.random.default_rng(seed))
     schedule = _OneCycle(n_steps)
     optimizer = tf.keras.optimizers.AdamW(
         learning_rate=PEAK_RATE, weight_decay=WEIGHT_DECAY, beta_2=0.99
