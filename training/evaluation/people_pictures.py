@@ -42,22 +42,25 @@ def draw_person_bars(
     diamonds: Sequence[float] = (),
     marks: Sequence[Mark] = (),
     high: float = 1.0,
+    percent: bool = False,
 ) -> Drawing:
     """Bars of each person under one another, on one axis from 0 to `high`.
 
-    `diamonds` (n,) is a control a person; NaN draws nothing.
+    `diamonds` (n,) is a control a person; NaN draws nothing. `percent` prints shares in per cent.
     """
     row_px = len(series) * _BAR_PX + _ROW_GAP_PX
     x = Linear(0.0, high, _NAME_PX, variant.width_px - _VALUE_PX)
     bottom = len(names) * row_px + 4.0
-    parts = [_axis(x, bottom, percent=high != 1.0)]
+    parts = [_axis(x, bottom, percent=percent)]
     for row, name in enumerate(names):
         y = row * row_px + _ROW_GAP_PX / 2
         values = [one.values[row] for one in series]
         shapes = [canvas.text(_NAME_PX - 8, row_px / 2, canvas.fit(name, _NAME_PX), "e r")]
         for place, (one, value) in enumerate(zip(series, values, strict=True)):
             shapes.append(_bar(x, place * _BAR_PX, value, one, name))
-        shapes.append(canvas.text(x.px_high + 8, row_px / 2, _print(values[-1], high), "r v"))
+        shapes.append(
+            canvas.text(x.px_high + 8, row_px / 2, _print(values[-1], percent=percent), "r v")
+        )
         if len(diamonds) and np.isfinite(diamonds[row]):
             middle = len(series) * _BAR_PX / 2
             tip = f"{name}: {print_value(diamonds[row])}"
@@ -68,10 +71,10 @@ def draw_person_bars(
     return bottom + _AXIS_PX, join(parts)
 
 
-def _print(value: float, high: float) -> str:
+def _print(value: float, *, percent: bool) -> str:
     if not np.isfinite(value):
         return "–"
-    return f"{value:.2f}" if high == 1.0 else print_share(value)
+    return print_share(value) if percent else f"{value:.2f}"
 
 
 def _bar(x: Linear, y: float, value: float, series: Series, name: str) -> Markup:

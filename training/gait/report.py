@@ -266,13 +266,13 @@ def _people_section(result: Mapping[str, Any]) -> Section:
         Series("the wearer taken for another", "bar-after", _of(people, "frr_5s")),
     ]
     highest = float(np.nanmax([v for one in series for v in one.values]))
-    high = max(0.05, float(np.ceil(highest * 20) / 20))
+    high = min(1.0, max(0.05, float(np.ceil(highest * 20) / 20)))
     names = [_name(one) for one in people]
     picture = figure(
         "people",
         "Errors of every person after 5 s, at the bundle's threshold",
         f"One row a person, worst first; worst {share(people[0]['frr_5s'])} rejected.",
-        lambda variant: draw_person_bars(names, series, variant, high=min(high, 0.999)),
+        lambda variant: draw_person_bars(names, series, variant, high=high, percent=True),
         caption="The number is the share of the wearer's own walks taken for another's.",
         keys=[bar_key(one) for one in reversed(series)],
     )

@@ -261,7 +261,7 @@ def _exercise_section(result: Mapping[str, Any]) -> Section:
         "Share of exercise called stress",
         f"Mean {share(result['exercise_called_stress'])}, worst "
         f"{share(result['exercise_called_stress_worst'])} of a session.",
-        lambda variant: draw_person_bars(names, series, variant, high=1.0),
+        lambda variant: draw_person_bars(names, series, variant, percent=True),
         keys=[bar_key(one) for one in series],
     )
     saying = (
