@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ from firmware_host.cli.common import add_model, add_shared, open_vault, print_js
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from firmware_host.report import WalkingDay
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,7 +53,21 @@ def run(args: argparse.Namespace) -> int:
         )
     write_report(data, args.out)
     if args.json:
-        print_json({"report": str(args.out), "later": None if later is None else later.as_dict()})
+        print_json(
+            {
+                "report": str(args.out),
+                "later": None if later is None else later.as_dict(),
+                "walking": [_plain(day) for day in data.walking],
+            }
+        )
     else:
         say(f"report: {args.out}")
     return 0
+
+
+def _plain(day: WalkingDay) -> dict[str, object]:
+    """A day's walking as JSON takes it: what is not known is null."""
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in asdict(day).items()
+    }

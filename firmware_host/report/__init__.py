@@ -21,6 +21,7 @@ from firmware_host.report.model import (
     ReportData,
     Sent,
     Signal,
+    WalkingDay,
 )
 from firmware_host.report.page import render
 from firmware_host.report.writer import write_report
@@ -40,6 +41,7 @@ __all__ = [
     "ReportData",
     "Sent",
     "Signal",
+    "WalkingDay",
     "render",
     "write_report",
 ]

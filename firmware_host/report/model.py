@@ -292,6 +292,29 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class WalkingDay:
+    """Walking and running of one local day.
+
+    Parameters
+    ----------
+    day
+        As printed: "2026-09-21".
+    seconds, steps
+        Sums over the day's walks.
+    cadence_spm, low_spm, high_spm
+        Median, 5th and 95th percentile over the windows walked (not run), steps/min; NaN: not known.
+    """
+
+    day: str
+    n_walks: int
+    seconds: float
+    steps: int
+    cadence_spm: float = math.nan
+    low_spm: float = math.nan
+    high_spm: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """Something that left the host.
 
@@ -400,6 +423,8 @@ class ReportData:
     labels, truth, activities
         Spans: the wearer's own labels; ground truth when there is one; still, walk, run, stairs,
         other.
+    walking
+        Steps and cadence, one entry a day with walking or running in it.
     events
         (t_utc, words): button, battery, reboot, clock jump.
     section_notes
@@ -426,6 +451,7 @@ class ReportData:
     labels: Sequence[Span] = ()
     truth: Sequence[Span] = ()
     activities: Sequence[Span] = ()
+    walking: Sequence[WalkingDay] = ()
     events: Sequence[tuple[float, str]] = ()
     probability: ProbabilityTrack | None = None
     outcomes: Sequence[BeforeAfter] = ()

@@ -16,6 +16,7 @@ from firmware_host.report.model import (
     ReportData,
     Signal,
     Span,
+    WalkingDay,
 )
 from firmware_host.report.scales import (
     clean,
@@ -58,7 +59,8 @@ def timeline_section(data: ReportData) -> Markup | None:
         keys=keys,
     )
     numbers = element("div", _signal_table(data), _event_table(data))
-    return join([picture, element("div", numbers, _span_table(data), class_="pair")])
+    spans = element("div", _span_table(data), _walking_table(data.walking))
+    return join([picture, element("div", numbers, spans, class_="pair")])
 
 
 def _is_dense(signal: Signal) -> bool:
@@ -136,6 +138,29 @@ def _span_rows(lane: str, spans: Sequence[Span], data: ReportData) -> list[list[
         [lane, timeline.words(name), print_duration(s), print_share(s / total)]
         for name, s in ordered
     ]
+
+
+def _walking_table(days: Sequence[WalkingDay]) -> Markup | None:
+    if not days:
+        return None
+    rows = [
+        [
+            one.day,
+            print_count(one.n_walks),
+            print_duration(one.seconds),
+            print_count(one.steps),
+            _spm(one.cadence_spm),
+            f"{_spm(one.low_spm)} to {_spm(one.high_spm)}",
+        ]
+        for one in days[-_MAX_EVENTS:]
+    ]
+    heads = ("Day", "Walks", "Time", "Steps", "Steps a minute", "Nine in ten windows")
+    caption = "Walking and running; steps on stairs are not counted"
+    return table(caption, heads, rows, kinds=("t", "n", "n", "n", "n", "n"))
+
+
+def _spm(value: float) -> str:
+    return f"{value:.0f}" if np.isfinite(value) else "–"
 
 
 def probability_section(data: ReportData) -> Markup | None:

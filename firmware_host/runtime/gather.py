@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from firmware_host.inference.contract import Bundle
 from firmware_host.report import LedgerEntry, ReportData
-from firmware_host.runtime import gather_accounts, gather_lanes, gather_scores
+from firmware_host.runtime import gather_accounts, gather_lanes, gather_scores, gather_walking
 from firmware_host.runtime.gather_seen import Seen, read_vault, read_windows
 from firmware_host.runtime.gather_words import empty_reasons, section_notes
 from firmware_host.runtime.in_force import say_damaged
@@ -44,6 +44,7 @@ def gather(
         window_s=bundle.stress.window_s,
     )
     signals = gather_lanes.signals(read_windows(vault))
+    signals += gather_walking.cadence_signal(seen.activity)
     jobs = gather_accounts.ledger_rows(vault)
     states = gather_lanes.spans(seen.stress, "state", bundle.stress.hop_s)
     data = ReportData(
@@ -63,6 +64,7 @@ def gather(
         labels=seen.labels,
         truth=truth,
         activities=gather_lanes.spans(seen.activity, "activity", bundle.gait.hop_s),
+        walking=gather_walking.walking_days(seen.activity, bundle.gait.hop_s, local_offset_s),
         events=gather_lanes.instants(seen, vault),
         probability=gather_scores.probability(seen),
         outcomes=gather_scores.outcomes(later),

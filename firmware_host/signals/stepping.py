@@ -126,6 +126,23 @@ class CadenceTracker:
         return repeats
 
 
+def count_steps(cadence_spm: FloatArray, *, hop_s: float) -> float:
+    """Steps in windows of one walk in order, each speaking of one hop.
+
+    A window without a cadence (a turn, a step aside) is walked at the median of the others.
+
+    Parameters
+    ----------
+    cadence_spm
+        (n,) steps/min, NaN where it is not known; all NaN gives 0.
+    """
+    known = cadence_spm[np.isfinite(cadence_spm)]
+    if not known.size:
+        return 0.0
+    n_unknown = cadence_spm.size - known.size
+    return float(known.sum() + n_unknown * np.median(known)) * hop_s / 60.0
+
+
 def _after_one_hop(odds: FloatArray) -> FloatArray:
     """Best way to each cadence from any cadence of the window before."""
     padded = np.pad(odds, _N_REACH, constant_values=-np.inf)

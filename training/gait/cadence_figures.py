@@ -4,9 +4,9 @@ The motion goes through the host's own windows and estimator. Which windows are 
 from the reference, so the figures say how well cadence is measured, not how well walking is found.
 
 One walk: windows of 5 s that lie at least half inside of it; its cadence is the median of theirs,
-its step count that cadence over one hop a window, as the host counts a day's walks. The reference
-cadence is 60 over the median time from one contact to the next: lab walks hold pauses
-and turns, which the mean counts as slow steps. The mean is reported beside it.
+its step count the host's own, one hop a window. The reference cadence is 60 over the median time
+from one contact to the next: lab walks hold pauses and turns, which the mean counts as slow steps.
+The difference to the mean is reported beside it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from firmware_host.events import Activity
 from firmware_host.signals.gait import HOP_S, WINDOW_S, GaitFeatures
 from firmware_host.signals.gait_features import IDENTITY_RATE_HZ
-from firmware_host.signals.stepping import CadenceTracker
+from firmware_host.signals.stepping import CadenceTracker, count_steps
 from training.datasets.bad_people import attempt
 from training.datasets.mobgap_lab import NAME, SAMPLE_RATE_HZ, LabRecording, index
 from training.datasets.mobgap_mat import WalkingBout
@@ -107,7 +107,6 @@ def _row(recording: LabRecording, bout: WalkingBout, norms: Sequence[FloatArray]
     tracker = CadenceTracker(sample_rate_hz=IDENTITY_RATE_HZ)
     found = np.array([tracker.update(norm, Activity.WALK) for norm in norms])
     known = found[np.isfinite(found)]
-    measured_spm = float(np.median(known)) if known.size else float("nan")
     steps_s = np.diff(bout.contact_s)
     return WalkRow(
         participant=recording.participant,
@@ -116,9 +115,9 @@ def _row(recording: LabRecording, bout: WalkingBout, norms: Sequence[FloatArray]
         duration_s=bout.end_s - bout.start_s,
         reference_spm=60.0 / float(np.median(steps_s)),
         reference_mean_spm=60.0 / float(steps_s.mean()),
-        measured_spm=measured_spm,
+        measured_spm=float(np.median(known)) if known.size else float("nan"),
         reference_steps=bout.n_contacts,
-        measured_steps=measured_spm / 60.0 * HOP_S * len(found) if known.size else 0.0,
+        measured_steps=count_steps(found, hop_s=HOP_S),
     )
 
 

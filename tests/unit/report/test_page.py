@@ -27,6 +27,7 @@ from firmware_host.report import (
     ReportData,
     Sent,
     Signal,
+    WalkingDay,
     render,
 )
 from firmware_host.report.model import SECTION_IDS
@@ -335,3 +336,16 @@ def test_clock_is_local(make_data: MakeData) -> None:
     # 1 790 000 000 is 2026-09-21 14:13:20 UTC.
     assert "21 September 2026, 16:13 to 16:43, local time (UTC+02:00)" in render(make_data())
     assert "19:43 to 20:13, local time (UTC+05:30)" in render(make_data(tz_offset_s=19_800.0))
+
+
+def test_walking_is_a_row_a_day_and_what_is_not_known_a_dash(make_data: MakeData) -> None:
+    days = [
+        WalkingDay("2026-09-21", 3, 1500.0, 2718, 108.6, 101.0, 115.2),
+        WalkingDay("2026-09-22", 1, 20.0, 0),
+    ]
+    page = render(make_data(walking=days))
+    found = rows_of(page, "timeline")
+    assert ("2026-09-21", "3", "25 min", "2\u202f718", "109", "101 to 115") in found
+    assert ("2026-09-22", "1", "20 s", "0", "–", "– to –") in found
+    assert "steps on stairs are not counted" in words_of(page, "timeline")
+    assert "steps on stairs" not in render(make_data())
