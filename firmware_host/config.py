@@ -17,6 +17,8 @@ from typing import Any
 from firmware_host.errors import ConfigError
 
 RUNTIMES = ("auto", "tflite-runtime", "ai-edge-litert")
+PLACEMENTS = ("wrist", "pocket")
+DEFAULT_PLACEMENT = PLACEMENTS[0]
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -27,13 +29,16 @@ def _check(ok: bool, key: str, expected: str, received: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where the board is, how long silence is tolerated, and whether it taps the wearer when stress lasts."""
+    """Where the board is and is worn, how long silence is tolerated, whether it taps when stress lasts."""
 
     url: str = ""
+    placement: str = DEFAULT_PLACEMENT
     silence_s: float = 5.0
     cue_on_stress: bool = False
 
     def __post_init__(self) -> None:
+        expected = "one of " + ", ".join(PLACEMENTS)
+        _check(self.placement in PLACEMENTS, "device.placement", expected, self.placement)
         _check(self.silence_s > 0, "device.silence_s", "more than 0", self.silence_s)
 
 

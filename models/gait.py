@@ -38,10 +38,11 @@ def head_gain(n_features: int) -> float:
 class GaitWeights:
     """Everything the network is made of; F identity features, D = F.
 
-    gate: weights of `gait_gate`, with gate_center and gate_scale (6,). center, scale (F,)
-    standardise. directions (F, k) are the orthonormal directions in which one person's windows
-    differ most, shrink (k,) in 0..1 how much of them is taken away. lora_a (4, F), lora_b (F, 4),
-    head_w (1, F) and head_b (1,) are where a wearer starts from.
+    gate: weights of `gait_gate`, with gate_center and gate_scale (6,). For each of P placements
+    on the body: center, scale (P, F) standardise; directions (P, k, F) are the orthonormal
+    directions in which one person's windows differ most, shrink (P, k) in 0..1 how much of them
+    is taken away. lora_a (4, F), lora_b (F, 4), head_w (1, F) and head_b (1,) are where a wearer
+    starts from, whatever the placement.
     """
 
     gate: Mapping[str, FloatArray]
@@ -59,17 +60,32 @@ class GaitWeights:
     @property
     def n_features(self) -> int:
         """Length of the identity feature vector and of the embedding."""
+        return self.center.shape[1]
+
+    @property
+    def n_placements(self) -> int:
+        """How many places on the body it can tell people at."""
         return len(self.center)
 
 
-def gait_signatures(n_features: int, adapter: Shapes) -> dict[str, SignatureShapes]:
-    """Every exported function of the gait network."""
+def gait_signatures(
+    n_features: int, n_placements: int, adapter: Shapes
+) -> dict[str, SignatureShapes]:
+    """Every exported function of the gait network; `placement` is one-hot."""
     scores = {"activity_logits": (1, N_CLASSES), "activity_probs": (1, N_CLASSES)}
     embedding = {"embedding": (1, n_features), "score": (1, 1)}
+    placement = {"placement": (1, n_placements)}
+    batch = batch_signatures({"features": (TRAIN_BATCH, n_features)}, 1)
+    placed = {
+        "embed": SignatureShapes({"features": (1, n_features)}, embedding),
+        **batch,
+    }
     return {
         "infer": SignatureShapes({"imu": (1, N_SAMPLES, N_CHANNELS)}, scores),
-        "embed": SignatureShapes({"features": (1, n_features)}, embedding),
-        **batch_signatures({"features": (TRAIN_BATCH, n_features)}, 1),
+        **{
+            name: SignatureShapes({**shapes.inputs, **placement}, shapes.outputs)
+            for name, shapes in placed.items()
+        },
         **adapter_signatures(adapter),
     }
 
@@ -81,16 +97,20 @@ class GaitNet(tf.Module):
         super().__init__()
         # Plain arrays become constants of the graph; a Mapping would be tracked as variables.
         self._weights = weights
-        self._directions = np.asarray(weights.directions, np.float32)
-        self._taken = np.asarray((weights.directions * weights.shrink).T, np.float32)
-        self._gain = head_gain(weights.n_features)
+        n_placements, self._n_directions, n_features = weights.directions.shape
+        # (P, k F): picking a placement's matrix at run time keeps one copy of it in the file. A
+        # constant factor of two matrix products is stored twice, once for each layout.
+        self._directions = weights.directions.reshape(n_placements, -1)
+        self._inverse_scale = (1.0 / weights.scale).astype(np.float32)
+        self._gain = head_gain(n_features)
         generic = {name: getattr(weights, name) for name in GROUPS}
         self.adapter = lora.AdapterState(generic, GROUPS)
 
     @property
     def signatures(self) -> dict[str, SignatureShapes]:
         """Names and shapes of the exported functions."""
-        return gait_signatures(self._weights.n_features, self.adapter.shapes)
+        w = self._weights
+        return gait_signatures(w.n_features, w.n_placements, self.adapter.shapes)
 
     def infer(self, imu: Tensor) -> dict[str, Tensor]:
         """Activity of one window (1, 100, 6) at 20 Hz in SI units."""
@@ -98,23 +118,38 @@ class GaitNet(tf.Module):
         logits = gate_logits(imu, w.gate, w.gate_center, w.gate_scale)
         return {"activity_logits": logits, "activity_probs": tf.nn.softmax(logits)}
 
-    def embed(self, features: Tensor) -> dict[str, Tensor]:
+    def embed(self, features: Tensor, placement: Tensor) -> dict[str, Tensor]:
         """Unit-length embedding, and the personal head's log odds that this is the wearer."""
-        logits, kept = self.logits(features)
+        logits, kept = self.logits(features, placement)
         return {"embedding": kept["unit"], "score": logits}
 
-    def logits(self, features: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def logits(self, features: Tensor, placement: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Log odds (N, 1) and the activations that the backward needs, from features (N, F)."""
         v = self.adapter.values
-        x = (features - self._weights.center) / self._weights.scale
-        x = tf.minimum(tf.maximum(x, -CLIP), CLIP)
-        whitened = x - tf.matmul(tf.matmul(x, self._directions), self._taken)
+        x = self._standardised(features, placement)
+        whitened = x - self._within(x, placement)
         code = tf.matmul(x, v["lora_a"], transpose_b=True)  # (N, 4)
         y = whitened + LORA_SCALE * tf.matmul(code, v["lora_b"], transpose_b=True)
         unit, inverse = backward.unit_length(y)
         scaled = self._gain * unit
         logits = tf.matmul(scaled, v["head_w"], transpose_b=True) + v["head_b"]
         return logits, {"x": x, "code": code, "unit": unit, "inverse": inverse, "scaled": scaled}
+
+    def _standardised(self, features: Tensor, placement: Tensor) -> Tensor:
+        chosen = tf.transpose(placement)  # (P, 1)
+        center = tf.reduce_sum(chosen * self._weights.center, axis=0, keepdims=True)
+        inverse_scale = tf.reduce_sum(chosen * self._inverse_scale, axis=0, keepdims=True)
+        x = (features - center) * inverse_scale
+        return tf.minimum(tf.maximum(x, -CLIP), CLIP)
+
+    def _within(self, x: Tensor, placement: Tensor) -> Tensor:
+        """(N, F) what is taken away: the part of `x` along the placement's directions, shrunk."""
+        shape = [self._n_directions, self._weights.n_features]
+        directions = tf.reshape(tf.matmul(placement, self._directions), shape)
+        chosen = tf.transpose(placement)
+        shrink = tf.reduce_sum(chosen * self._weights.shrink, axis=0, keepdims=True)  # (1, k)
+        along = tf.matmul(x, directions, transpose_b=True)  # (N, k)
+        return tf.matmul(along * shrink, directions)
 
     def gradients(self, kept: Mapping[str, Tensor], d_logits: Tensor) -> dict[str, Tensor]:
         """Gradient of the loss by every trainable, from the gradient by the log odds (N, 1)."""
@@ -137,17 +172,25 @@ class GaitNet(tf.Module):
             "head_b": d_head_b,
         }
 
-    def evaluate(self, features: Tensor, y: Tensor, weight: Tensor) -> dict[str, Tensor]:
+    def evaluate(
+        self, features: Tensor, y: Tensor, weight: Tensor, placement: Tensor
+    ) -> dict[str, Tensor]:
         """Weighted loss and probability of being the wearer, a batch; nothing changes."""
-        logits, _ = self.logits(features)
+        logits, _ = self.logits(features, placement)
         loss, _ = backward.sigmoid_loss(logits, y, backward.row_shares(weight))
         return {"loss": loss, "probs": tf.sigmoid(logits)}
 
     def train(
-        self, features: Tensor, y: Tensor, weight: Tensor, lr: Tensor, anchor: Tensor
+        self,
+        features: Tensor,
+        y: Tensor,
+        weight: Tensor,
+        placement: Tensor,
+        lr: Tensor,
+        anchor: Tensor,
     ) -> dict[str, Tensor]:
         """One momentum step; gives the data loss before the step, without the anchor's share."""
-        logits, kept = self.logits(features)
+        logits, kept = self.logits(features, placement)
         loss, d_logits = backward.sigmoid_loss(logits, y, backward.row_shares(weight))
         self.adapter.step(self.gradients(kept, d_logits), lr, anchor)
         return {"loss": loss}

@@ -60,7 +60,7 @@ def gait_artifacts(network: Any = None, *, n_features: int | None = None) -> Gai
         smoothing_s=5.0,
         cohort={"embedding": rng.normal(size=(4, 8)).astype(np.float32)},
         golden={"features": rng.normal(size=(3, n)).astype(np.float32)},
-        placement="wrist",
+        placements=("wrist", "pocket"),
         recordings=Recordings({"wisdm-watch/1600": "1" * 64}),
     )
 
@@ -81,7 +81,6 @@ def write_bundle(folder: Path) -> Path:
         gait_table(gait_artifacts(), signatures),
         name="wrist",
         version="0.1.0",
-        placement="wrist",
         seed=1,
         files={path.name: hashed(path) for path in sorted(target.iterdir())},
         recordings={"stress-predict/S01": "0" * 64},

@@ -83,7 +83,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--base", help="bundle to take a model from (default: the one that ships)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    parser.add_argument("--placement", choices=("wrist",), default="wrist")
     parser.add_argument("--cache", type=Path, help="folder for computed windows")
     parser.add_argument("--hold-out", action="append", default=[], metavar="DATASET/PARTICIPANT",
                         help="leave a person out of training; may be repeated")  # fmt: skip
@@ -225,7 +224,7 @@ def _train_gait(folder: Path, args: argparse.Namespace, hold_out: Sequence[str])
     from training.bundle.halves import trained_gait
     from training.gait.train import train_gait_artifacts
 
-    return trained_gait(train_gait_artifacts(folder, args.seed, args.placement, hold_out))
+    return trained_gait(train_gait_artifacts(folder, args.seed, hold_out))
 
 
 def _export(args: argparse.Namespace, sources: Sources, made: dict[str, Half]) -> Path:

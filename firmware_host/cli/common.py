@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firmware_host.config import Config, load_config
+from firmware_host.config import PLACEMENTS, Config, load_config
 from firmware_host.errors import ConfigError, StorageError, VaultError
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Options of verbs that stream."""
     parser.add_argument("--device", metavar="URL", help=DEVICE_HELP)
+    add_placement(parser)
+
+
+def add_placement(parser: argparse.ArgumentParser) -> None:
+    """Where the board was worn: who walks is told from another reference there."""
+    parser.add_argument(
+        "--placement", choices=PLACEMENTS, help="where the board is worn (default: wrist)"
+    )
 
 
 def settings(args: argparse.Namespace) -> Config:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import (
     add_model,
+    add_placement,
     add_shared,
     open_vault,
     settings,
@@ -38,6 +39,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="label file beside it")
     parser.add_argument("--learn", action="store_true", help="learn from the labels; needs --state")
     add_model(parser)
+    add_placement(parser)
     add_shared(parser)
     parser.set_defaults(handler=run)
 
@@ -60,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
             url=url,
             bundle=args.bundle or config.model.bundle,
             runtime=config.model.runtime,
+            placement=args.placement or config.device.placement,
             keep_days=config.state.keep_days,
             labels=recorded.labels,
             learner_arguments=learner_arguments(args, config) if args.learn else None,

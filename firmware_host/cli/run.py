@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
             url=url,
             bundle=args.bundle or config.model.bundle,
             runtime=config.model.runtime,
+            placement=args.placement or config.device.placement,
             keep_days=config.state.keep_days,
             cue_on_stress=config.device.cue_on_stress,
             silence_s=config.device.silence_s,

@@ -13,6 +13,7 @@ from firmware_host.inference.base import Signature, signature_of
 from firmware_host.inference.contract import (
     Bundle,
     BundleFile,
+    Calibration,
     ChannelNeed,
     GaitContract,
     ModelContract,
@@ -193,7 +194,6 @@ def _read_bundle(folder: Path, top: TomlTable, sha256: str) -> Bundle:
         path=folder,
         name=top.text("name"),
         version=top.text("version"),
-        placement=top.text("placement"),
         seed=top.whole("seed"),
         stress=_read_stress(top),
         gait=_read_gait(top),
@@ -226,13 +226,26 @@ def _read_stress(top: TomlTable) -> StressContract:
             )
         with table.table("time_control") as control:
             time_control = TimeControl(control.numbers("t_s"), control.numbers("p_stress"))
+        with table.table("calibration") as given:
+            calibration = Calibration(given.number("slope"), given.number("offset"))
+        effort_s = table.number("effort_s")
         common = _read_common("stress", table)
-    return StressContract(**common, normalisation=normalisation, time_control=time_control)
+    return StressContract(
+        **common,
+        normalisation=normalisation,
+        time_control=time_control,
+        calibration=calibration,
+        effort_s=effort_s,
+    )
 
 
 def _read_gait(top: TomlTable) -> GaitContract:
     with top.table("gait") as table:
-        return GaitContract(**_read_common("gait", table), cohort=table.text("cohort"))
+        return GaitContract(
+            **_read_common("gait", table),
+            placements=table.texts("placements"),
+            cohort=table.text("cohort"),
+        )
 
 
 def _read_common(name: str, table: TomlTable) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,18 +112,47 @@ class TimeControl:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """From smoothed log-odds to a probability: of ten windows told 0.3, three are stress.
+
+    The network learns with rest and stress weighing the same; `offset` brings in how often people
+    were under stress in the recordings, and `slope` how far to believe the network. Both stand here
+    and not in the weights, so that what learning moves keeps its scale.
+    """
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def probability(self, log_odds: float) -> float:
+        """P(stress) of smoothed log-odds."""
+        x = self.slope * log_odds + self.offset
+        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, x))))
+
+
+@dataclass(frozen=True, slots=True)
 class StressContract(ModelContract):
-    """The stress model's part of the bundle."""
+    """The stress model's part of the bundle; sustained effort is averaged over `effort_s`."""
 
     normalisation: Normalisation
     time_control: TimeControl
+    calibration: Calibration
+    effort_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class GaitContract(ModelContract):
-    """The gait model's part; `cohort` is the file of background people for the personal head."""
+    """The gait model's part.
 
+    `placements` are the places on the body where it can tell people, in the order of its one-hot
+    input; `cohort` is the file of the people whom the personal head tells a wearer from.
+    """
+
+    placements: tuple[str, ...]
     cohort: str
+
+    def limit(self, name: str, placement: str) -> float:
+        """Threshold of one placement: `min_periodicity`, `verification`, `verification_margin`."""
+        return self.thresholds[f"{placement}_{name}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +174,6 @@ class Bundle:
     path: Path
     name: str
     version: str
-    placement: str
     seed: int
     stress: StressContract
     gait: GaitContract

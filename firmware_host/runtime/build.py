@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from firmware_host.config import DEFAULT_PLACEMENT
 from firmware_host.devices import open_device
 from firmware_host.events import AnyEvent
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
+from firmware_host.inference.placed import PlacedModel, check_placement
 from firmware_host.reconnect import Reconnect
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.cues import CueRule
+from firmware_host.runtime.gait_path import WalkingReference
 from firmware_host.runtime.in_force import baseline_in_force, walking_in_force
 from firmware_host.runtime.learning import LearnerProcess
 from firmware_host.runtime.link import Link
@@ -33,6 +36,8 @@ class SessionOptions:
 
     Parameters
     ----------
+    placement
+        Where on the body the device is worn, one of the bundle's.
     learner_arguments
         Options for ``signet learn``; None never learns.
     """
@@ -40,6 +45,7 @@ class SessionOptions:
     url: str
     bundle: Path | str = ""
     runtime: str = "auto"
+    placement: str = DEFAULT_PLACEMENT
     silence_s: float = 5.0
     keep_days: float = 30.0
     cue_on_stress: bool = False
@@ -48,12 +54,20 @@ class SessionOptions:
     listeners: Listeners = field(default_factory=Listeners)
 
 
-def open_models(bundle: Bundle, *, runtime: str) -> Models:
-    """The bundle's networks; the stress network twice, as shipped and for the wearer."""
+def open_models(bundle: Bundle, *, runtime: str, placement: str) -> Models:
+    """The bundle's networks; the stress network twice, as shipped and for the wearer.
+
+    Raises
+    ------
+    BundleError, ContractError
+        If a model is not as the bundle says, or there is none for where the device is worn.
+    """
+    check_placement(bundle.gait.placements, placement)
+    gait = open_model(bundle, bundle.gait, runtime=runtime)
     return Models(
         generic=open_model(bundle, bundle.stress, runtime=runtime),
         personal=open_model(bundle, bundle.stress, runtime=runtime),
-        gait=open_model(bundle, bundle.gait, runtime=runtime),
+        gait=PlacedModel(gait, bundle.gait.placements, placement),
     )
 
 
@@ -73,7 +87,7 @@ def open_session(
         If the device, the bundle or the vault is not usable.
     """
     bundle = load_bundle(options.bundle)
-    models = open_models(bundle, runtime=options.runtime)
+    models = open_models(bundle, runtime=options.runtime, placement=options.placement)
     memory = None if vault is None else Memory(vault, keep_days=options.keep_days)
     link = Link(
         open_transport or (lambda: open_device(options.url)),
@@ -86,7 +100,7 @@ def open_session(
         bundle,
         models,
         baseline=_baseline(bundle, vault, memory),
-        walking=None if vault is None else walking_in_force(vault, bundle, models.gait),
+        walking=_walking(vault, bundle, models, options.placement),
         labels=options.labels,
         listeners=_listeners(options.listeners, memory),
     )
@@ -103,6 +117,12 @@ def open_session(
         cues=CueRule() if options.cue_on_stress else None,
         stop=stop,
     )
+
+
+def _walking(
+    vault: Vault | None, bundle: Bundle, models: Models, placement: str
+) -> WalkingReference | None:
+    return None if vault is None else walking_in_force(vault, bundle, models.gait, placement)
 
 
 def _baseline(bundle: Bundle, vault: Vault | None, memory: Memory | None) -> WearerBaseline:

@@ -10,9 +10,10 @@ import numpy as np
 from firmware_host.errors import EnrolmentError
 from firmware_host.identity.enrolment import Enrolled, Enrolment, Progress, enrol
 from firmware_host.inference.bundle import load_bundle
+from firmware_host.inference.placed import check_placement
 from firmware_host.runtime.baseline import TimedWindow
 from firmware_host.runtime.build import SessionOptions, open_session
-from firmware_host.runtime.gait_path import cohort_of, put_walking, walking_gate
+from firmware_host.runtime.gait_path import others, put_walking, walking_gate
 from firmware_host.runtime.memory import put_guided_baseline
 from firmware_host.runtime.pipeline import Listeners
 from firmware_host.signals.gait import HOP_S, WINDOW_S, GaitWindow
@@ -53,10 +54,15 @@ def enrol_gait(
     ------
     EnrolmentError
         If the stream ended with too little usable walking; says what was the matter with it.
+    ContractError
+        If the bundle cannot tell people at the placement.
     """
     bundle = load_bundle(options.bundle)
     needed = round((walk_s - WINDOW_S) / HOP_S) + 1
-    walker = _Walker(Enrolment(walking_gate(bundle.gait), needed=needed), report)
+    placement = options.placement
+    check_placement(bundle.gait.placements, placement)
+    gate = walking_gate(bundle.gait, placement)
+    walker = _Walker(Enrolment(gate, needed=needed), report)
     session = open_session(
         _with_listeners(options, Listeners(gait_window=walker.take)),
         None,
@@ -64,16 +70,16 @@ def enrol_gait(
         stop=lambda: walker.is_done or stop(),
     )
     session.run()
-    cohort = cohort_of(bundle)
+    background = others(bundle, placement)
     enrolled = enrol(
         session.models.gait,
         walker.enrolment.features(),
-        cohort["features"],
-        threshold=bundle.gait.thresholds["verification"],
-        fill=cohort["fill"],
+        background.draw(seed=seed),
+        threshold=bundle.gait.limit("verification", placement),
+        fill=background.center,
         rng=np.random.default_rng(seed),
     )
-    put_walking(vault, enrolled, bundle, now_utc=session.link.now_utc())
+    put_walking(vault, enrolled, bundle, placement=placement, now_utc=session.link.now_utc())
     return enrolled
 
 
@@ -137,6 +143,7 @@ def _with_listeners(options: SessionOptions, listeners: Listeners) -> SessionOpt
         url=options.url,
         bundle=options.bundle,
         runtime=options.runtime,
+        placement=options.placement,
         silence_s=options.silence_s,
         listeners=listeners,
     )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_host.errors import ConfigError
 from firmware_host.events import Activity, ActivityScored, AnyEvent, Wearer, WearerVerified
+from firmware_host.identity.background import Background
 from firmware_host.identity.enrolment import Enrolled
 from firmware_host.identity.verification import Verifier
 from firmware_host.identity.walking import WalkingGate
@@ -135,18 +137,22 @@ class GaitPath:
         ]
 
 
-def walking_gate(contract: GaitContract) -> WalkingGate:
+def walking_gate(contract: GaitContract, placement: str) -> WalkingGate:
     """Which windows are good enough to tell a person by, as the bundle says."""
-    thresholds = contract.thresholds
-    return WalkingGate(thresholds["min_walk_probability"], thresholds["min_periodicity"])
+    return WalkingGate(
+        contract.thresholds["min_walk_probability"], contract.limit("min_periodicity", placement)
+    )
 
 
-def put_walking(vault: Vault, enrolled: Enrolled, bundle: Bundle, *, now_utc: float) -> int:
-    """Store a wearer's gait reference and put it in force."""
+def put_walking(
+    vault: Vault, enrolled: Enrolled, bundle: Bundle, *, placement: str, now_utc: float
+) -> int:
+    """Store a wearer's gait reference, with where it was worn, and put it in force."""
     arrays: dict[str, NDArray[np.float32]] = {"template": enrolled.template}
     arrays |= {f"adapter/{name}": value for name, value in enrolled.adapter.items()}
     meta = {
         "bundle_sha256": bundle.sha256,
+        "placement": placement,
         "threshold": enrolled.threshold,
         "n_windows": enrolled.n_windows,
     }
@@ -156,33 +162,48 @@ def put_walking(vault: Vault, enrolled: Enrolled, bundle: Bundle, *, now_utc: fl
     return record_id
 
 
-def load_walking(vault: Vault, bundle: Bundle, model: SignatureModel) -> WalkingReference | None:
-    """The reference in force, with its adapter put into ``model``; None if nobody is enrolled on this bundle."""
+def load_walking(
+    vault: Vault, bundle: Bundle, model: SignatureModel, placement: str
+) -> WalkingReference | None:
+    """The reference in force, with its adapter put into ``model``; None if nobody is enrolled on this bundle.
+
+    Raises
+    ------
+    ConfigError
+        If the wearer enrolled with the device somewhere else: a walk looks another there.
+    """
     record_id = vault.pointer(GAIT_POINTER)
     if record_id is None:
         return None
     arrays, meta = unpack(vault.get(record_id).payload)
     if meta["bundle_sha256"] != bundle.sha256:
         return None
+    _check_same(meta["placement"], placement)
     adapter = {
         name.removeprefix("adapter/"): value
         for name, value in arrays.items()
         if name.startswith("adapter/")
     }
     model.run("set_adapter", **adapter)
-    return reference(bundle, threshold=float(meta["threshold"]))
+    return reference(bundle, placement, threshold=float(meta["threshold"]))
 
 
-def reference(bundle: Bundle, *, threshold: float) -> WalkingReference:
+def _check_same(enrolled: str, worn: str) -> None:
+    if enrolled != worn:
+        reason = f"this wearer enrolled on the {enrolled}"
+        raise ConfigError("device.placement", f"{enrolled!r}: {reason}", repr(worn))
+
+
+def reference(bundle: Bundle, placement: str, *, threshold: float) -> WalkingReference:
     """Decision rule of an enrolled wearer."""
     return WalkingReference(
-        walking_gate(bundle.gait),
+        walking_gate(bundle.gait, placement),
         threshold,
-        bundle.gait.thresholds["verification_margin"],
-        cohort_of(bundle)["fill"],
+        bundle.gait.limit("verification_margin", placement),
+        others(bundle, placement).center,
     )
 
 
-def cohort_of(bundle: Bundle) -> Mapping[str, FloatArray]:
-    """Background people: ``features`` (n, F) and their mean ``fill`` (F,)."""
-    return bundle.cohort()
+def others(bundle: Bundle, placement: str) -> Background:
+    """Whom a wearer is told from at one placement; its `center` is the average person."""
+    return Background.of(bundle.cohort(), placement)

@@ -42,6 +42,7 @@ def gather(
         seen.stress_reference[0],
         bundle.stress.time_control,
         window_s=bundle.stress.window_s,
+        threshold=bundle.stress.thresholds.get("stress", 0.5),
     )
     signals = gather_lanes.signals(read_windows(vault))
     signals += gather_walking.cadence_signal(seen.activity)
@@ -105,7 +106,7 @@ def _facts(seen: Seen, vault: Vault) -> list[tuple[str, str]]:
     if seen.n_unfinished:
         runs += f", {seen.n_unfinished} cut off or still going"
     facts = [
-        ("Model bundle", f"{bundle.label} ({bundle.placement}), {bundle.sha256[:12]}"),
+        ("Model bundle", f"{bundle.label}, {bundle.sha256[:12]}"),
         ("Runs", runs),
     ]
     if seen.summaries and seen.summaries[-1]["firmware"]:

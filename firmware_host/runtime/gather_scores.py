@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,11 @@ def outcomes(later: Later | None) -> list[BeforeAfter]:
 def confusion(seen: Seen) -> Confusion | None:
     """Decisions on windows that lie whole inside a span of rest or stress, and how sure they were."""
     reference, source = seen.stress_reference
-    rows = [e for e in seen.stress if e["p_personal"] is not None and e["state"] != "moving"]
+    rows = [
+        e
+        for e in seen.stress
+        if e["p_personal"] is not None and e["state"] not in ("moving", "exercise")
+    ]
     inside = span_indices(column(rows, "utc"), seen.bundle.stress.window_s, reference, STRESS_NAMES)
     truths = [(e, reference[i][2]) for e, i in zip(rows, inside.tolist(), strict=True) if i >= 0]
     counts = np.zeros((2, 2))
@@ -118,7 +123,7 @@ def gait(seen: Seen, vault: Vault) -> GaitScores | None:
     """Verification scores by who walked; without ground truth nobody knows, and nothing is claimed."""
     if not seen.wearer:
         return None
-    contract = seen.bundle.gait
+    contract, enrolled = seen.bundle.gait, _enrolled(vault)
     scores, n_windows = column(seen.wearer, "score"), column(seen.wearer, "n_windows")
     length_s = contract.window_s + (n_windows - 1.0) * contract.hop_s
     inside = span_indices(column(seen.wearer, "utc"), length_s, seen.truth, WHO_WALKS)
@@ -127,24 +132,36 @@ def gait(seen: Seen, vault: Vault) -> GaitScores | None:
     return GaitScores(
         scores[known & ~other],
         scores[other],
-        _threshold(seen, vault),
-        contract.thresholds.get("verification_margin", 0.0),
+        _threshold(seen, enrolled),
+        _shipped(seen, enrolled, "verification_margin", 0.0),
         scores[~known],
         truth_from="the label file given for this report",
         probe="mean over up to 30 s of walking, so neighbours overlap",
     )
 
 
-def _threshold(seen: Seen, vault: Vault) -> float:
-    """Of the enrolment in force; it may have its own."""
+def _enrolled(vault: Vault) -> Mapping[str, Any]:
+    """What is noted with the enrolment in force; nothing if nobody is enrolled or it is damaged."""
     record_id = vault.pointer(GAIT_POINTER)
     if record_id is None:
-        return seen.bundle.gait.thresholds.get("verification", math.nan)
+        return {}
     try:
-        return float(unpack(vault.get(record_id).payload)[1]["threshold"])
+        return unpack(vault.get(record_id).payload)[1]
     except VaultError:
         vault.damaged.add(f"record {record_id}")
-        return seen.bundle.gait.thresholds.get("verification", math.nan)
+        return {}
+
+
+def _threshold(seen: Seen, enrolled: Mapping[str, Any]) -> float:
+    """Of the enrolment in force; it may have its own."""
+    return float(enrolled.get("threshold", _shipped(seen, enrolled, "verification", math.nan)))
+
+
+def _shipped(seen: Seen, enrolled: Mapping[str, Any], name: str, otherwise: float) -> float:
+    """The bundle's own limit for where the wearer enrolled, or the first place it knows."""
+    gait = seen.bundle.gait
+    placement = enrolled.get("placement", gait.placements[0])
+    return gait.thresholds.get(f"{placement}_{name}", otherwise)
 
 
 def baseline(seen: Seen, vault: Vault) -> list[FeatureShift]:

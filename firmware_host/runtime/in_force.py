@@ -40,12 +40,18 @@ def adapter_in_force(vault: Vault, *, bundle_sha256: str) -> Adapter | None:
 
 
 def walking_in_force(
-    vault: Vault, bundle: Bundle, model: SignatureModel
+    vault: Vault, bundle: Bundle, model: SignatureModel, placement: str
 ) -> WalkingReference | None:
-    """The gait reference, put into ``model``; None if nobody is enrolled, or it is damaged."""
+    """The gait reference, put into ``model``; None if nobody is enrolled, or it is damaged.
+
+    Raises
+    ------
+    ConfigError
+        If the wearer enrolled with the device somewhere else.
+    """
     return _unless_damaged(
         vault,
-        lambda: load_walking(vault, bundle, model),
+        lambda: load_walking(vault, bundle, model, placement),
         "gait reference",
         "going on without verification; run signet enrol gait",
     )

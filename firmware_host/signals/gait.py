@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,11 +102,12 @@ class GaitWindow:
         return self.rhythm.cadence_spm
 
     def features(self) -> NDArray[np.float32]:
-        """(421,) identity features; NaN where a feature needs the gyroscope that is not there."""
+        """(580,) identity features; NaN where a feature needs the gyroscope that is not there."""
         acc = _band_limited(self._acc, self.t_end_s)
         gyro = None if self._gyro is None else _band_limited(self._gyro, self.t_end_s)
-        channels = _channels(acc, gyro, self.t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
-        values = identity_features(channels, self.rhythm, has_gyro=self.has_gyro)
+        motion = _motion(acc, gyro, self.t_end_s, N_WINDOW, IDENTITY_RATE_HZ)
+        channels = orientation_free(*motion)
+        values = identity_features(channels, motion.acc, motion.gyro, self.rhythm)
         return values.astype(np.float32)
 
 
@@ -241,7 +243,9 @@ class GaitFeatures:
             gyro = self._gyro.cut(t_start_s, t_end_s)
         return GaitWindow(
             t_end_s=t_end_s,
-            inv=_channels(acc, gyro, t_end_s, N_GATE, GATE_RATE_HZ).astype(np.float32),
+            inv=orientation_free(*_motion(acc, gyro, t_end_s, N_GATE, GATE_RATE_HZ)).astype(
+                np.float32
+            ),
             has_gyro=gyro is not None,
             missing=self._acc.missing(t_start_s, t_end_s),
             _acc=acc,
@@ -249,18 +253,24 @@ class GaitFeatures:
         )
 
 
-def _channels(
-    acc: _Cut, gyro: _Cut | None, t_end_s: float, n_points: int, rate_hz: float
-) -> FloatArray:
+class _Motion(NamedTuple):
+    """(n, 3) each on one grid, in device axes."""
+
+    acc: FloatArray
+    gravity: FloatArray
+    gyro: FloatArray | None
+
+
+def _motion(acc: _Cut, gyro: _Cut | None, t_end_s: float, n_points: int, rate_hz: float) -> _Motion:
     grid = _grid_s(t_end_s, n_points, rate_hz)
     if gyro is not None and np.array_equal(acc.t_s, gyro.t_s):
         # The usual board samples both at once: one pass over nine columns costs half of two.
         both = _Cut(acc.t_s, np.concatenate((acc.rows, gyro.rows), axis=1), acc.rate_hz)
-        motion = both.at(grid, rate_hz, 9)
-        return orientation_free(motion[:, :3], motion[:, 3:6], motion[:, 6:])
-    motion = acc.at(grid, rate_hz, 6)
+        rows = both.at(grid, rate_hz, 9)
+        return _Motion(rows[:, :3], rows[:, 3:6], rows[:, 6:])
+    rows = acc.at(grid, rate_hz, 6)
     turn = None if gyro is None else gyro.at(grid, rate_hz, 3)
-    return orientation_free(motion[:, :3], motion[:, 3:], turn)
+    return _Motion(rows[:, :3], rows[:, 3:], turn)
 
 
 def _band_limited(cut: _Cut, t_end_s: float) -> _Cut:

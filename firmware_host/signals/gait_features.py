@@ -1,8 +1,9 @@
-"""Identity features of one 5 s walking window: 421 numbers from six orientation-free channels.
+"""Identity features of one 5 s walking window: 580 numbers that no turn of the device changes.
 
-Order: for each channel of `orientation.CHANNEL_NAMES` 11 moments, 12 band powers, 16
-autocorrelations, 10 stride harmonics, 18 phase couplings; then 15 correlations between channels
-and 4 numbers of the rhythm.
+Order: for the lengths and vertical parts among `orientation.CHANNEL_NAMES` 11 moments, 12 band
+powers, 16 autocorrelations, 10 stride harmonics, 18 phase couplings; then 6 correlations between
+channels, 4 numbers of the rhythm, and the 302 of `gait_vectors`, which replace the horizontal
+lengths.
 
 Phase couplings are bispectrum values z_i z_j conj(z_{i+j}) of the stride harmonics: they hold the
 shape of the stride's waveform (a sharp heel strike against a smooth swing), which powers and
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.signals.cadence import Rhythm
+from firmware_host.signals.gait_vectors import VECTOR_NAMES, vector_features
 from firmware_host.signals.orientation import CHANNEL_NAMES
 
 FloatArray = NDArray[np.float64]
@@ -45,17 +47,20 @@ _CHANNEL_FEATURES = (
     *(f"harmonic_{k}" for k in range(1, _N_HARMONICS + 1)),
     *(f"coupling_{i}_{j}_{part}" for i, j in _COUPLED for part in ("re", "im")),
 )
+_USED = np.array([idx for idx, name in enumerate(CHANNEL_NAMES) if "horizontal" not in name])
+_USED_NAMES = tuple(CHANNEL_NAMES[idx] for idx in _USED)
 FEATURE_NAMES: tuple[str, ...] = (
-    *(f"{channel}.{name}" for channel in CHANNEL_NAMES for name in _CHANNEL_FEATURES),
+    *(f"{channel}.{name}" for channel in _USED_NAMES for name in _CHANNEL_FEATURES),
     *(
         f"correlation.{first}.{second}"
-        for i, first in enumerate(CHANNEL_NAMES)
-        for second in CHANNEL_NAMES[i + 1 :]
+        for i, first in enumerate(_USED_NAMES)
+        for second in _USED_NAMES[i + 1 :]
     ),
     "rhythm.cadence_spm",
     "rhythm.periodicity",
     "rhythm.step_regularity",
     "rhythm.stride_regularity",
+    *VECTOR_NAMES,
 )
 N_FEATURES = len(FEATURE_NAMES)
 GYRO_FEATURES = np.array(["gyro_" in name for name in FEATURE_NAMES])
@@ -68,21 +73,24 @@ _FIRST, _SECOND = (np.array(pair) - 1 for pair in zip(*_COUPLED, strict=True))
 _LAGS = np.rint(np.array(_AUTOCORRELATION_LAGS_S) * IDENTITY_RATE_HZ).astype(int)
 
 
-def identity_features(channels: FloatArray, rhythm: Rhythm, *, has_gyro: bool) -> FloatArray:
+def identity_features(
+    channels: FloatArray, acc_ms2: FloatArray, gyro_rads: FloatArray | None, rhythm: Rhythm
+) -> FloatArray:
     """(N_FEATURES,) features of one window.
 
     Parameters
     ----------
     channels
         (250, 6) orientation-free channels at 50 Hz, SI units.
+    acc_ms2, gyro_rads
+        (250, 3) what they were made of, in device axes. Without a gyroscope every feature that
+        needs one is NaN: the caller puts in the average person's value, for the wearer and for
+        those the wearer is compared with alike.
     rhythm
         Of the same window; NaN step period allowed.
-    has_gyro
-        Without a gyroscope every feature that needs one is NaN: the caller puts in the average
-        person's value, for the wearer and for those the wearer is compared with alike.
     """
     step_s = rhythm.step_s if np.isfinite(rhythm.step_s) else _DEFAULT_STEP_S
-    columns = np.ascontiguousarray(channels.T)  # (6, 250)
+    columns = np.ascontiguousarray(channels[:, _USED].T)  # (4, 250)
     centred = columns - columns.mean(axis=1, keepdims=True)
     correlation = _autocorrelations(centred)
     waves = _stride_waves(centred, step_s)
@@ -97,9 +105,16 @@ def identity_features(channels: FloatArray, rhythm: Rhythm, *, has_gyro: bool) -
         axis=1,
     )
     features: FloatArray = np.concatenate(
-        (per_channel.ravel(), _between(centred), _rhythm(correlation[0], rhythm, step_s))
+        (
+            per_channel.ravel(),
+            _between(centred),
+            _rhythm(correlation[0], rhythm, step_s),
+            vector_features(
+                acc_ms2, np.zeros_like(acc_ms2) if gyro_rads is None else gyro_rads, step_s
+            ),
+        )
     )
-    if not has_gyro:
+    if gyro_rads is None:
         features[GYRO_FEATURES] = np.nan
     return features
 
@@ -130,7 +145,7 @@ def _moments(columns: FloatArray, centred: FloatArray) -> FloatArray:
 
 
 def _band_powers(centred: FloatArray) -> FloatArray:
-    """(6, 12) log share of the power in each band."""
+    """(4, 12) log share of the power in each band."""
     spectrum = np.fft.rfft(centred * _WINDOW, _N_FFT, axis=1)
     power = spectrum.real**2 + spectrum.imag**2
     bands = np.add.reduceat(power[:, : _BAND_STARTS[-1]], _BAND_STARTS[:-1], axis=1)
@@ -141,7 +156,7 @@ def _band_powers(centred: FloatArray) -> FloatArray:
 
 
 def _autocorrelations(centred: FloatArray) -> FloatArray:
-    """(6, _N_LAGS) biased autocorrelation: long lags, seen less often, count less."""
+    """(4, _N_LAGS) biased autocorrelation: long lags, seen less often, count less."""
     spectrum = np.fft.rfft(centred, _N_FFT, axis=1)
     product = np.fft.irfft(spectrum.real**2 + spectrum.imag**2, _N_FFT, axis=1)
     correlation: FloatArray = product[:, :_N_LAGS] / (product[:, :1] + _TINY)
@@ -149,7 +164,7 @@ def _autocorrelations(centred: FloatArray) -> FloatArray:
 
 
 def _stride_waves(centred: FloatArray, step_s: float) -> NDArray[np.complex128]:
-    """(6, 10) complex amplitudes at multiples of the stride rate (half the step rate)."""
+    """(4, 10) complex amplitudes at multiples of the stride rate (half the step rate)."""
     turn = np.exp((-1j * np.pi / step_s / IDENTITY_RATE_HZ) * np.arange(N_WINDOW))
     waves = np.cumprod(np.broadcast_to(turn, (_N_HARMONICS, N_WINDOW)), axis=0)
     amplitudes: NDArray[np.complex128] = (centred * (2.0 / _WINDOW.sum() * _WINDOW)) @ waves.T
@@ -157,7 +172,7 @@ def _stride_waves(centred: FloatArray, step_s: float) -> NDArray[np.complex128]:
 
 
 def _harmonics(waves: NDArray[np.complex128]) -> FloatArray:
-    """(6, 10) log amplitude relative to the sum over harmonics."""
+    """(4, 10) log amplitude relative to the sum over harmonics."""
     amplitude = np.abs(waves)
     shares: FloatArray = amplitude / (amplitude.sum(axis=1, keepdims=True) + _TINY)
     logs: FloatArray = np.log(shares + 1e-2)
@@ -165,7 +180,7 @@ def _harmonics(waves: NDArray[np.complex128]) -> FloatArray:
 
 
 def _couplings(waves: NDArray[np.complex128], centred: FloatArray) -> FloatArray:
-    """(6, 18) phase couplings, real and imaginary part by turns.
+    """(4, 18) phase couplings, real and imaginary part by turns.
 
     The cube root of the amplitude keeps one strong harmonic from hiding the others.
     """
@@ -178,10 +193,10 @@ def _couplings(waves: NDArray[np.complex128], centred: FloatArray) -> FloatArray
 
 
 def _between(centred: FloatArray) -> FloatArray:
-    """(15,) correlation coefficients of every pair of channels."""
+    """(6,) correlation coefficients of every pair of channels."""
     product = centred @ centred.T
     sd = np.sqrt(np.diag(product)) + _TINY
-    rows, columns = np.triu_indices(len(CHANNEL_NAMES), 1)
+    rows, columns = np.triu_indices(len(_USED), 1)
     coefficients: FloatArray = (product / np.outer(sd, sd))[rows, columns]
     return coefficients
 

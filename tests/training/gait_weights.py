@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
+N_PLACEMENTS = 2
+
 
 def random_gait_weights(rng: np.random.Generator, n_features: int = 37, n_directions: int = 5):
     from models import gait_gate
     from models.gait import LORA_RANK, GaitWeights
 
-    directions, _ = np.linalg.qr(rng.normal(size=(n_features, n_directions)))
+    drawn = rng.normal(size=(N_PLACEMENTS, n_features, n_directions))
+    placed, n_placed = (N_PLACEMENTS, n_features), (N_PLACEMENTS, n_directions)
     arrays = {
         "gate_center": rng.normal(size=6),
         "gate_scale": rng.uniform(0.5, 2.0, 6),
-        "center": rng.normal(size=n_features),
-        "scale": rng.uniform(0.5, 2.0, n_features),
-        "directions": directions,
-        "shrink": rng.uniform(0.2, 0.9, n_directions),
+        "center": rng.normal(size=placed),
+        "scale": rng.uniform(0.5, 2.0, placed),
+        "directions": np.linalg.qr(drawn)[0].transpose(0, 2, 1),
+        "shrink": rng.uniform(0.2, 0.9, n_placed),
         "lora_a": rng.normal(size=(LORA_RANK, n_features)) / np.sqrt(n_features),
         "lora_b": rng.normal(scale=0.3, size=(n_features, LORA_RANK)),
         "head_w": rng.normal(scale=0.5, size=(1, n_features)),
@@ -26,9 +29,18 @@ def random_gait_weights(rng: np.random.Generator, n_features: int = 37, n_direct
     return GaitWeights(gate=gait_gate.folded_weights(gait_gate.build(0.0)), **arrays)
 
 
-def identity_arrays(weights) -> dict[str, np.ndarray]:
-    names = ("center", "scale", "directions", "shrink", "lora_a", "lora_b", "head_w", "head_b")
-    return {name: getattr(weights, name) for name in names}
+def identity_arrays(weights, placement_idx: int) -> dict[str, np.ndarray]:
+    """What `NumpyGaitModel` needs of one placement."""
+    placed = ("center", "scale", "directions", "shrink")
+    shared = ("lora_a", "lora_b", "head_w", "head_b")
+    return {
+        **{name: getattr(weights, name)[placement_idx] for name in placed},
+        **{name: getattr(weights, name) for name in shared},
+    }
+
+
+def one_hot(placement_idx: int) -> np.ndarray:
+    return np.eye(N_PLACEMENTS, dtype=np.float32)[placement_idx][None]
 
 
 def random_batch(rng: np.random.Generator, n_features: int) -> dict[str, np.ndarray]:

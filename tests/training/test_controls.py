@@ -16,7 +16,7 @@ from firmware_host.signals.stress import WINDOW_S
 from tests.training.test_personal import _session
 from tests.unit.training.synthetic_people import GOOD, make_people
 from training.datasets import motionsense
-from training.gait.identity import fit_identity, sampled_cohort, score_trials, split_walk
+from training.gait.identity import fit_distribution, fit_identity, score_trials, split_walk
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.verification_metrics import eer
 from training.gait.windows import Walks, walks_of
@@ -171,7 +171,7 @@ def dealt(people: list[Walks], rng) -> list[Walks]:
 def verification_eer(people: list[Walks]) -> float:
     half = len(people) // 2
     arrays = fit_identity(people[:half], seed=1)
-    cohort = sampled_cohort(people[:half], arrays, seed=1)
+    cohort = fit_distribution(people[:half], arrays).draw(seed=1, n=256)
     trials = [split_walk(walks, min_periodicity=0.0) for walks in people[half:]]
     scores = score_trials(
         trials, lambda: NumpyGaitModel(arrays), cohort, fill=arrays["center"], seed=1

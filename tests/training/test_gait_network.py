@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 
 from firmware_host.errors import InferenceError
+from firmware_host.inference.placed import PlacedModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel
-from tests.training.gait_weights import identity_arrays, random_batch, random_gait_weights
+from tests.training.gait_weights import (
+    identity_arrays,
+    one_hot,
+    random_batch,
+    random_gait_weights,
+)
 from training.gait.numpy_model import NumpyGaitModel
 
 pytestmark = pytest.mark.needs_tf
@@ -16,17 +22,19 @@ LR = np.array([0.05, 0.05, 0.02], np.float32)
 ANCHOR = np.array([0.01], np.float32)
 
 
-def _twin_gradients(network, weights, batch):
+def _twin_gradients(network, weights, batch, place):
     """Autodiff of the same network written a second time."""
     import tensorflow as tf
 
     v = network.adapter.values
     names = sorted(v)
     with tf.GradientTape() as tape:
-        x = tf.clip_by_value((batch["features"] - weights.center) / weights.scale, -5.0, 5.0)
-        whitening = np.eye(weights.n_features) - (weights.directions * weights.shrink) @ (
-            weights.directions.T
+        x = tf.clip_by_value(
+            (batch["features"] - weights.center[place]) / weights.scale[place], -5.0, 5.0
         )
+        directions = weights.directions[place]
+        taken = (directions.T * weights.shrink[place]) @ directions
+        whitening = np.eye(weights.n_features) - taken
         matrix = tf.constant(whitening, tf.float32) + 2.0 * v["lora_b"] @ v["lora_a"]
         y = tf.linalg.matmul(x, matrix, transpose_b=True)
         unit = y / tf.norm(y, axis=1, keepdims=True)
@@ -46,9 +54,10 @@ def test_gradients_are_autodiff_when_shapes_are_random(seed):
     weights = random_gait_weights(rng, n_features=int(rng.integers(8, 60)))
     network = GaitNet(weights)
     batch = random_batch(rng, weights.n_features)
-    logits, kept = network.logits(batch["features"])
+    place = seed % 2
+    logits, kept = network.logits(batch["features"], one_hot(place))
     loss, d_logits = backward.sigmoid_loss(logits, batch["y"], backward.row_shares(batch["weight"]))
-    expected, expected_loss = _twin_gradients(network, weights, batch)
+    expected, expected_loss = _twin_gradients(network, weights, batch, place)
     assert float(loss[0]) == pytest.approx(float(expected_loss), rel=1e-5)
     received = network.gradients(kept, d_logits)
     assert set(received) == set(expected)
@@ -90,37 +99,44 @@ def exported(tmp_path_factory):
     return path, weights
 
 
+def _placed(path, runtime, place) -> PlacedModel:
+    return PlacedModel(TfliteModel(path, runtime=runtime), ("a", "b"), "ab"[place])
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_file_when_run_gives_the_numbers_of_tensorflow(exported, rng, runtime):
     from models.gait import GaitNet
 
     path, weights = exported
     network, model = GaitNet(weights), TfliteModel(path, runtime=runtime)
-    for _ in range(3):
+    for place in (0, 1):
         imu = rng.normal(scale=4.0, size=(1, 100, 6)).astype(np.float32)
         features = rng.normal(size=(1, weights.n_features)).astype(np.float32)
-        for name, inputs in (("infer", {"imu": imu}), ("embed", {"features": features})):
+        placed = {"features": features, "placement": one_hot(place)}
+        for name, inputs in (("infer", {"imu": imu}), ("embed", placed)):
             expected = getattr(network, name)(**inputs)
             received = model.run(name, **inputs)
             assert set(received) == set(expected)
             for key, value in expected.items():
                 np.testing.assert_allclose(received[key], value, rtol=1e-4, atol=1e-5)
-    embedding = model.run("embed", features=features)["embedding"]
+    embedding = model.run("embed", **placed)["embedding"]
     assert np.linalg.norm(embedding) == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_file_when_trained_follows_tensorflow_and_numpy(exported, rng, runtime):
+@pytest.mark.parametrize("place", [0, 1])
+def test_file_when_trained_follows_tensorflow_and_numpy(exported, rng, runtime, place):
     from models.gait import GaitNet
 
     path, weights = exported
-    network, model = GaitNet(weights), TfliteModel(path, runtime=runtime)
-    plain = NumpyGaitModel(identity_arrays(weights))
+    network, model = GaitNet(weights), _placed(path, runtime, place)
+    plain = NumpyGaitModel(identity_arrays(weights, place))
     batches = [random_batch(rng, weights.n_features) for _ in range(4)]
     losses = []
     for step in range(40):
         batch = batches[step % 4]
-        loss = float(network.train(**batch, lr=LR, anchor=ANCHOR)["loss"][0])
+        steps = {"placement": one_hot(place), "lr": LR, "anchor": ANCHOR}
+        loss = float(network.train(**batch, **steps)["loss"][0])
         losses.append(loss)
         for other in (model, plain):
             received = float(other.run("train", **batch, lr=LR, anchor=ANCHOR)["loss"][0])
@@ -134,14 +150,16 @@ def test_file_when_trained_follows_tensorflow_and_numpy(exported, rng, runtime):
             np.testing.assert_allclose(state[name], value, rtol=1e-2, atol=2e-3, err_msg=name)
         received = other.run("evaluate", **batches[0])
         np.testing.assert_allclose(
-            received["probs"], network.evaluate(**batches[0])["probs"], atol=2e-3
+            received["probs"],
+            network.evaluate(**batches[0], placement=one_hot(place))["probs"],
+            atol=2e-3,
         )
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_file_when_a_rate_is_zero_leaves_that_group_alone(exported, rng, runtime):
     path, weights = exported
-    model = TfliteModel(path, runtime=runtime)
+    model = _placed(path, runtime, 0)
     before = model.run("get_adapter")
     lr = np.array([0.1, 0.1, 0.0], np.float32)
     batch = random_batch(rng, weights.n_features)
@@ -155,7 +173,7 @@ def test_file_when_a_rate_is_zero_leaves_that_group_alone(exported, rng, runtime
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_file_when_an_adapter_is_put_back_scores_as_before(exported, rng, runtime):
     path, weights = exported
-    model = TfliteModel(path, runtime=runtime)
+    model = _placed(path, runtime, 0)
     features = rng.normal(size=(1, weights.n_features)).astype(np.float32)
     generic = model.run("embed", features=features)["score"]
     batch = random_batch(rng, weights.n_features)
@@ -171,7 +189,7 @@ def test_file_when_an_adapter_is_put_back_scores_as_before(exported, rng, runtim
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_file_when_features_are_nan_refuses_and_goes_on(exported, rng, runtime):
     path, weights = exported
-    model = TfliteModel(path, runtime=runtime)
+    model = _placed(path, runtime, 0)
     features = np.zeros((1, weights.n_features), np.float32)
     expected = model.run("embed", features=features)["score"]
     with pytest.raises(InferenceError):
@@ -188,6 +206,21 @@ def test_file_holds_built_in_ops_of_the_oldest_runtime_only(exported):
     assert versions["DEPTHWISE_CONV_2D"] <= OP_VERSION_CEILING["DEPTHWISE_CONV_2D"]
 
 
+def test_file_holds_each_whitening_matrix_once(exported):
+    from models.gait import GaitNet
+    from training.bundle.tflite_file import convert
+
+    _, weights = exported
+    rng = np.random.default_rng(4)
+    # Prime sizes: no other constant has as many values.
+    large = random_gait_weights(rng, n_features=211, n_directions=31)
+    content = convert(GaitNet(large))
+    for matrix in large.directions:
+        n_found = content.count(matrix.tobytes()) + content.count(matrix.T.tobytes())
+        assert n_found <= 1
+    assert len(content) < len(convert(GaitNet(weights))) + 2 * 31 * 211 * 4 + 60_000
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_enrolment_through_the_file_scores_as_through_numpy(exported, rng, runtime):
     from firmware_host.identity.enrolment import enrol
@@ -197,9 +230,9 @@ def test_enrolment_through_the_file_scores_as_through_numpy(exported, rng, runti
     own = (rng.normal(size=n) + 0.5 * rng.normal(size=(23, n))).astype(np.float32)
     cohort = rng.normal(scale=1.2, size=(64, n)).astype(np.float32)
     scores = []
-    for model in (TfliteModel(path, runtime=runtime), NumpyGaitModel(identity_arrays(weights))):
+    for model in (_placed(path, runtime, 1), NumpyGaitModel(identity_arrays(weights, 1))):
         seeded = np.random.default_rng(3)
-        enrolled = enrol(model, own, cohort, threshold=0.0, fill=weights.center, rng=seeded)
+        enrolled = enrol(model, own, cohort, threshold=0.0, fill=weights.center[1], rng=seeded)
         rows = [model.run("embed", features=row[None]) for row in (*own[:5], *cohort[:5])]
         scores.append(np.array([row["score"][0, 0] for row in rows]))
         assert np.linalg.norm(enrolled.template) == pytest.approx(1.0, abs=1e-5)

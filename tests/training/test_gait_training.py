@@ -7,14 +7,13 @@ import pytest
 
 from firmware_host.errors import DataError
 from firmware_host.events import Activity
+from firmware_host.identity.background import Background
 from firmware_host.signals.gait_features import N_FEATURES
 from tests.unit.signals.gait_streams import G_MS2, walk
 from training.datasets.motion import MotionRecording
 from training.gait.identity import (
-    centroid_cohort,
+    fit_distribution,
     fit_identity,
-    real_cohort,
-    sampled_cohort,
     score_trials,
     split_walk,
 )
@@ -106,19 +105,16 @@ def test_whitening_shrinks_the_direction_in_which_people_vary_most(walkers, rng)
     arrays = fit_identity(walkers, seed=0)
     direction = loud / arrays["scale"]
     direction = direction / np.linalg.norm(direction)
-    strongest = np.abs(arrays["directions"].T @ direction).argmax()
+    strongest = np.abs(arrays["directions"] @ direction).argmax()
     assert arrays["shrink"][strongest] > 0.7
-    gram = arrays["directions"].T @ arrays["directions"]
+    gram = arrays["directions"] @ arrays["directions"].T
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", [real_cohort, sampled_cohort, centroid_cohort])
-def test_verification_when_people_differ_is_nearly_perfect(walkers, kind):
+def test_verification_when_people_differ_is_nearly_perfect(walkers):
     background, test = walkers[:8], walkers[8:]
     arrays = fit_identity(background, seed=0)
-    options = {} if kind is real_cohort else {"arrays": arrays}
-    cohort = kind(background, seed=1, **options)
-    assert cohort.shape == (256, N_FEATURES)
+    cohort = fit_distribution(background, arrays).draw(seed=1)
     trials = [split_walk(walks, min_periodicity=0.4) for walks in test]
     scores = score_trials(
         trials, lambda: NumpyGaitModel(arrays), cohort, fill=arrays["center"], seed=2
@@ -127,14 +123,26 @@ def test_verification_when_people_differ_is_nearly_perfect(walkers, kind):
     assert scores["10s"].rank1 > 0.95
 
 
-def test_sampled_cohort_is_nobody_but_has_everybodys_moments(walkers):
+def test_distribution_is_nobody_but_has_everybodys_moments(walkers):
     arrays = fit_identity(walkers, seed=0)
-    cohort = sampled_cohort(walkers, arrays, n=2000, seed=1)
+    background = fit_distribution(walkers, arrays)
+    packed = Background.of(background.arrays("wrist"), "wrist")
+    cohort = packed.draw(n=2000, seed=1)
     every = np.concatenate([walks.features for walks in walkers])
     nearest = min(np.abs(every - row).max(axis=1).min() for row in cohort[:50])
     assert nearest > 0.5
     np.testing.assert_allclose(cohort.mean(axis=0), every.mean(axis=0), atol=0.25)
     np.testing.assert_allclose(cohort.std(axis=0), every.std(axis=0), rtol=0.25)
+    # Not only each feature by itself: the walkers' main direction is the drawn ones' too.
+    main = np.linalg.svd(every - every.mean(axis=0), full_matrices=False)[2][0]
+    expected, received = (np.std((rows - rows.mean(axis=0)) @ main) for rows in (every, cohort))
+    assert received == pytest.approx(expected, rel=0.15)
+
+
+def test_distribution_when_drawn_with_the_same_seed_is_the_same(walkers):
+    background = fit_distribution(walkers, fit_identity(walkers, seed=0))
+    np.testing.assert_array_equal(background.draw(n=9, seed=3), background.draw(n=9, seed=3))
+    assert not np.array_equal(background.draw(n=9, seed=3), background.draw(n=9, seed=4))
 
 
 def test_embedding_when_enrolled_has_unit_length(walkers):

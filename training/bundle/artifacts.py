@@ -30,7 +30,8 @@ class StressArtifacts:
     `spread` (F,) is the typical within-person standard deviation of `normalise`; `center` (F,)
     the typical rest, which nothing is computed from but what a wearer is told; `time_control`
     is (t_s, p_stress), what time since the session began says on its own; `golden_x` (n, F) are
-    a few normalised windows; `figures` go into the card, one row each.
+    a few normalised windows; `calibration` (slope, offset) turns smoothed log-odds into
+    P(stress); `effort_s` is how long effort is averaged; `figures` go into the card, one row each.
     """
 
     weights: StressWeights
@@ -42,6 +43,8 @@ class StressArtifacts:
     time_control: tuple[FloatArray, FloatArray]
     golden_x: FloatArray
     recordings: Recordings
+    calibration: Mapping[str, float] = field(default_factory=lambda: {"slope": 1.0, "offset": 0.0})
+    effort_s: float = 300.0
     figures: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,8 +52,9 @@ class StressArtifacts:
 class GaitArtifacts:
     """A trained gait model.
 
-    `network` is the exportable tf.Module; `cohort` (name -> array) is what the personal head
-    learns against; `golden` (input name -> (n, ...) array) are a few windows of each input.
+    `network` is the exportable tf.Module; `placements` the places on the body in the order of its
+    one-hot input; `cohort` (name -> array) is what the personal head learns against; `golden`
+    (input name -> (n, ...) array) are a few windows of each input.
     """
 
     network: Any
@@ -58,9 +62,9 @@ class GaitArtifacts:
     labels: tuple[str, ...]
     thresholds: Mapping[str, float]
     smoothing_s: float
-    cohort: Mapping[str, FloatArray]
+    cohort: Mapping[str, NDArray[np.floating[Any]]]
     golden: Mapping[str, FloatArray]
-    placement: str
+    placements: tuple[str, ...]
     recordings: Recordings
     figures: Mapping[str, str] = field(default_factory=dict)
 

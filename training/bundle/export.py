@@ -56,7 +56,6 @@ def export_bundle(
             gait.table,
             name=name,
             version=version,
-            placement=gait.placement,
             seed=seed,
             files={path.name: _hashed(path) for path in folder.iterdir()},
             recordings=merged(stress.recordings.trained_on, gait.recordings.trained_on),

@@ -34,7 +34,6 @@ class Half:
     golden: Mapping[str, NDArray[np.float32]]
     recordings: Recordings
     figures: Mapping[str, str]
-    placement: str = ""
 
 
 def trained_stress(artifacts: StressArtifacts) -> Half:
@@ -57,7 +56,6 @@ def trained_gait(artifacts: GaitArtifacts) -> Half:
         golden_of("gait", artifacts.network, artifacts.golden),
         artifacts.recordings,
         artifacts.figures,
-        artifacts.placement,
     )
 
 
@@ -91,5 +89,4 @@ def taken_from(folder: Path, model: str, datasets: Collection[str]) -> Half:
         {key: rows for key, rows in bundle.golden().items() if key.startswith(f"{model}.")},
         Recordings(recordings),
         {f"{model} model": origin},
-        values["placement"],
     )

@@ -23,9 +23,8 @@ _AXES = (
     # The trainer's own names, turned around there: an output is a column.
     (re.compile(r"w\d+"), -1),
     (re.compile(r"lora\d*_a"), 0),
-    (re.compile(r"directions"), 0),
     (re.compile(r"dw\d+_w"), 2),
-    (re.compile(r"(stem|pw\d+|hidden|logits)_w"), -1),
+    (re.compile(r"(stem|pw\d+|spectrum|hidden|logits)_w"), -1),
 )
 
 
@@ -47,5 +46,8 @@ def _rounded(name: str, value: Any) -> Any:
         return rounded_arrays(value)
     if not isinstance(value, np.ndarray) or value.size < MIN_VALUES:
         return value
+    if name == "directions":
+        # (k, F), or (P, k, F) which the network flattens to one row for each placement.
+        return rounded(value.reshape(-1, *value.shape[-2:]), 0).reshape(value.shape)
     axis = next((axis for pattern, axis in _AXES if pattern.fullmatch(name)), None)
     return value if axis is None else rounded(value, axis)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.errors import ContractError
-from firmware_host.identity.walking import EmbeddingModel
+from firmware_host.identity.background import Background
 from firmware_host.inference.bundle import load_bundle, open_model
+from firmware_host.inference.placed import PlacedModel, check_placement
 from training.datasets.bad_people import attempt, skipping_bad
 from training.datasets.registry import GAIT
 from training.evaluation.command import add_common, check_output, finish
@@ -57,14 +57,14 @@ def run_evaluate(
     if dataset == MOBGAP:
         return _cadence(data_dir).headed(head)
     placement = GAIT[dataset].PLACEMENT
-    _require_placement(loaded, placement, dataset)
+    check_placement(loaded.gait.placements, placement)
     people = load_everyone(data_dir, dataset)
     model = open_model(loaded, loaded.gait)
     known = set(loaded.recordings.values())
     seen = [person.name in loaded.recordings or person.sha256 in known for person in people]
     if all(seen):
         warn("this bundle was trained on everybody here: these figures are too good to quote")
-    made = assess(people, seen, shipped_of(loaded, model), infer_of(model), seed=seed)
+    made = assess(people, seen, shipped_of(loaded, model, placement), infer_of(model), seed=seed)
     return made.headed(
         {
             **head,
@@ -94,18 +94,26 @@ def load_everyone(data_dir: Path, dataset: str) -> list[Person]:
     return [person for person in found if person is not None]
 
 
-def shipped_of(bundle: Bundle, model: EmbeddingModel) -> Shipped:
-    """What enrolment and scoring need of the bundle."""
-    arrays, limits = bundle.cohort(), bundle.gait.thresholds
+def shipped_of(bundle: Bundle, model: SignatureModel, placement: str) -> Shipped:
+    """What enrolment and scoring at one placement need of the bundle.
+
+    Raises
+    ------
+    ContractError
+        If the bundle cannot tell people there.
+    """
+    gait = bundle.gait
+    placed = PlacedModel(model, gait.placements, placement)
+    background = Background.of(bundle.cohort(), placement)
     return Shipped(
-        model,
-        arrays["features"],
-        arrays["fill"],
+        placed,
+        background.draw(seed=0),
+        background.center,
         Limits(
-            limits["min_walk_probability"],
-            limits["min_periodicity"],
-            limits["verification"],
-            limits["verification_margin"],
+            gait.thresholds["min_walk_probability"],
+            gait.limit("min_periodicity", placement),
+            gait.limit("verification", placement),
+            gait.limit("verification_margin", placement),
         ),
     )
 
@@ -120,19 +128,10 @@ def infer_of(model: SignatureModel) -> Callable[[NDArray[np.float32]], NDArray[n
     return infer
 
 
-def _require_placement(bundle: Bundle, placement: str, dataset: str) -> None:
-    if placement not in bundle.placement:
-        raise ContractError(
-            f"bundle {bundle.label}: expected one for the {placement}, where {dataset} was worn, "
-            f"got one for the {bundle.placement}"
-        )
-
-
 def _cadence(data_dir: Path) -> Assessment:
     from training.gait.cadence_figures import cadence_figures
 
     figures = cadence_figures(data_dir)
-    reasons = figures.pop("reasons")
     names = [f"{kind}_{length}" for length in LENGTHS for kind in ("eer", "rank1", "frr", "far")]
     nothing = dict.fromkeys([*names, "gate_macro_f1", "gate_recall", "coverage"])
     return Assessment(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_host.identity.background import Background
 from firmware_host.identity.enrolment import MIN_WINDOWS, enrol
 from firmware_host.identity.walking import EmbeddingModel, fill_missing
 from firmware_host.signals.gait import WINDOW_S
@@ -19,10 +20,11 @@ from training.splits import WindowKey, check_no_overlap
 FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
-N_DIRECTIONS = 40
-N_COHORT = 256
-# The least periodic fifth of background windows is where most false rejects come from.
-PERIODICITY_QUANTILE = 0.2
+N_DIRECTIONS = 24
+# Of the distribution of others: more change no error rate.
+N_FACTORS = 128
+# The least periodic windows of background people are where most false rejects come from.
+PERIODICITY_QUANTILE = 0.3
 _CLIP = 5.0
 _LORA_RANK = 4
 # Windows of 5 s that do not overlap: every second one at a hop of 2.5 s.
@@ -51,7 +53,7 @@ def fit_identity(background: Sequence[Walks], *, seed: int) -> dict[str, FloatAr
     arrays = {
         "center": center,
         "scale": scale,
-        "directions": directions[:, :N_DIRECTIONS],
+        "directions": directions[:, :N_DIRECTIONS].T,
         "shrink": shrink,
         "lora_a": rng.normal(0.0, 1.0 / np.sqrt(n_features), (_LORA_RANK, n_features)),
         "lora_b": np.zeros((n_features, _LORA_RANK)),
@@ -61,60 +63,27 @@ def fit_identity(background: Sequence[Walks], *, seed: int) -> dict[str, FloatAr
     return {name: np.asarray(value, np.float32) for name, value in arrays.items()}
 
 
-def real_cohort(background: Sequence[Walks], *, n: int = N_COHORT, seed: int) -> FloatArray:
-    """Windows of the background people themselves, the same number of each: never shipped."""
-    rng = np.random.default_rng(seed)
-    each = -(-n // len(background))
-    rows = [w.features[rng.permutation(len(w))[:each]] for w in background]
-    return np.concatenate(rows)[:n]
+def fit_distribution(background: Sequence[Walks], arrays: Mapping[str, FloatArray]) -> Background:
+    """Normal distribution of an imagined person's window, which enrolment draws others from.
 
-
-def sampled_cohort(
-    background: Sequence[Walks], arrays: Mapping[str, FloatArray], *, n: int = N_COHORT, seed: int
-) -> FloatArray:
-    """(n, F) imagined walkers: samples of a normal distribution with the background's moments.
-
-    A sample is the mean walk, plus a person's deviation from it, plus a window's deviation from
-    the person's; both are random combinations over all people, so no row is anybody's.
+    Its covariance is that between people plus that of one person's windows. Only its strongest
+    directions are kept, mixed from everybody, so nothing in it is anybody's.
     """
-    rng = np.random.default_rng(seed)
     center, scale = arrays["center"], arrays["scale"]
     x = [np.clip((w.features - center) / scale, -_CLIP, _CLIP) for w in background]
-    means = np.stack([rows.mean(axis=0) for rows in x])
-    middle = means.mean(axis=0)
-    within = np.concatenate([rows - rows.mean(axis=0) for rows in x])
-    between = _combine(means - middle, n, rng)
-    samples = middle + between + _combine(within, n, rng)
-    return np.asarray(samples * scale + center, np.float32)
-
-
-def _combine(deviations: DoubleArray, n: int, rng: np.random.Generator) -> DoubleArray:
-    """(n, F) normal samples with the covariance of (m, F) deviations, without forming it."""
-    m = len(deviations)
-    weights = rng.normal(size=(n, m)) / np.sqrt(max(m - 1, 1))
-    combined: DoubleArray = weights @ deviations
-    return combined
-
-
-def centroid_cohort(
-    background: Sequence[Walks], arrays: Mapping[str, FloatArray], *, n: int = N_COHORT, seed: int
-) -> FloatArray:
-    """(n, F) k-means centroids of standardised windows, ten rounds of Lloyd."""
-    rng = np.random.default_rng(seed)
-    center, scale = arrays["center"], arrays["scale"]
-    features = np.concatenate([w.features for w in background])
-    x = np.clip((features - center) / scale, -_CLIP, _CLIP)
-    centroids = x[rng.permutation(len(x))[:n]]
-    for _ in range(10):
-        distance = (centroids**2).sum(axis=1) - 2.0 * (x @ centroids.T)
-        nearest = distance.argmin(axis=1)
-        centroids = np.stack(
-            [
-                x[nearest == k].mean(axis=0) if (nearest == k).any() else centroids[k]
-                for k in range(n)
-            ]
-        )
-    return np.asarray(centroids * scale + center, np.float32)
+    means = np.stack([rows.mean(axis=0) for rows in x]).astype(np.float64)
+    within = np.concatenate([rows - rows.mean(axis=0) for rows in x]).astype(np.float64)
+    covariance = np.cov(means.T) + within.T @ within / max(len(within) - 1, 1)
+    variances, directions = np.linalg.eigh(covariance)
+    factors = directions[:, -N_FACTORS:] * np.sqrt(np.maximum(variances[-N_FACTORS:], 0.0))
+    rest = np.diag(covariance) - (factors**2).sum(axis=1)
+    return Background(
+        center,
+        scale,
+        means.mean(axis=0).astype(np.float32),
+        factors.T.astype(np.float32),
+        np.sqrt(np.maximum(rest, 0.0)).astype(np.float32),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,9 @@ class NumpyGaitModel:
     Parameters
     ----------
     arrays
-        `center`, `scale`, `directions`, `shrink` and the generic `lora_a`, `lora_b`, `head_w`,
-        `head_b`, shaped as in `models.gait.GaitWeights`.
+        Of one placement: `center`, `scale` (F,), `directions` (k, F), `shrink` (k,), and the
+        generic `lora_a`, `lora_b`, `head_w`, `head_b`, shaped as in `models.gait.GaitWeights`.
+        There is no choice of placement: its signatures are those of the file without that input.
     """
 
     def __init__(self, arrays: Mapping[str, FloatArray]) -> None:
@@ -68,7 +69,7 @@ class NumpyGaitModel:
         f, v = self._frozen, self._values
         x = np.clip((features - f["center"]) / f["scale"], -_CLIP, _CLIP)
         code = x @ v["lora_a"].T
-        y = x - ((x @ f["directions"]) * f["shrink"]) @ f["directions"].T
+        y = x - ((x @ f["directions"].T) * f["shrink"]) @ f["directions"]
         y = y + _LORA_SCALE * (code @ v["lora_b"].T)
         inverse = 1.0 / np.sqrt((y * y).sum(axis=1, keepdims=True) + np.float32(1e-12))
         unit = y * inverse

@@ -53,7 +53,7 @@ class World:
         arrays = {
             "center": np.zeros(N_FEATURES),
             "scale": np.ones(N_FEATURES),
-            "directions": directions,
+            "directions": directions.T,
             "shrink": np.full(3, 0.3),
             "lora_a": rng.normal(size=(4, N_FEATURES)),
             "lora_b": np.zeros((N_FEATURES, 4)),

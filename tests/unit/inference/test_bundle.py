@@ -38,7 +38,7 @@ def edit(folder: Path, old: str, new: str) -> None:
 def test_contract_is_read_when_the_bundle_is_whole(folder: Path) -> None:
     bundle = load_bundle(folder)
     assert bundle.label == "wrist-0.1.0"
-    assert bundle.placement == "wrist"
+    assert bundle.gait.placements == ("wrist", "pocket")
     assert bundle.stress.labels == ("rest", "stress")
     assert (bundle.stress.window_s, bundle.stress.hop_s) == (60.0, 10.0)
     assert len(bundle.stress.normalisation.spread) == len(bundle.stress.features) == 26
