@@ -17,6 +17,7 @@ _RULES = (
     ".thin{fill:none;stroke:var(--generic);stroke-width:1;opacity:.45;stroke-linejoin:round}"
     ".c-third{fill:none;stroke:var(--moving);stroke-width:2;stroke-dasharray:7 3}"
     ".flag.pale{opacity:.55}"
+    "@media print{.warn{padding-left:12px}}"
     ".clock{stroke:var(--bad);stroke-width:1.4;stroke-dasharray:2 3;fill:none}"
 )
 

@@ -32,6 +32,7 @@ Clock = Callable[[FloatArray], FloatArray]
 
 OTHERS_CLOCK = "table of P(stress) by minute from the other people here"
 GIVEN_CLOCK = "the bundle's own table of P(stress) by minute: there is nobody else here"
+_ANSWERS = (State.REST.value, State.STRESS.value)
 NOT_TESTED = "no baseline, or not both rest and stress among the windows to test on"
 
 
@@ -90,9 +91,13 @@ def assess(
     """
     people = people_of(lab, baseline=question.baseline)
     pairs = _rows(lab, model_for, question, seen)
-    rows = [row for row, _ in pairs]
-    clocks = [_clock_probability(row, people, clock) for row in rows]
     states = [_states(row, one, model_for(row.person)) for row, one in pairs]
+    # One rule says what an answer is: the host's states.
+    rows = [
+        replace(row, answered=np.isin(said, _ANSWERS))
+        for (row, _), said in zip(pairs, states, strict=True)
+    ]
+    clocks = [_clock_probability(row, people, clock) for row in rows]
     listed = [
         _participant(row, by_clock, said, model_for, question)
         for row, by_clock, said in zip(rows, clocks, states, strict=True)

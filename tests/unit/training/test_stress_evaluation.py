@@ -136,8 +136,13 @@ def material():
     return Material(lab, moving, {})
 
 
-def _assessed(material, protocol, n=4):
-    model_for = LeaveOneOut(people_of(material.lab), seed=1)
+@pytest.fixture(scope="module")
+def model_for(material):
+    """Each person's model is fitted once for all tests."""
+    return LeaveOneOut(people_of(material.lab), seed=1)
+
+
+def _assessed(material, model_for, protocol, n=4):
     question = Question(protocol, 60.0)
     return assess(
         material.lab[:n], material.exercise, model_for, question, seen=lambda _one: False
@@ -147,8 +152,8 @@ def _assessed(material, protocol, n=4):
     )  # fmt: skip
 
 
-def test_every_promised_key_is_there_when_people_are_assessed(material):
-    result = plain(_assessed(material, "generic").result)
+def test_every_promised_key_is_there_when_people_are_assessed(material, model_for):
+    result = plain(_assessed(material, model_for, "generic").result)
     assert set(result) >= TOP_KEYS
     assert all(set(one) >= PERSON_KEYS for one in result["participants"])
     assert result["balanced_accuracy"] > 0.8
@@ -161,8 +166,8 @@ def test_every_promised_key_is_there_when_people_are_assessed(material):
     json.dumps(result, allow_nan=False)
 
 
-def test_labels_are_learned_from_and_compared_when_the_protocol_says_so(material):
-    result = plain(_assessed(material, "personal").result)
+def test_labels_are_learned_from_and_compared_when_the_protocol_says_so(material, model_for):
+    result = plain(_assessed(material, model_for, "personal").result)
     assert set(result) >= {"balanced_accuracy_generic", "gain", "n_helped", "n_hurt", "noise"}
     assert all(one["personal"] is not None for one in result["participants"])
     assert result["n_people"] == 4
@@ -178,8 +183,8 @@ def _texts(page):
 
 
 @pytest.mark.parametrize(("protocol", "n"), [("generic", 4), ("personal", 4), ("generic", 1)])
-def test_page_is_whole_when_rendered(material, protocol, n):
-    made = _assessed(material, protocol, n)
+def test_page_is_whole_when_rendered(material, model_for, protocol, n):
+    made = _assessed(material, model_for, protocol, n)
     words, n_pictures = _texts(stress_page(plain(made.result), made))
     assert "Balanced accuracy" in words
     assert "clock" in words
@@ -188,9 +193,10 @@ def test_page_is_whole_when_rendered(material, protocol, n):
     assert ("One person is no sample" in words) == (n == 1)
 
 
-def test_page_says_why_when_nothing_could_be_tested(material):
+def test_page_says_why_when_nothing_could_be_tested(material, model_for):
     only_rest = replace(material.lab[0], stage=np.full(len(material.lab[0].stage), -1))
-    made = _assessed(replace(material, lab=[only_rest], exercise=[]), "generic", 1)
+    nothing = replace(material, lab=[only_rest], exercise=[])
+    made = _assessed(nothing, model_for, "generic", 1)
     result = plain(made.result)
     assert result["balanced_accuracy"] is None
     assert result["reasons"]["balanced_accuracy"]
