@@ -97,7 +97,7 @@ class CadenceTracker:
         Parameters
         ----------
         acc_norm
-            (n,) length of the acceleration in any unit, at least three seconds.
+            (n,) length of the acceleration in any unit, four seconds or more.
         gait
             One of `GAITS`: a runner's stride is as long as a walker's step.
         """
