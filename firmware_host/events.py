@@ -19,6 +19,7 @@ class State(StrEnum):
     REST = "rest"
     STRESS = "stress"
     UNSURE = "unsure"
+    EXERCISE = "exercise"
     MOVING = "moving"
     POOR_SIGNAL = "poor_signal"
     NOT_WORN = "not_worn"

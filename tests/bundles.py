@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from firmware_host.identity.background import Background
 from firmware_host.inference.bundle import CONTRACT_FILE, SEAL_FILE, seal_text
 from firmware_host.inference.contract import BundleFile
 from firmware_host.signals import gait_features, stress
@@ -39,7 +40,9 @@ def stress_artifacts(weights: Any = None) -> StressArtifacts:
             "unsure_low": 0.4,
             "unsure_high": 0.6,
             "min_quality": 0.4,
+            "min_pulse_quality": 0.2,
             "max_motion_ms2": 0.25,
+            "max_effort_ms2": 0.4,
         },
         smoothing_s=30.0,
         time_control=(np.array([0.0, 600.0, 1200.0]), np.array([0.1, 0.5, 0.4])),
@@ -56,13 +59,24 @@ def gait_artifacts(network: Any = None, *, n_features: int | None = None) -> Gai
         network=network,
         feature_names=gait_features.FEATURE_NAMES,
         labels=("still", "walk", "run", "stairs", "other"),
-        thresholds={"score": 0.5},
+        thresholds={"min_walk_probability": 0.5, **_limits("wrist"), **_limits("pocket")},
         smoothing_s=5.0,
-        cohort={"embedding": rng.normal(size=(4, 8)).astype(np.float32)},
+        cohort={**_background(rng, n).arrays("wrist"), **_background(rng, n).arrays("pocket")},
         golden={"features": rng.normal(size=(3, n)).astype(np.float32)},
         placements=("wrist", "pocket"),
         recordings=Recordings({"wisdm-watch/1600": "1" * 64}),
     )
+
+
+def _limits(placement: str) -> dict[str, float]:
+    values = {"min_periodicity": 0.4, "verification": 0.1, "verification_margin": 0.2}
+    return {f"{placement}_{name}": value for name, value in values.items()}
+
+
+def _background(rng: np.random.Generator, n_features: int) -> Background:
+    center, scale, mean, rest = rng.uniform(0.5, 1.0, (4, n_features)).astype(np.float32)
+    factors = rng.normal(size=(4, n_features)).astype(np.float32)
+    return Background(center, scale, mean, factors, rest)
 
 
 def write_bundle(folder: Path) -> Path:

@@ -11,6 +11,7 @@ from __future__ import annotations
 PALETTE = {
     "stress": ("#c34107", "#ff8222"),
     "rest": ("#2659ab", "#5a9aee"),
+    "exercise": ("#401339", "#9a19ff"),
     "moving": ("#09a867", "#28e299"),
     "unsure": ("#e0a109", "#fbe77c"),
     "poor": ("#828993", "#989da4"),
@@ -20,6 +21,7 @@ STATE_CLASSES = {
     "stress": "stress",
     "unsure": "unsure",
     "rest": "rest",
+    "exercise": "exercise",
     "moving": "moving",
     "poor_signal": "poor",
     "not_worn": "off",

@@ -21,11 +21,13 @@ from firmware_host.scoring import auc, balanced_accuracy, bootstrap_interval
 
 _CLASS = {"rest": 0, "stress": 1}
 _RESAMPLES = 500
+# The clock's table weighs rest and stress alike.
+_CLOCK_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One model on the later windows: balanced accuracy at 0.5 with a 95 % interval over episodes, and AUC."""
+    """One model on the later windows: balanced accuracy with a 95 % interval over episodes, and AUC."""
 
     balanced_accuracy: float
     interval: tuple[float, float]
@@ -60,6 +62,7 @@ def later_part(
     control: TimeControl,
     *,
     window_s: float,
+    threshold: float,
 ) -> Later | None:
     """Score what came after the first learning job; None if there was none or nothing labelled after it.
 
@@ -70,6 +73,8 @@ def later_part(
     truth
         (start_utc, end_utc, label); labels other than rest and stress are left out. Only windows wholly inside one
         of them count.
+    threshold
+        P(stress) above which the model calls a window stress.
     """
     rows, since_utc = _scored_after_learning(events)
     if since_utc is None:
@@ -89,18 +94,18 @@ def later_part(
         since_utc,
         len(used),
         len(set(episodes.tolist())),
-        _score(y, generic, episodes),
-        _score(y, personal, episodes),
-        _score(y, control.probability(t_s).astype(np.float64), episodes),
+        _score(y, generic, episodes, threshold),
+        _score(y, personal, episodes, threshold),
+        _score(y, control.probability(t_s).astype(np.float64), episodes, _CLOCK_THRESHOLD),
         float(np.mean(decided)),
-        _gain_interval(y, generic, personal, episodes),
+        _gain_interval(y, generic > threshold, personal > threshold, episodes),
     )
 
 
 def _gain_interval(
     y: NDArray[Any], generic: NDArray[Any], personal: NDArray[Any], episodes: NDArray[Any]
 ) -> tuple[float, float]:
-    before, after = ((p >= 0.5).astype(np.int64) for p in (generic, personal))
+    before, after = (called.astype(np.int64) for called in (generic, personal))
 
     def gain(idx: NDArray[np.int64]) -> float:
         return balanced_accuracy(y[idx], after[idx]) - balanced_accuracy(y[idx], before[idx])
@@ -132,7 +137,7 @@ def _scored_after_learning(
             continue
         adapter = int(event.get("adapter", 0))
         second = round(event["utc"])
-        scored = event["p_generic"] is not None and event["state"] != "moving"
+        scored = event["p_generic"] is not None and event["state"] not in ("moving", "exercise")
         if since_utc is not None and scored and second not in learned_from:
             rows.append(event)
         seen.add(second)
@@ -146,8 +151,8 @@ def _tells_of_learning(event: Mapping[str, Any], adapter: int) -> bool:
     return bool(event["kind"] == "stream" and event["what"] == LEARNED_NOTE)
 
 
-def _score(y: NDArray[Any], p: NDArray[Any], episodes: NDArray[Any]) -> Score:
-    predicted = (p >= 0.5).astype(np.int64)
+def _score(y: NDArray[Any], p: NDArray[Any], episodes: NDArray[Any], threshold: float) -> Score:
+    predicted = (p > threshold).astype(np.int64)
 
     def resampled(idx: NDArray[np.int64]) -> float:
         return balanced_accuracy(y[idx], predicted[idx])

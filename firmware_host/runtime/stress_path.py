@@ -13,6 +13,7 @@ from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import StressContract
 from firmware_host.protocol.messages import Channel
 from firmware_host.runtime.baseline import TimedWindow, WearerBaseline
+from firmware_host.signals.effort import SustainedEffort
 from firmware_host.signals.normalise import normalise
 from firmware_host.signals.smoothing import LogitEma
 from firmware_host.signals.stress import StressFeatures, StressWindow
@@ -54,6 +55,7 @@ class StressPath:
         self._smoothers = tuple(
             LogitEma(time_constant_s=contract.smoothing_s) for _ in self._models
         )
+        self._effort = SustainedEffort(time_constant_s=contract.effort_s)
         self._baseline = baseline
         self._remember = remember
         self._session = session
@@ -78,11 +80,12 @@ class StressPath:
         timed = TimedWindow(window, utc, self._session)
         self._remember(timed)
         self._baseline.watch(timed)
+        effort_ms2 = self._effort.update(window.motion, window.t_end_s)
         known = self._not_scorable(window)
         if known is not None:
             return self._result(window, utc, known, None)
         p = self._probabilities(window)
-        return self._result(window, utc, self._state(window, p[1]), p)
+        return self._result(window, utc, self._state(window, effort_ms2, p[1]), p)
 
     def _result(
         self,
@@ -100,11 +103,19 @@ class StressPath:
     def _not_scorable(self, window: StressWindow) -> State | None:
         if not window.worn or self._was_off(window):
             return State.NOT_WORN
-        if _usable_share(window) < self._contract.thresholds["min_quality"]:
+        if not self._is_readable(window):
             return State.POOR_SIGNAL
         if self._baseline.current is None:
             return State.LEARNING_BASELINE
         return None
+
+    def _is_readable(self, window: StressWindow) -> bool:
+        # Without a pulse the model falls back to skin and movement; without skin it has little.
+        thresholds, quality = self._contract.thresholds, window.quality
+        return (
+            quality["eda"] >= thresholds["min_quality"]
+            and quality["bvp"] >= thresholds["min_pulse_quality"]
+        )
 
     def _was_off(self, window: StressWindow) -> bool:
         since_s = self._on_skin_since_s
@@ -124,10 +135,13 @@ class StressPath:
             smoother.update(_stress_logit(model, z), window.t_end_s)
             for model, smoother in zip(self._models, self._smoothers, strict=True)
         )
-        return _sigmoid(generic), _sigmoid(personal)
+        calibration = self._contract.calibration
+        return calibration.probability(generic), calibration.probability(personal)
 
-    def _state(self, window: StressWindow, p_stress: float) -> State:
+    def _state(self, window: StressWindow, effort_ms2: float, p_stress: float) -> State:
         thresholds = self._contract.thresholds
+        if effort_ms2 > thresholds["max_effort_ms2"]:
+            return State.EXERCISE
         if window.motion > thresholds["max_motion_ms2"]:
             return State.MOVING
         if thresholds["unsure_low"] < p_stress < thresholds["unsure_high"]:
@@ -143,7 +157,3 @@ def _usable_share(window: StressWindow) -> float:
 def _stress_logit(model: SignatureModel, z: NDArray[np.float32]) -> float:
     logits = model.run("infer", x=z[None, :])["logits"][0]
     return float(logits[_STRESS_CLASS] - logits[1 - _STRESS_CLASS])
-
-
-def _sigmoid(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, x))))

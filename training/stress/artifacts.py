@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,8 @@ def train_stress_artifacts(
         center=trained.center.astype(np.float32),
         thresholds=threshold_table(trained),
         smoothing_s=trained.thresholds.ema_s,
+        effort_s=trained.thresholds.effort_s,
+        calibration=asdict(trained.calibration),
         time_control=_time_control(trained),
         # Drawn, not recorded: a bundle carries nobody's minutes.
         golden_x=rng.normal(0.0, 1.5, (N_GOLDEN, len(trained.feature_names))).astype(np.float32),
@@ -74,7 +77,9 @@ def threshold_table(trained: TrainedStress) -> dict[str, float]:
         "unsure_low": round(t.stress - t.unsure_band, 4),
         "unsure_high": round(t.stress + t.unsure_band, 4),
         "min_quality": t.quality_min,
+        "min_pulse_quality": t.pulse_min,
         "max_motion_ms2": t.moving_ms2,
+        "max_effort_ms2": t.effort_ms2,
     }
 
 
@@ -89,6 +94,7 @@ def figure_rows(trained: TrainedStress) -> dict[str, str]:
             f"{f['worst']:.3f}; {f['n_below_0_6']}"
         )
         rows[f"stress, {name}: AUC"] = f"{f['auc']:.3f}"
+        rows[f"stress, {name}: calibration error"] = f"{f['ece']:.3f}"
         rows[f"stress, {name}: the clock alone"] = f"{f['time_only_balanced_accuracy']:.3f}"
         for other in trained.figures:
             if (transfer := f.get(f"trained_on_{other}")) is not None:
@@ -101,13 +107,24 @@ def figure_rows(trained: TrainedStress) -> dict[str, str]:
 def _decision_rows(trained: TrainedStress) -> dict[str, str]:
     rows = {}
     for name, d in trained.decisions.items():
-        rows[f"stress, {name}: windows answered"] = f"{d['coverage']:.0%}"
+        rows[f"stress, {name}: windows answered; stress called stress"] = (
+            f"{d['coverage']:.0%}; {d['stress_recall']:.0%}"
+        )
         if d["exercise_called_stress"] is not None:
-            rows[f"stress, {name}: exercise called stress, mean; worst session; without gate"] = (
+            rows[f"stress, {name}: exercise called stress, mean; worst session; without rule"] = (
                 f"{d['exercise_called_stress']:.0%}; {d['exercise_called_stress_worst']:.0%}; "
                 f"{d['exercise_without_gate']:.0%}"
             )
+            rows[f"stress, {name}: exercise called exercise; rest or stress called exercise"] = (
+                f"{d['exercise_recall']:.0%}; {d['lab_called_exercise']:.0%}"
+            )
     return rows
+
+
+def _time_control(trained: TrainedStress) -> tuple[np.ndarray, np.ndarray]:
+    """Middles of the table's minutes and P(stress) there, for the host to interpolate."""
+    t_s = (np.arange(len(trained.time_table)) + 0.5) * BIN_S
+    return t_s.astype(np.float32), trained.time_table.astype(np.float32)
 
 
 def _recordings(trained_on: list[dict[str, str]]) -> dict[str, str]:
@@ -116,9 +133,3 @@ def _recordings(trained_on: list[dict[str, str]]) -> dict[str, str]:
     for recording in trained_on:
         found = merged(found, {recording["person"]: recording["content_sha256"]})
     return found
-
-
-def _time_control(trained: TrainedStress) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of the table's minutes and P(stress) there, for the host to interpolate."""
-    t_s = (np.arange(len(trained.time_table)) + 0.5) * BIN_S
-    return t_s.astype(np.float32), trained.time_table.astype(np.float32)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.events import State
-from firmware_host.signals.stress import CHANNELS
+from firmware_host.signals.effort import effort_of
+from training.stress.detector import readable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,17 +17,16 @@ if TYPE_CHECKING:
     from training.datasets.stress_windows import SessionWindows
     from training.stress.detector import StressThresholds
 
-_PULSE, _SKIN = CHANNELS.index("bvp"), CHANNELS.index("eda")
-
 
 def states_of(
     windows: SessionWindows, p: NDArray[np.float64], limits: StressThresholds
 ) -> NDArray[np.str_]:
     """(n,) names of the states of a session's windows, given their P(stress) (n,)."""
-    usable = windows.quality[:, [_PULSE, _SKIN]].min(axis=1)
+    effort = effort_of(windows.motion, windows.t_end_s, effort_s=limits.effort_s)
     asked = [
         (~windows.worn, State.NOT_WORN),
-        (usable < limits.quality_min, State.POOR_SIGNAL),
+        (~readable(windows.quality, limits), State.POOR_SIGNAL),
+        (effort > limits.effort_ms2, State.EXERCISE),
         (windows.motion > limits.moving_ms2, State.MOVING),
         (np.abs(p - limits.stress) < limits.unsure_band, State.UNSURE),
         (p > limits.stress, State.STRESS),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from firmware_host.inference.bundle import load_bundle, open_model
+from firmware_host.inference.contract import Calibration
 from firmware_host.inference.table import TableModel
 from firmware_host.signals.normalise import CLIP
-from firmware_host.signals.smoothing import TIME_CONSTANT_S, LogitEma
+from firmware_host.signals.smoothing import LogitEma
 from training.stress.detector import StressThresholds
-from training.stress.network import fit_net, sigmoid, training_set
-from training.stress.people import spread_of
+from training.stress.recipe import fit_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,7 @@ class Generic:
     spread: NDArray[np.float64]
     thresholds: StressThresholds
     clip: float = CLIP
+    calibration: Calibration = field(default_factory=Calibration)
     trained_on: frozenset[str] = frozenset()
 
     def has_seen(self, person: Person) -> bool:
@@ -54,7 +55,7 @@ class Generic:
         for row, t_s in zip(z, t_end_s.tolist(), strict=True):
             logits = self.model.run("infer", x=row[None, :])["logits"][0]
             smooth.append(ema.update(float(logits[1]) - float(logits[0]), t_s))
-        return sigmoid(np.array(smooth, np.float64))
+        return np.array([self.calibration.probability(v) for v in smooth], np.float64)
 
 
 class LeaveOneOut:
@@ -64,10 +65,15 @@ class LeaveOneOut:
     ----------
     people
         Everybody there is, of all datasets.
+    exercise
+        Exercise sessions, of which those of the people in training set the limit of effort.
     """
 
-    def __init__(self, people: Sequence[Person], *, seed: int) -> None:
+    def __init__(
+        self, people: Sequence[Person], *, seed: int, exercise: Sequence[Person] = ()
+    ) -> None:
         self._people = list(people)
+        self._exercise = list(exercise)
         self._seed = seed
         self._made: dict[str, Generic] = {}
 
@@ -79,15 +85,16 @@ class LeaveOneOut:
 
     def _fit(self, name: str) -> Generic:
         others = [person for person in self._people if person.person != name]
-        spread = spread_of(others)
-        parts = []
-        for person in others:
-            scored = np.isin(person.y, (0, 1))
-            parts.append((person.z(spread)[scored], person.y[scored]))
-        net = fit_net(training_set(parts), np.random.default_rng(self._seed))
-        model = table_model(net.arrays(), seed=self._seed)
         names = frozenset(person.person for person in others)
-        return Generic(model, spread, StressThresholds(ema_s=TIME_CONSTANT_S), trained_on=names)
+        exercise = [person for person in self._exercise if person.person in names]
+        recipe = fit_recipe(others, exercise, seed=self._seed)
+        return Generic(
+            table_model(recipe.detector.net.arrays(), seed=self._seed),
+            recipe.detector.spread,
+            recipe.thresholds,
+            calibration=recipe.calibration,
+            trained_on=names,
+        )
 
 
 def generic_of_bundle(bundle: str | Path = "") -> Generic:
@@ -103,8 +110,12 @@ def generic_of_bundle(bundle: str | Path = "") -> Generic:
             quality_min=limits["min_quality"],
             moving_ms2=limits["max_motion_ms2"],
             ema_s=contract.smoothing_s,
+            effort_ms2=limits["max_effort_ms2"],
+            effort_s=contract.effort_s,
+            pulse_min=limits["min_pulse_quality"],
         ),
         clip=contract.normalisation.clip,
+        calibration=contract.calibration,
         trained_on=frozenset(loaded.recordings) | frozenset(loaded.recordings.values()),
     )
 

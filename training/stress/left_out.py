@@ -7,7 +7,7 @@ every training set, which the variant `own_set_only` leaves out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +50,12 @@ _NOBODY = ""
 
 @dataclass(frozen=True)
 class Material:
-    """Windows of the data set that is tested, of its exercise, and of the other data sets."""
+    """Windows of the data set that is tested and of the others, their exercise apart."""
 
     lab: list[SessionWindows]
     exercise: list[SessionWindows]
     beside: dict[str, list[SessionWindows]]
+    exercise_beside: list[SessionWindows] = field(default_factory=list)
 
     def others(self) -> list[SessionWindows]:
         """Laboratory sessions of the other data sets."""
@@ -100,13 +101,15 @@ def run_loso(
 def _material(data_dir: Path, dataset: str, window_s: float, cache_dir: Path | None) -> Material:
     lab, exercise = stress_windows(data_dir, dataset, window_s=window_s, cache_dir=cache_dir)
     names = [name for name in STRESS if name != dataset and is_there(data_dir, name)]
-    beside = {
-        name: stress_windows(data_dir, name, window_s=window_s, cache_dir=cache_dir)[0]
+    found = {
+        name: stress_windows(data_dir, name, window_s=window_s, cache_dir=cache_dir)
         for name in names
     }
+    beside = {name: windows for name, (windows, _) in found.items()}
+    exercise_beside = [one for _, moving in found.values() for one in moving]
     if len(lab) + sum(len(windows) for windows in beside.values()) < 2:
         raise RecordingError(data_dir, "at least two people, to train without one", "one")
-    return Material(lab, exercise, beside)
+    return Material(lab, exercise, beside, exercise_beside)
 
 
 def _score(
@@ -119,8 +122,11 @@ def _score(
     """Leave each person out in turn; `others` are always in training."""
     check_each_apart(material.lab, others)
     train = _people([*material.lab, *others], question.baseline)
-    model_for = LeaveOneOut(_shuffled(train, question.seed) if shuffle else train,
-                            seed=question.seed)  # fmt: skip
+    model_for = LeaveOneOut(
+        _shuffled(train, question.seed) if shuffle else train,
+        seed=question.seed,
+        exercise=_people([*material.exercise, *material.exercise_beside], question.baseline),
+    )
     return assess(material.lab, material.exercise, model_for, question, seen=lambda _one: False)
 
 

@@ -1,8 +1,7 @@
-"""Leave-one-subject-out evaluation of the generic stress detector: `training loso --task stress`."""
+"""Leaving people out of the plain detector, data set by data set; the recipe is in `recipe`."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ from training.stress.detector import Detector, Scored, fit_detector
 from training.stress.people import BaselineKind, Person, people_of
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 DEFAULT_SEED = 20261121
@@ -158,30 +156,6 @@ def cross_dataset(
     """Score every person of one dataset by a detector trained on another."""
     detector = _apart(train, test, seed=seed, shuffle=shuffle)
     return [Scored(p, detector.probability(p)).score() for p in test]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `loso --task stress`."""
-    parser.add_argument("--dataset", required=True, choices=sorted(DATASETS))
-    parser.add_argument("--data", required=True, type=Path, help="folder that holds the datasets")
-    parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--cache", type=Path, help="folder for computed windows")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
-    parser.add_argument("--shuffle", action="store_true", help="shuffled-label control")
-
-
-def run(arguments: argparse.Namespace) -> dict:
-    """Run the command; the figures are returned and, with --json, written."""
-    result = run_loso(
-        arguments.data,
-        arguments.dataset,
-        cache_dir=arguments.cache,
-        seed=arguments.seed,
-        shuffle=arguments.shuffle,
-    )
-    if arguments.json:
-        arguments.json.write_text(json.dumps(result, indent=2) + "\n")
-    return result
 
 
 def _variants(

@@ -113,7 +113,7 @@ class HiddenSettings:
     steps: int = 150
     learning_rate: float = 0.01
     noise: float = 1.0
-    stride: int = 3
+    stride: int = 6
     share: float = 0.3
 
 
@@ -146,7 +146,7 @@ def _fit_hidden(
     data: TrainingSet, linear: FloatArray, rng: np.random.Generator, settings: HiddenSettings
 ) -> list[FloatArray]:
     """[w1, b1, w2, b2, v, c] of logit = linear + relu(relu(z w1 + b1) w2 + b2) v + c, by Adam."""
-    # Neighbouring windows overlap by five sixths; every third carries nearly the same information.
+    # Neighbouring windows overlap by five sixths; every sixth carries nearly the same information.
     rows = slice(None, None, settings.stride)
     z, y = data.z[rows], data.y[rows]
     weight = data.weight[rows] / data.weight[rows].sum()

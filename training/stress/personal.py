@@ -21,10 +21,12 @@ from firmware_host.adaptation.prepare import (
 )
 from firmware_host.adaptation.samples import WindowTable
 from firmware_host.adaptation.update import CANDIDATES, Candidate, choose_update
-from firmware_host.signals.stress import CHANNELS, WINDOW_S
+from firmware_host.signals.effort import effort_of
+from firmware_host.signals.stress import WINDOW_S
 from training.datasets import physionet, stress_predict
 from training.datasets.stress_windows import SessionWindows, load_windows
 from training.stress.calibration_split import Division, Protocol, divide
+from training.stress.detector import readable
 from training.stress.generic_models import Generic, LeaveOneOut, generic_of_bundle
 from training.stress.people import BaselineKind, Person, people_of
 from training.stress.personal_summary import summarise_rows
@@ -230,11 +232,11 @@ class _Job:
     def _answered(self, p: NDArray[np.float64]) -> NDArray[np.bool_]:
         """(n,) where the host says rest or stress instead of that it does not know."""
         limits, person = self._generic.thresholds, self._person
-        usable = person.quality[:, [CHANNELS.index("bvp"), CHANNELS.index("eda")]].min(axis=1)
         sure = np.abs(p - limits.stress) >= limits.unsure_band
-        still = person.motion <= limits.moving_ms2
+        effort = effort_of(person.motion, person.t_end_s, effort_s=limits.effort_s)
+        still = (person.motion <= limits.moving_ms2) & (effort <= limits.effort_ms2)
         answered: NDArray[np.bool_] = (
-            self._windows.worn & (usable >= limits.quality_min) & still & sure
+            self._windows.worn & readable(person.quality, limits) & still & sure
         )
         return answered
 

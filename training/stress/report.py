@@ -37,6 +37,7 @@ from training.stress.assess import Assessment
 _SAID = (
     ("answered", "bar-ink", (State.REST, State.STRESS)),
     ("unsure", "f-unsure", (State.UNSURE,)),
+    ("exercise", "f-exercise", (State.EXERCISE,)),
     ("moving", "f-moving", (State.MOVING,)),
     ("poor signal", "f-poor", (State.POOR_SIGNAL,)),
     ("not worn", "f-off", (State.NOT_WORN, State.LEARNING_BASELINE)),

@@ -6,28 +6,31 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from firmware_host.errors import RecordingError
 from firmware_host.signals.normalise import CLIP
 from firmware_host.signals.stress import FEATURE_NAMES
-from training.metrics import summarise
-from training.stress.detector import StressThresholds, calibrate, decide, fit_detector
+from training.metrics import expected_calibration_error, summarise
+from training.stress.detector import StressThresholds
 from training.stress.loso import (
     DEFAULT_SEED,
     cross_dataset,
-    leave_each_out,
     load_people,
     time_only_scores,
 )
+from training.stress.outcomes import Judged, decide
 from training.stress.people import center_of
+from training.stress.recipe import fit_recipe, leave_recipes_out
 from training.stress.time_control import time_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from firmware_host.inference.contract import Calibration
     from training.stress.detector import Scored
     from training.stress.loso import StressData
 
@@ -49,6 +52,7 @@ class TrainedStress:
     center: NDArray[np.float64]
     clip: float
     thresholds: StressThresholds
+    calibration: Calibration
     feature_names: tuple[str, ...]
     time_table: NDArray[np.float64]
     trained_on: list[dict[str, str]]
@@ -65,7 +69,7 @@ def train_stress(
     hold_out: Iterable[str] = (),
     cache_dir: Path | None = None,
 ) -> TrainedStress:
-    """Train on every person found, calibrate thresholds by leaving each one out.
+    """Train on every person found; every figure leaves its person out of all that was chosen.
 
     Parameters
     ----------
@@ -89,15 +93,15 @@ def train_on(
 ) -> TrainedStress:
     """Train on people already loaded; `held_out` is only written down."""
     everyone = data.everyone()
-    lab, exercise = leave_each_out(everyone, [], seed=seed, exercise=data.exercise)
-    thresholds = calibrate(lab, exercise)
-    detector = fit_detector(everyone, seed=seed)
+    recipe = fit_recipe(everyone, data.exercise, seed=seed)
+    lab, exercise = leave_recipes_out(everyone, data.exercise, seed=seed)
     return TrainedStress(
-        weights=detector.net.arrays(),
-        spread=detector.spread,
+        weights=recipe.detector.net.arrays(),
+        spread=recipe.detector.spread,
         center=center_of(everyone),
         clip=CLIP,
-        thresholds=thresholds,
+        thresholds=recipe.thresholds,
+        calibration=recipe.calibration,
         feature_names=FEATURE_NAMES,
         time_table=time_table(everyone),
         trained_on=[
@@ -106,16 +110,17 @@ def train_on(
         ],
         held_out=sorted(held_out),
         figures=_figures(data, lab, seed),
-        decisions=_decisions(data, lab, exercise, thresholds),
+        decisions=_decisions(data, lab, exercise),
         seed=seed,
     )
 
 
-def _figures(data: StressData, lab: list[Scored], seed: int) -> dict[str, dict]:
+def _figures(data: StressData, lab: list[Judged], seed: int) -> dict[str, dict]:
     """By dataset: summary, participants, time-only control, and the other datasets' transfer."""
     found = {}
     for name, people in data.lab.items():
-        scores = [s.score() for s in lab if s.person.dataset == name]
+        own = [one for one in lab if one.scored.person.dataset == name]
+        scores = [one.scored.score(one.thresholds.stress) for one in own]
         transfer = {
             f"trained_on_{other}": summarise(cross_dataset(train, people, seed=seed)).as_dict()
             for other, train in data.lab.items()
@@ -123,6 +128,7 @@ def _figures(data: StressData, lab: list[Scored], seed: int) -> dict[str, dict]:
         }
         found[name] = {
             **summarise(scores).as_dict(),
+            "ece": _calibration_error([one.scored for one in own]),
             "time_only_balanced_accuracy": summarise(time_only_scores(people)).balanced_accuracy,
             "participants": [asdict(score) for score in scores],
             **transfer,
@@ -130,15 +136,20 @@ def _figures(data: StressData, lab: list[Scored], seed: int) -> dict[str, dict]:
     return found
 
 
-def _decisions(
-    data: StressData, lab: list[Scored], exercise: list[Scored], thresholds: StressThresholds
-) -> dict[str, dict]:
+def _calibration_error(scored: list[Scored]) -> float:
+    """Over all windows of these people at once: a bin of one person's holds too few."""
+    truth = np.concatenate([one.person.y[one.mask] for one in scored])
+    return expected_calibration_error(
+        truth, np.concatenate([one.probability[one.mask] for one in scored])
+    )
+
+
+def _decisions(data: StressData, lab: list[Judged], exercise: list[Judged]) -> dict[str, dict]:
     found = {}
     for name in data.lab:
         report = decide(
-            [s for s in lab if s.person.dataset == name],
-            [s for s in exercise if s.person.dataset == name],
-            thresholds,
+            [one for one in lab if one.scored.person.dataset == name],
+            [one for one in exercise if one.scored.person.dataset == name],
         )
         found[name] = {
             key: None if isinstance(value, float) and math.isnan(value) else value

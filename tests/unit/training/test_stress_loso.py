@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +11,7 @@ from tests.unit.training.synthetic_people import make_people, make_person
 from training.metrics import summarise
 from training.splits import LeakError
 from training.stress import loso as stress_loso
-from training.stress.detector import Scored, calibrate, decide, exercise_called_stress
+from training.stress.detector import Scored
 from training.stress.loso import cross_dataset, leave_each_out, load_people, run_loso
 from training.stress.time_control import N_BINS, probability, time_table
 
@@ -61,19 +59,6 @@ def test_exercise_is_scored_without_its_person_when_given(rng):
     assert [s.person.person for s in moving] == ["made-up/P2"]
 
 
-def test_movement_gate_keeps_exercise_from_being_stress_when_calibrated(rng):
-    people = make_people(rng, n_people=6)
-    workouts = [make_person(rng, f"P{i}", kind="aerobic") for i in range(6)]
-    lab, moving = leave_each_out(people, [], seed=1, exercise=workouts)
-    assert exercise_called_stress(moving, np.inf).mean() > 0.5
-    thresholds = calibrate(lab, moving)
-    report = decide(lab, moving, thresholds)
-    assert 0.07 < thresholds.moving_ms2 < 1.0
-    assert report.exercise_called_stress <= 0.08 < report.exercise_without_gate
-    assert report.stress_recall > 0.7
-    assert 0.85 < report.coverage <= 1.0
-
-
 def test_clock_scores_high_when_stress_is_always_at_the_same_minute(rng):
     people = make_people(rng, effect=0.0)
     fixed = np.zeros(150, int)
@@ -97,17 +82,6 @@ def test_person_z_of_rest_is_near_zero_when_normalised(rng):
     z = person.z(np.ones(26))
     assert abs(z[:30].mean()) < 0.1
     assert scored.mask.all()
-
-
-def test_options_and_json_when_run_as_a_command(tmp_path, monkeypatch):
-    parser = argparse.ArgumentParser()
-    stress_loso.add_arguments(parser)
-    out = tmp_path / "out.json"
-    arguments = parser.parse_args(
-        ["--dataset", "stress-predict", "--data", str(tmp_path), "--json", str(out)]
-    )
-    monkeypatch.setattr(stress_loso, "run_loso", lambda *_, **__: {"balanced_accuracy": 0.5})
-    assert stress_loso.run(arguments) == json.loads(out.read_text())
 
 
 @pytest.mark.needs_data

@@ -97,7 +97,15 @@ def test_card_rows_and_thresholds_are_complete_when_converted(trained):
     from training.stress.artifacts import figure_rows, threshold_table
 
     table = threshold_table(trained)
-    assert set(table) == {"stress", "unsure_low", "unsure_high", "min_quality", "max_motion_ms2"}
+    assert set(table) == {
+        "stress",
+        "unsure_low",
+        "unsure_high",
+        "min_quality",
+        "min_pulse_quality",
+        "max_motion_ms2",
+        "max_effort_ms2",
+    }
     assert table["unsure_low"] <= table["stress"] <= table["unsure_high"]
     rows = figure_rows(trained)
     assert any("exercise called stress" in row for row in rows)
