@@ -16,9 +16,13 @@ def test_example_file_says_every_default(repo: Path) -> None:
     ("text", "says"),
     [
         ("[devise]\n", r"\[devise\]: expected one of \[device\]"),
-        ("[device]\nbaud = 1\n", "device.baud: expected one of cue_on_stress, placement, silence_s, url"),
+        (
+            "[device]\nbaud = 1\n",
+            "device.baud: expected one of cue_on_stress, placement, silence_s, url",
+        ),
         ("[device]\nurl = 3\n", "device.url: expected a str, got 3"),
         ("[device]\nsilence_s = -1\n", "device.silence_s: expected more than 0"),
+        ("[device]\nplacement = 'hat'\n", "device.placement: expected one of wrist, pocket"),
         ("[adaptation]\nenabled = 1\n", "adaptation.enabled: expected a bool"),
         ("[model]\nruntime = 'torch'\n", "model.runtime: expected one of auto"),
         ("device = 3\n", "device: expected a table"),

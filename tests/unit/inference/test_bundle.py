@@ -47,7 +47,8 @@ def test_contract_is_read_when_the_bundle_is_whole(folder: Path) -> None:
     assert bundle.stress.thresholds["stress"] == 0.5
     assert bundle.gait.labels == ("still", "walk", "run", "stairs", "other")
     assert bundle.recordings == {"stress-predict/S01": "0" * 64}
-    assert bundle.cohort()["embedding"].shape == (4, 8)
+    assert bundle.cohort()["pocket.factors"].shape == (4, len(bundle.gait.features))
+    assert bundle.gait.limit("min_periodicity", "pocket") == 0.4
     assert bundle.golden()["stress.infer.x"].shape == (3, 26)
     assert len(bundle.sha256) == 64
 
