@@ -28,6 +28,8 @@ DEFAULT_SEED = 20261121
 # Thresholds come from leaving each one out: below this they rest on nobody.
 MIN_STRESS_PEOPLE = 4
 MIN_WALKERS = 6
+# Half a minute to enrol on, and enough after it to set the threshold by, uneven steps left out.
+MIN_WALK_S = 180.0
 HALVES = ("stress", "gait")
 _OWN_NAME, _OWN_VERSION = "own", "1.0.0"
 
@@ -182,13 +184,15 @@ def _why_not_gait(sources: Sources) -> str:
         if not (sources.has_own and own.has_motion(folder)):
             return "nobody with walking"
         dataset = own.index(folder)
-        done = {person: {r.activity for r in dataset.load(person)} for person in dataset.people}
-    walkers = sum(Activity.WALK in activities for activities in done.values())
-    if walkers < MIN_WALKERS:
-        return f"{walkers} people with walking, {MIN_WALKERS} needed"
-    missing = [
-        a.value for a in Activity if not any(a in activities for activities in done.values())
+        done = [dataset.load(person) for person in dataset.people]
+    walked_s = [
+        sum(r.duration_s for r in recordings if r.activity is Activity.WALK) for recordings in done
     ]
+    n = sum(seconds >= MIN_WALK_S for seconds in walked_s)
+    if n < MIN_WALKERS:
+        return f"{n} people who walk for {MIN_WALK_S:g} s, {MIN_WALKERS} needed"
+    known = {recording.activity for recordings in done for recording in recordings}
+    missing = [activity.value for activity in Activity if activity not in known]
     return f"nobody who does: {', '.join(missing)}" if missing else ""
 
 

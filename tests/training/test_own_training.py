@@ -1,0 +1,136 @@
+"""From own recordings to a bundle that the host runs: one command, on simulated wearers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from firmware_host.errors import ConfigError, RecordingError
+from firmware_host.inference.bundle import find_bundle, load_bundle
+from tests.unit.training.own_fixture import WALK, label_file, record, spans
+from training import cli, train
+from training.datasets.own_recording import read_parts
+
+N_WEARERS = 5
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five wearers' days; the labels of one lie beside, the others pressed the buttons."""
+    folder = tmp_path_factory.mktemp("lab")
+    for i in range(N_WEARERS):
+        record(folder / "own" / f"p{i}" / "day.mcap", seed=20 + i, presses=i > 0)
+    first = folder / "own" / "p0" / "day.mcap"
+    start = read_parts(first)[0].signals.start_utc
+    label_file(first.with_name("day.labels.csv"), spans(start))
+    record(folder / "own" / "p0" / "walk-1.mcap", seed=20, day=WALK)
+    return folder
+
+
+def sources(folder: Path) -> train.Sources:
+    return train.Sources(folder)
+
+
+@pytest.mark.needs_tf
+def test_own_recordings_become_a_bundle_that_the_host_runs(
+    lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", str(lab), "--name", "lab", "--version", "1.0.0"]
+    arguments += ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+    assert cli.main(["train", *arguments]) == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    folder = Path(told["bundle"])
+    assert folder == tmp_path / "out" / "lab-1.0.0"
+    assert (told["stress"], told["gait"]) == ("trained", "base")
+    base = load_bundle(find_bundle())
+    assert f"gait: 0 people who walk for 180 s, 6 needed; taken from {base.label}\n" in err
+
+    bundle = load_bundle(folder)
+    own = {name for name in bundle.recordings if name.startswith("own/")}
+    assert own == {f"own/p{i}" for i in range(N_WEARERS)}
+    assert not any(name.startswith("stress-predict/") for name in bundle.recordings)
+    assert bundle.files["gait.tflite"] == base.files["gait.tflite"]
+    assert bundle.files["stress.tflite"] != base.files["stress.tflite"]
+    assert cli.main(["check", "--bundle", str(folder)]) == 0
+
+    events = run(lab / "own" / "p1" / "day.mcap", folder, tmp_path / "state")
+    states = {event["state"] for event in events if event["kind"] == "stress"}
+    assert states & {"rest", "stress"}
+    (summary,) = (event for event in events if event["kind"] == "summary")
+    assert summary["seen_in_training"]
+
+
+def run(recording: Path, bundle: Path, state: Path) -> list[dict]:
+    command = [sys.executable, "-m", "firmware_host", "run", "--json"]
+    command += ["--device", f"replay:{recording}?speed=max", "--bundle", str(bundle)]
+    command += ["--state", str(state), "--key-file", str(state.with_name("key"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_nothing_is_trained_when_people_are_too_few(
+    lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(train.MIN_STRESS_PEOPLE - 1):
+        shutil.copytree(lab / "own" / f"p{i}", tmp_path / "own" / f"p{i}")
+    assert cli.main(["train", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 4
+    err = capsys.readouterr().err
+    assert "3 people with rest and stress in one recording, 4 needed" in err
+    assert "0 people who walk for 180 s, 6 needed" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_what_was_asked_for_is_trained_or_refused(lab: Path, tmp_path: Path) -> None:
+    arguments = train_arguments("--data", lab, "--only", "stress")
+    assert train._reasons(arguments, sources(lab)) == {"gait": "--only stress"}
+    arguments = train_arguments("--data", lab, "--only", "gait")
+    with pytest.raises(RecordingError, match="enough to train gait on"):
+        train._reasons(arguments, sources(lab))
+
+
+def test_both_are_trained_when_public_sets_are_there(lab: Path, tmp_path: Path) -> None:
+    for name in ("stress-predict", "wisdm-watch"):
+        (tmp_path / name).mkdir()
+    both = train.Sources(lab, tmp_path)
+    assert train._reasons(train_arguments("--data", lab), both) == {}
+    with both.joined(["own", "stress-predict", "wesad"]) as folder:
+        assert sorted(path.name for path in folder.iterdir()) == ["own", "stress-predict"]
+        assert (folder / "own").resolve() == lab / "own"
+
+
+def test_a_set_is_refused_when_it_is_in_both_folders(lab: Path, tmp_path: Path) -> None:
+    for root in (tmp_path / "a", tmp_path / "b"):
+        (root / "wesad").mkdir(parents=True)
+    both = train.Sources(tmp_path / "a", tmp_path / "b")
+    with pytest.raises(ConfigError, match="--public"):
+        both.public_sets(["wesad"])
+
+
+def test_own_people_can_be_held_out_when_named(lab: Path) -> None:
+    assert train.held_out(sources(lab), ["own/p0", "own/p2"]) == (["own/p0", "own/p2"], ["own/p0"])
+    with pytest.raises(ConfigError, match="somebody in"):
+        train.held_out(sources(lab), ["own/nobody"])
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--name", "../x"), ("--name", ""), ("--version", "one")]
+)
+def test_name_is_refused_when_it_makes_no_folder(
+    lab: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", "--data", str(lab), option, value]) == 2
+    assert option in capsys.readouterr().err
+
+
+def train_arguments(*options: object) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    return parser.parse_args([str(option) for option in options])
