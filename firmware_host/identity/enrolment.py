@@ -26,6 +26,10 @@ _N_STEPS = 300
 _HEAD_RATE = 0.02
 # Pull to the generic head; 0.02 to 0.2 gave the same error rates.
 _ANCHOR = 0.07
+# One in so many others sets the scale of the scores.
+_SCALE_SHARE = 5
+# Of scores: below it a head has learned nothing that could be scaled.
+_MIN_SPREAD = 1e-3
 # So many windows rejected in a row mean that the wearer should be told why.
 _STUCK_AFTER = 4
 
@@ -123,14 +127,15 @@ def enrol(
 ) -> Enrolled:
     """Train the personal head of `model` on the wearer's windows against the cohort's.
 
-    The model is reset first and keeps the wearer's adapter afterwards.
+    The model is reset first and keeps the wearer's adapter afterwards. Its scores then have mean 0
+    and standard deviation 1 over others, so one threshold means the same for every wearer.
 
     Parameters
     ----------
     features
         (n, F) of the wearer; NaN where the board has no gyroscope.
     cohort
-        (m, F) of others, complete.
+        (m, F) of others, complete; one in five sets the scale and is not trained on.
     threshold
         Score from which on a walk counts as the wearer's; chosen on people other than the wearer.
     fill
@@ -148,7 +153,9 @@ def enrol(
     own = fill_missing(features, fill)
     others = np.where(np.isnan(features).all(axis=0), fill, cohort).astype(np.float32)
     model.run("reset")
-    loss = _train(model, own, others, rng, lora_rate)
+    others = others[rng.permutation(len(others))]
+    n_scale = len(others) // _SCALE_SHARE
+    loss = _train(model, own, others[n_scale:], rng, lora_rate)
     if not math.isfinite(loss):
         model.run("reset")
         raise EnrolmentError("training diverged", n_windows=n, needed=MIN_WINDOWS)
@@ -157,7 +164,21 @@ def enrol(
     )
     mean = embeddings.mean(axis=0)
     template = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
-    return Enrolled(template, model.run("get_adapter"), threshold, n)
+    adapter = _scaled(model, others[:n_scale])
+    model.run("set_adapter", **adapter)
+    return Enrolled(template, adapter, threshold, n)
+
+
+def _scaled(model: EmbeddingModel, others: FloatArray) -> dict[str, FloatArray]:
+    """The adapter with its head shifted and scaled so that others' scores are standard normal."""
+    rows = [model.run("embed", features=row[None])["score"][0, 0] for row in others]
+    mean, sd = float(np.mean(rows)), max(float(np.std(rows)), _MIN_SPREAD)
+    adapter = model.run("get_adapter")
+    head = {
+        "head_w": adapter["head_w"] / np.float32(sd),
+        "head_b": (adapter["head_b"] - np.float32(mean)) / np.float32(sd),
+    }
+    return {**adapter, **head}
 
 
 def _train(

@@ -19,7 +19,7 @@ FORGET_AFTER_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Mean log odds over the last walking windows and what it means.
+    """Mean score over the last walking windows, in standard deviations of others', and its meaning.
 
     `decision` is unsure while there are too few windows or the mean is within the margin of the
     threshold. `used` says whether the window just added counted.

@@ -80,11 +80,21 @@ def test_enrol_when_done_tells_the_wearer_from_others(world):
     own = model.embed(world.features(0, 40))["score"][:, 0]
     stranger = model.embed(world.features(1, 40))["score"][:, 0]
     known = model.embed(world.features(7, 40))["score"][:, 0]
-    assert np.mean(own > 0) > 0.95
-    assert np.mean(stranger < 0) > 0.9
-    assert np.mean(known < 0) > 0.95
+    assert np.mean(own > 4) > 0.95
+    assert np.mean(stranger < 4) > 0.9
+    assert np.mean(known < 4) > 0.95
     assert np.linalg.norm(enrolled.template) == pytest.approx(1.0, abs=1e-5)
     assert (enrolled.threshold, enrolled.n_windows) == (1.5, N_WINDOWS)
+
+
+def test_enrol_when_done_scores_others_as_standard_normal_for_every_wearer(world):
+    cohort = np.concatenate([world.cohort() for _ in range(10)])
+    for person in (0, 1, 2):
+        model = world.model()
+        _enrol(world, world.features(person, N_WINDOWS), model, cohort=cohort)
+        others = model.embed(world.cohort())["score"]
+        assert others.mean() == pytest.approx(0.0, abs=0.25)
+        assert others.std() == pytest.approx(1.0, abs=0.25)
 
 
 def test_enrol_when_repeated_gives_the_same_bytes_whatever_came_before(world):
@@ -112,7 +122,7 @@ def test_enrol_when_there_is_no_gyroscope_does_not_learn_its_absence(world):
     assert np.abs(head[12:]).max() < 0.1 * np.abs(head[:12]).max()
     others = world.features(7, 40)
     others[:, 12:] = np.nan
-    assert np.mean(model.embed(fill_missing(others, FILL))["score"] < 0) > 0.9
+    assert np.mean(model.embed(fill_missing(others, FILL))["score"] < 4) > 0.9
 
 
 def test_enrol_when_training_diverges_leaves_the_generic_model(world):

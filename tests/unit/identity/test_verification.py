@@ -114,11 +114,11 @@ def test_wearer_and_stranger_are_told_apart_after_enrolment(rng):
         model,
         world.features(0, ENROL_WINDOWS),
         world.cohort(),
-        threshold=0.0,
+        threshold=4.0,
         fill=FILL,
         rng=rng,
     )
-    options = {"threshold": 0.0, "margin": 0.1, "fill": FILL}
+    options = {"threshold": 4.0, "margin": 0.1, "fill": FILL}
     own, stranger = Verifier(model, GATE, **options), Verifier(model, GATE, **options)
     own_said = [own.add(window, 0.9) for window in world.windows(0, 20)]
     other_said = [stranger.add(window, 0.9) for window in world.windows(1, 20)]
