@@ -1,4 +1,4 @@
-"""The wearer at rest: guided by a rest label, or else learned from the first still minutes of wear."""
+"""The wearer at rest: guided by a rest label, or else learned from the first calm minutes of wear."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from firmware_host.signals.normalise import Baseline, BaselineEstimator
 from firmware_host.signals.resting import QUIET_UNTIL_S, quiet_windows
-from firmware_host.signals.stress import StressWindow
+from firmware_host.signals.stress import FEATURE_NAMES, StressWindow
 
 # Two minutes: seven windows of 60 s, 10 s apart. With fewer the spread of a feature is mostly noise.
 MIN_GUIDED_WINDOWS = 7
+_HEART_RATE = FEATURE_NAMES.index("hr_median_bpm")
 # Windows that a rest label given afterwards may reach back to: an hour.
 _MAX_RECENT = 360
 
@@ -68,7 +69,7 @@ class WearerBaseline:
 
     @property
     def progress(self) -> float:
-        """Share of the first still minutes that has been seen, 0 to 1; 1 once there is a baseline."""
+        """Share of the first minutes that has been seen, 0 to 1; 1 once there is a baseline."""
         if self.current is not None:
             return 1.0
         if self._first_worn_utc is None or not self._recent:
@@ -111,6 +112,7 @@ class WearerBaseline:
         chosen = quiet_windows(
             np.array([t.utc - since_utc for t in worn]),
             np.array([t.window.quality["bvp"] for t in worn]),
+            np.array([t.window.features[_HEART_RATE] for t in worn]),
             np.array([t.window.motion for t in worn]),
         )
         self._adopt([worn[i].window for i in chosen], Source.QUIET, now_utc)

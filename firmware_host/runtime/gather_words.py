@@ -119,7 +119,7 @@ def _baseline_note(vault: Vault) -> str:
     day = datetime.fromtimestamp(vault.get(record_id).t_utc, UTC).date()
     how = {
         "guided": "the wearer sat still or said it was rest",
-        "quiet": "found without labels in the first still minutes of wear",
+        "quiet": "found without labels in the first calm minutes of wear",
     }.get("" if source is None else source.value, "found by a learning job")
     n = stored[1].n_windows
     n_unknown = sum(not math.isfinite(center) for center in stored[1].center.tolist())

@@ -145,9 +145,10 @@ def _guided(windows: SessionWindows, y: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _unlabelled(windows: SessionWindows, until_s: float = QUIET_UNTIL_S) -> NDArray[np.int64]:
-    """Still, well-measured windows of the first minutes, found without any label."""
+    """Calm, well-measured windows of the first minutes, found without any label."""
     pulse = windows.quality[:, CHANNELS.index("bvp")]
-    return quiet_windows(windows.t_end_s, pulse, windows.motion, until_s=until_s)
+    heart_rate = windows.features[:, FEATURE_NAMES.index("hr_median_bpm")]
+    return quiet_windows(windows.t_end_s, pulse, heart_rate, windows.motion, until_s=until_s)
 
 
 def _quality_dict(row: NDArray[np.float64]) -> dict[str, float]:

@@ -19,7 +19,7 @@ def _times(minutes: float) -> np.ndarray:
     return np.arange(WINDOW_S, minutes * 60 + 1, HOP_S)
 
 
-def test_ten_minutes_of_wear_make_a_quiet_baseline_from_the_stillest_half() -> None:
+def test_ten_minutes_of_wear_make_a_quiet_baseline_from_the_calmest_half() -> None:
     seen = []
     baseline = WearerBaseline(window_s=WINDOW_S, changed=lambda *args: seen.append(args))
     for i, t_s in enumerate(_times(10)):
