@@ -32,6 +32,7 @@ MIN_WALKERS = 6
 MIN_WALK_S = 180.0
 HALVES = ("stress", "gait")
 _OWN_NAME, _OWN_VERSION = "own", "1.0.0"
+SKIP_HELP = "name and leave out people whose files are missing, cut or off-rate"
 
 DESCRIPTION = """\
 Train on every person in --data: public data sets, your own recordings (own/<participant>/, see
@@ -88,9 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, help="folder for computed windows")
     parser.add_argument("--hold-out", action="append", default=[], metavar="DATASET/PARTICIPANT",
                         help="leave a person out of training; may be repeated")  # fmt: skip
-    parser.add_argument(
-        "--skip-bad", action="store_true", help="name and leave out people whose files are bad"
-    )
+    parser.add_argument("--skip-bad", action="store_true", help=SKIP_HELP)
 
 
 def run(args: argparse.Namespace) -> dict[str, object]:
