@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_host.events import Labelled
-from firmware_host.runtime.labels import REST, STRESS
+from firmware_host.stream.buttons import REST, STRESS
 
 # The smallest story a gate can judge anything on: rest, a stressor, and the rest after it.
 MIN_STRESS_EPISODES = 1

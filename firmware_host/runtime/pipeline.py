@@ -16,11 +16,12 @@ from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Block, Hello, Message, MessageParser, Ping
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
-from firmware_host.runtime.labels import REST, ButtonLabels, PendingLabels
+from firmware_host.runtime.labels import PendingLabels
 from firmware_host.runtime.stress_path import StressPath
 from firmware_host.signals.gait import GaitWindow
 from firmware_host.signals.normalise import Baseline
 from firmware_host.stream.assembler import StreamAssembler
+from firmware_host.stream.buttons import REST, ButtonLabels
 from firmware_host.stream.samples import Note, Samples
 
 _LOGGER = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Block, Channel
 from firmware_host.recording.base import RecordingReader
 from firmware_host.recording.registry import open_recording
-from firmware_host.runtime.labels import ButtonLabels
 from firmware_host.stream.assembler import StreamAssembler
+from firmware_host.stream.buttons import ButtonLabels
 from firmware_host.stream.clock import StreamClock
 from firmware_host.stream.rate import TOLERANCE
 from firmware_host.stream.samples import Note, Samples, StreamEvent

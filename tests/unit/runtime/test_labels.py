@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from firmware_host.protocol.messages import Button
-from firmware_host.runtime.labels import MAX_OPEN_S, ButtonLabels, PendingLabels
+from firmware_host.runtime.labels import PendingLabels
+from firmware_host.stream.buttons import MAX_OPEN_S, ButtonLabels
 
 
 def _press(buttons: ButtonLabels, value: int, utc: float):
