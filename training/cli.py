@@ -19,7 +19,7 @@ Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
 TASKS = {
     "loso": {"stress": "training.stress.left_out", "gait": "training.gait.left_out"},
     "evaluate": {"stress": "training.stress.evaluate", "gait": "training.gait.evaluate"},
-    "ablate": {"stress": "training.ablation.stress"},
+    "ablate": {"stress": "training.ablation.stress", "gait": "training.ablation.gait"},
 }
 TASK_HELP = {
     "loso": "train without each person (or group) in turn and score them: figures for an unseen wearer",

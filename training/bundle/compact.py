@@ -1,8 +1,8 @@
 """Constants of a .tflite file in fewer bytes, unpacked by the runtime to the very same floats.
 
-Zeros are filled in, what lies on an int8 grid is stored as int8, what float16 holds exactly as
-float16. Anything else stays float32: nothing is rounded here. Both runtimes unpack a constant once,
-at the first call of a signature, and keep it.
+Zeros are filled in and what lies on an int8 grid is stored as int8. Anything else stays float32:
+nothing is rounded here. Both runtimes unpack an int8 constant once, at the first call of a
+signature, and keep it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from training.bundle.flatbuffer import constant, opcode_idx, schema
 from training.bundle.int8 import MIN_VALUES, exact_grid
 
 # Versions that tflite-runtime 2.14 has too; from 5 on there may be one scale an index.
-_DEQUANTIZE_INT8, _DEQUANTIZE_FLOAT16, _FILL = 5, 3, 1
+_DEQUANTIZE, _FILL = 5, 1
 
 
 def store_compactly(model: Any) -> None:
@@ -46,10 +46,7 @@ def _smallest(values: NDArray[np.float32]) -> _Form | None:
     if not values.any():
         return _Zeros(values.shape)
     found = exact_grid(values)
-    if found is not None:
-        return _Int8(*found)
-    half = values.astype(np.float16)
-    return _Float16(half) if np.array_equal(half.astype(np.float32), values) else None
+    return None if found is None else _Int8(*found)
 
 
 def _n_values(model: Any, tensor: Any) -> int:
@@ -94,16 +91,7 @@ class _Int8:
         quantisation.zeroPoint = np.zeros(len(self._scale), np.int64)
         quantisation.quantizedDimension = self._axis
         graph.tensors[packed].quantization = quantisation
-        return _operator(model, graph, ("DEQUANTIZE", _DEQUANTIZE_INT8), [packed], idx)
-
-
-class _Float16:
-    def __init__(self, values: NDArray[np.float16]) -> None:
-        self._values = values
-
-    def unpack(self, model: Any, graph: Any, idx: int) -> Any:
-        packed = _add(model, graph, self._values, schema().TensorType.FLOAT16)
-        return _operator(model, graph, ("DEQUANTIZE", _DEQUANTIZE_FLOAT16), [packed], idx)
+        return _operator(model, graph, ("DEQUANTIZE", _DEQUANTIZE), [packed], idx)
 
 
 def _add(model: Any, graph: Any, values: NDArray[Any], kind: int) -> int:
