@@ -139,17 +139,17 @@ def test_fitted_net_says_the_same_behind_the_model_seam(rng: np.random.Generator
 def test_run_counts_every_person_and_hurts_nobody_who_is_like_the_others(
     rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shifts = [0.0, 0.0, 0.0, 0.0, 2.0]
+    shifts = [0.0, 0.0, 0.0, 0.0, 0.3]
     sessions = [_session(f"S0{i}", rng, shift=shift) for i, shift in enumerate(shifts)]
     monkeypatch.setattr(personal, "_windows", lambda *_: sessions)
-    result = run_personal(Path(), "stress-predict", None, "earlier")
+    result = run_personal(Path(), "stress-predict", None, "personal")
     assert result["n_people"] == len(result["people"]) == len(shifts)
     assert result["n_hurt_over_5_points"] == 0
     assert sum(result["updates"].values()) == len(shifts)
     shifted = result["people"][-1]
-    assert (shifted["kept"], shifted["group"]) == (True, "bias")
+    assert shifted["kept"]
     assert shifted["personal"]["log_loss"] < shifted["generic"]["log_loss"]
-    assert result == run_personal(Path(), "stress-predict", None, "earlier")
+    assert result == run_personal(Path(), "stress-predict", None, "personal")
 
 
 def test_run_without_people_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,8 +46,9 @@ class Row:
 
     truth (n,) 0 rest, 1 stress; p_generic, p_personal (n,) P(stress) as the host gives it; t_end_s
     (n,); answered (n,) whether the host would have said rest or stress with the model in force;
-    stage (n,) number of the stage. `kept` says whether the gate let an update through, `reason` why
-    or why not, `group` what was trained. `window_idx` (n,) the windows' places in the session.
+    stage (n,) number of the stage; window_idx (n,) the windows' places in the session. `kept` says
+    whether the gate let an update through, `reason` why or why not, `group` what was trained; P
+    above `threshold` is stress.
     """
 
     person: str
@@ -64,6 +65,7 @@ class Row:
     window_idx: NDArray[np.int64]
     same_task: bool = False
     n_stories: int = 0
+    threshold: float = 0.5
 
 
 def run_rows(
@@ -202,6 +204,7 @@ class _Job:
             test,
             self._division.same_task,
             n_stories,
+            self._generic.thresholds.stress,
         )
 
     def _probability(self) -> NDArray[np.float64]:

@@ -69,14 +69,14 @@ def _person(row: Row) -> dict[str, Any]:
         "group": row.group,
         "reason": row.reason,
         "n_test": len(row.truth),
-        "generic": _scores(row.truth, row.p_generic),
-        "personal": _scores(row.truth, row.p_personal),
+        "generic": _scores(row.truth, row.p_generic, row.threshold),
+        "personal": _scores(row.truth, row.p_personal, row.threshold),
     }
 
 
-def _scores(truth: NDArray[np.int64], p: NDArray[np.float64]) -> dict[str, float]:
+def _scores(truth: NDArray[np.int64], p: NDArray[np.float64], threshold: float) -> dict[str, float]:
     return {
-        "balanced_accuracy": balanced_accuracy(truth, (p > 0.5).astype(np.int64)),
+        "balanced_accuracy": balanced_accuracy(truth, (p > threshold).astype(np.int64)),
         "log_loss": log_loss(truth, p, balanced=True),
         "auc": auc(truth, p),
     }

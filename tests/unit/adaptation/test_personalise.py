@@ -13,8 +13,8 @@ from firmware_host.adaptation import ledger
 from firmware_host.adaptation import personalise as job
 from firmware_host.adaptation.adapters import load_current, pointer_name, read_adapter, revert
 from firmware_host.adaptation.episodes import Label, LeftOut
+from firmware_host.adaptation.exact import solve
 from firmware_host.adaptation.gate import GateReason
-from firmware_host.adaptation.learner import learn
 from firmware_host.adaptation.personalise import Outcome, personalise
 from firmware_host.adaptation.prepare import ModelFacts, Prepared, prepare
 from firmware_host.adaptation.samples import load_baseline, put_baseline
@@ -143,9 +143,9 @@ def test_what_passed_is_learned_again_from_all_labels(
     windows, bias = prepared.evidence.everything, CANDIDATES[0]
     assert len(windows.y) > sum(len(side.y) for side in prepared.evidence.turns[0])
     again = skip_model()
-    learn(
-        again, windows.x, windows.y, windows.weight, groups="bias", steps=bias.steps,
-        learning_rate=bias.learning_rate, anchor=bias.anchor, settle=True, seed=1,
+    solve(
+        again, windows.x, windows.y, windows.weight,
+        linear=False, anchor=bias.anchor, bias_anchor=bias.anchor,
     )  # fmt: skip
     np.testing.assert_array_equal(read_adapter(model)["head_b"], read_adapter(again)["head_b"])
 
