@@ -22,8 +22,8 @@ N_SAMPLES, N_CHANNELS, N_CLASSES = 100, 6, 5
 KERNEL = 5
 N_STEM = 16
 # (channels out, stride)
-BLOCKS = ((24, 2), (24, 1), (32, 2), (32, 1), (48, 2))
-N_HIDDEN = 32
+BLOCKS = ((32, 2), (32, 1), (48, 2), (48, 1), (64, 2))
+N_HIDDEN = 24
 # Cycles a window of 5 s (0.4 to 5 Hz): from a slow stride to the second harmonic of running steps.
 _FIRST_CYCLES, _LAST_CYCLES, N_BINS = 2.0, 25.0, 16
 _VARIANCE_FLOOR = 1e-3
