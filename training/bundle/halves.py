@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from training.bundle.golden import golden_of
 from training.bundle.packed import packed
 from training.bundle.rounding import rounded_weights
 from training.bundle.tflite_file import convert
+from training.datasets import own
+
+_GAIT_MARK = "#gait"
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,10 @@ def trained_gait(artifacts: GaitArtifacts) -> Half:
         {GAIT_FILE: convert(artifacts.network), COHORT_FILE: packed(artifacts.cohort)},
         gait_table(artifacts, artifacts.network.signatures),
         golden_of("gait", artifacts.network, artifacts.golden),
-        artifacts.recordings,
+        replace(
+            artifacts.recordings,
+            trained_on={_of_gait(n): h for n, h in artifacts.recordings.trained_on.items()},
+        ),
         artifacts.figures,
     )
 
@@ -80,7 +86,7 @@ def taken_from(folder: Path, model: str, datasets: Collection[str]) -> Half:
     recordings = {
         name: sha256
         for name, sha256 in bundle.recordings.items()
-        if name.partition("/")[0] in datasets
+        if name.partition("/")[0] in datasets and _model_of(name) in (model, "")
     }
     origin = f"taken from {bundle.label} ({bundle.sha256[:12]}); its figures are in that card"
     return Half(
@@ -90,3 +96,15 @@ def taken_from(folder: Path, model: str, datasets: Collection[str]) -> Half:
         Recordings(recordings),
         {f"{model} model": origin},
     )
+
+
+def _of_gait(name: str) -> str:
+    """Own people may be in both models: those of the gait model carry a mark."""
+    return f"{name}{_GAIT_MARK}" if _model_of(name) == "stress" else name
+
+
+def _model_of(name: str) -> str:
+    """Which model an own recording was for; "" for the data sets that serve one model anyway."""
+    if name.partition("/")[0] != own.NAME:
+        return ""
+    return "gait" if _GAIT_MARK in name else "stress"
