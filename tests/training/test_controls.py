@@ -105,16 +105,6 @@ def test_clock_control_stays_below_when_stress_comes_at_any_time(rng):
     assert accuracy(scattered) > clock(scattered) + 0.15
 
 
-def test_every_stress_figure_stands_beside_the_clock(monkeypatch, tmp_path):
-    from training.stress import loso
-
-    people = make_people(np.random.default_rng(1), n_people=4, dataset="stress-predict")
-    data = loso.StressData({"stress-predict": people}, [])
-    monkeypatch.setattr(loso, "load_people", lambda *_, **__: data)
-    result = loso.run_loso(tmp_path, "stress-predict", variants=False)
-    assert 0.0 <= result["time_only_balanced_accuracy"] <= 1.0
-
-
 def test_labels_after_a_test_window_are_refused(rng, monkeypatch):
     windows = _session("S01", rng)
     assert divide(windows, "earlier", window_s=WINDOW_S) is not None

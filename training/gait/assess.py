@@ -32,6 +32,7 @@ from training.gait.windows import Walks
 Single = NDArray[np.float32]
 
 _WALK = LABELS.index(Activity.WALK.value)
+_WITHOUT_GYRO = ("gate_macro_f1", "gate_recall", "gate_macro_f1_five", "gate_recall_five")
 # What figures are quoted for, and the longer enrolment beside it.
 ENROL_S, LONG_ENROL_S = 30.0, 60.0
 
@@ -145,15 +146,23 @@ def _scored(
     p_walk = {p.name: walk_probability(p.walks, infer) for p in people if p.walks is not None}
     group = score_group(people, p_walk, shipped, seed=seed)
     streams = [stream for person in people for stream in person.streams]
-    rows = gate_rows(streams, infer)
-    return result_of([group], rows, group.rates()), group.scores
+    rows, blind = (gate_rows(streams, infer, use_gyro=gyro) for gyro in (True, False))
+    return result_of([group], rows, blind, group.rates()), group.scores
 
 
 def result_of(
-    groups: Sequence[Group], gate: Sequence[GateRow], figures: Mapping[str, Any]
+    groups: Sequence[Group],
+    gate: Sequence[GateRow],
+    blind: Sequence[GateRow],
+    figures: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Figures of groups that together hold everybody once, with everybody's own rows."""
+    """Figures of groups that together hold everybody once, with everybody's own rows.
+
+    `blind` are rows of the gate without a gyroscope.
+    """
     about_gate = gate_figures(gate)
+    without = gate_figures(blind)
+    about_gate |= {f"{name}_without_gyro": without[name] for name in _WITHOUT_GYRO}
     by_name = {one["id"]: one for one in about_gate.pop("participants")}
     listed = [row for group in groups for row in group.participants(by_name)]
     missing = {who: why for group in groups for who, why in group.missing.items()}

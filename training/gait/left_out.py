@@ -6,7 +6,7 @@ gate is trained once for each group of the first division and judges its people 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,6 @@ from training.gait.assess import (
 )
 from training.gait.evaluate import add_options, load_everyone
 from training.gait.figures import LENGTHS, Limits, Shipped
-from training.gait.folds import folds
 from training.gait.gate import N_STEPS, train_gate
 from training.gait.gate_figures import GateRow, gate_rows
 from training.gait.identity import Scores
@@ -45,7 +44,10 @@ Single = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How people are divided: into `n_folds` groups, anew for each of `n_partitions`."""
+    """How people are divided: into `n_folds` groups, anew for each of `n_partitions`.
+
+    With `gate_steps` 0 there is no gate: every window of a walk counts as walking.
+    """
 
     n_folds: int = 3
     n_partitions: int = 2
@@ -62,7 +64,7 @@ def run_loso(data_dir: Path, dataset: str, plan: Plan) -> Assessment:
     people = load_everyone(data_dir, dataset)
     names = [name for name in gait_sets(data_dir) if name != dataset]
     others = [person for name in names for person in load_everyone(data_dir, name)]
-    p_walk, gate = _gate(people, others, plan)
+    p_walk, gate, blind = _gate(people, others, plan)
     groups = [_groups(people, p_walk, plan, partition) for partition in range(plan.n_partitions)]
     every = [group.rates() for division in groups for group in division]
     figures = {**_mean_of(every), **_spread_of(every)}
@@ -83,7 +85,7 @@ def run_loso(data_dir: Path, dataset: str, plan: Plan) -> Assessment:
         "n_people": len(people),
         "n_seen_in_training": 0,
     }
-    result = result_of(groups[0], gate, figures)
+    result = result_of(groups[0], gate, blind, figures)
     listed = [{**one, "seen_in_training": False} for one in result.pop("participants")]
     return Assessment({**head, **result, "participants": listed, "folds": every}, pooled(groups[0]))
 
@@ -105,29 +107,37 @@ def pooled(groups: Sequence[Group]) -> dict[str, Scores]:
 
 def _gate(
     people: Sequence[Person], others: Sequence[Person], plan: Plan
-) -> tuple[dict[str, Single], list[GateRow]]:
-    """Probability of walking of everybody's windows, and rows of the gate, by gates without them.
+) -> tuple[dict[str, Single], list[GateRow], list[GateRow]]:
+    """Judge everybody by a gate that never saw them: probability of walking, rows of the gate.
 
-    People of the other data sets are divided as well.
+    The last are rows without a gyroscope. People of the other data sets are divided as well.
     """
     p_walk: dict[str, Single] = {}
     rows: list[GateRow] = []
-    pairs = list(
-        zip(
-            folds(len(people), plan.n_folds, plan.seed),
-            folds(len(others), plan.n_folds, plan.seed),
-            strict=True,
-        )
-    )
-    for is_test, other_is_test in progress(pairs, "gate", unit="group"):
+    blind: list[GateRow] = []
+    if not plan.gate_steps:
+        walkers = [person.walks for person in people if person.walks is not None]
+        return {walks.person: np.ones(len(walks), np.float32) for walks in walkers}, rows, blind
+    sides = (folds(len(some), plan.n_folds, plan.seed) for some in (people, others))
+    for is_test, other_is_test in progress(list(zip(*sides, strict=True)), "gate", unit="group"):
         train, test = divided(people, is_test)
         train += divided(others, other_is_test)[0]
         streams = [stream for person in train for stream in person.streams]
-        gate = train_gate(streams, seed=plan.seed, n_steps=plan.gate_steps)
-        infer = gate.probabilities
-        rows += gate_rows([s for person in test for s in person.streams], infer, seed=plan.seed)
+        infer = train_gate(streams, seed=plan.seed, n_steps=plan.gate_steps).probabilities
+        theirs = [stream for person in test for stream in person.streams]
+        rows += gate_rows(theirs, infer, seed=plan.seed)
+        blind += gate_rows(theirs, infer, use_gyro=False, seed=plan.seed)
         p_walk |= {p.name: walk_probability(p.walks, infer) for p in test if p.walks is not None}
-    return p_walk, rows
+    return p_walk, rows, blind
+
+
+def folds(n_people: int, n_folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
+    """(n_people,) True for the people of each fold in turn; everyone is in one."""
+    order = np.random.default_rng(seed).permutation(n_people)
+    for fold in range(n_folds):
+        is_test = np.zeros(n_people, bool)
+        is_test[order[fold::n_folds]] = True
+        yield is_test
 
 
 def _groups(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,9 +32,3 @@ def states_of(
     ]
     conditions, states = zip(*asked, strict=True)
     return np.select(conditions, [state.value for state in states], State.REST.value)
-
-
-def counts_of(states: NDArray[np.str_]) -> Mapping[str, int]:
-    """How many windows are in each state that occurs."""
-    names, counts = np.unique(states, return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))

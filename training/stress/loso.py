@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from firmware_host.errors import RecordingError
 from firmware_host.signals.stress import WINDOW_S
 from training.datasets.registry import STRESS as DATASETS
 from training.datasets.registry import is_there
 from training.datasets.stress_windows import load_windows
-from training.metrics import PersonScore, score_person, summarise
+from training.metrics import PersonScore, score_person
 from training.splits import check_apart, leave_one_out
 from training.stress import time_control
 from training.stress.detector import Detector, Scored, fit_detector
@@ -87,58 +84,6 @@ def leave_each_out(
     return lab, moving
 
 
-def run_loso(
-    data_dir: Path,
-    dataset: str,
-    *,
-    cache_dir: Path | None = None,
-    seed: int = DEFAULT_SEED,
-    shuffle: bool = False,
-    variants: bool = True,
-) -> dict:
-    """Leave-one-subject-out figures of one dataset, as they would be for an unseen wearer.
-
-    The recipe is the one that ships: when the other dataset is beside this one its people are in
-    every training set (`trained_with`), which the `own_set_only` variant leaves out.
-
-    Parameters
-    ----------
-    shuffle
-        Train on shuffled labels: every figure must fall to chance.
-    variants
-        Also report training within the dataset, the unlabelled baseline and cross-dataset.
-
-    Returns
-    -------
-    dict of plain values: balanced_accuracy, balanced_accuracy_sd, worst, macro_f1, auc,
-    time_only_balanced_accuracy, participants (one dict each), and `variants`.
-    """
-    data = load_people(data_dir, cache_dir=cache_dir)
-    test = data.lab.get(dataset, [])
-    if not test:
-        raise RecordingError(data_dir, f"recordings of {dataset} with labels", "none")
-    others = [p for name, people in data.lab.items() if name != dataset for p in people]
-    lab, _ = leave_each_out(test, others, seed=seed, shuffle=shuffle)
-    scores = [scored.score() for scored in lab]
-    clock = time_only_scores(test)
-    result = {
-        "task": "stress",
-        "dataset": dataset,
-        "protocol": "leave-one-subject-out, resting baseline guided, causal, 60-s windows",
-        "trained_with": sorted(name for name in data.lab if name != dataset and data.lab[name]),
-        "seed": seed,
-        "shuffled_labels": shuffle,
-        **summarise(scores).as_dict(),
-        "time_only_balanced_accuracy": summarise(clock).balanced_accuracy,
-        "participants": [_as_dict(score) for score in scores],
-    }
-    if variants:
-        result["variants"] = _variants(
-            data_dir, dataset, data, cache_dir=cache_dir, seed=seed, shuffle=shuffle
-        )
-    return result
-
-
 def time_only_scores(people: Sequence[Person]) -> list[PersonScore]:
     """The clock's score on each person, its table made from the other people."""
     scores = []
@@ -158,29 +103,6 @@ def cross_dataset(
     return [Scored(p, detector.probability(p)).score() for p in test]
 
 
-def _variants(
-    data_dir: Path,
-    dataset: str,
-    data: StressData,
-    *,
-    cache_dir: Path | None,
-    seed: int,
-    shuffle: bool,
-) -> dict:
-    test = data.lab[dataset]
-    own, _ = leave_each_out(test, [], seed=seed, shuffle=shuffle)
-    found = {"own_set_only": _brief([s.score() for s in own])}
-    for name, people in data.lab.items():
-        if name != dataset and people:
-            scores = cross_dataset(people, test, seed=seed, shuffle=shuffle)
-            found[f"trained_on_{name}"] = _brief(scores)
-    loose = load_people(data_dir, cache_dir=cache_dir, baseline="unlabelled")
-    others = [p for name, people in loose.lab.items() if name != dataset for p in people]
-    lab, _ = leave_each_out(loose.lab[dataset], others, seed=seed, shuffle=shuffle)
-    found["unlabelled_baseline"] = _brief([s.score() for s in lab])
-    return found
-
-
 def _apart(
     train: Sequence[Person], test: Sequence[Person], *, seed: int, shuffle: bool
 ) -> Detector:
@@ -195,14 +117,3 @@ def _apart(
 
 def _has_both_classes(person: Person) -> bool:
     return bool((person.y == 0).any() and (person.y == 1).any())
-
-
-def _brief(scores: Sequence[PersonScore]) -> dict:
-    return summarise(scores).as_dict()
-
-
-def _as_dict(score: PersonScore) -> dict:
-    return {
-        name: (None if isinstance(value, float) and np.isnan(value) else value)
-        for name, value in ((n, getattr(score, n)) for n in score.__slots__)
-    }

@@ -158,6 +158,7 @@ def test_every_promised_key_is_there_when_people_are_assessed(material, model_fo
     assert all(set(one) >= PERSON_KEYS for one in result["participants"])
     assert result["balanced_accuracy"] > 0.8
     assert result["n_people"] == 4
+    assert 0 <= result["time_only_balanced_accuracy"] <= 1
     assert result["exercise_called_stress"] <= result["exercise_called_stress_all"]
     for truth in ("rest", "stress", "exercise"):
         assert sum(result["decisions"][truth].values()) > 0

@@ -12,7 +12,7 @@ from training.metrics import summarise
 from training.splits import LeakError
 from training.stress import loso as stress_loso
 from training.stress.detector import Scored
-from training.stress.loso import cross_dataset, leave_each_out, load_people, run_loso
+from training.stress.loso import cross_dataset, leave_each_out, load_people
 from training.stress.time_control import N_BINS, probability, time_table
 
 
@@ -94,9 +94,3 @@ def test_real_people_score_above_chance_and_shuffled_ones_do_not_when_left_out(d
     assert [p.person for p in people] == everyone[:10]
     assert figures(people).balanced_accuracy > 0.62
     assert figures(people, shuffle=True).balanced_accuracy < 0.6
-
-
-@pytest.mark.needs_data
-def test_missing_dataset_is_named_when_absent(tmp_path):
-    with pytest.raises(Exception, match="stress-predict"):
-        run_loso(tmp_path, "stress-predict")
