@@ -21,11 +21,15 @@ SOURCES = {
     "mobgap-lab": "mobgap example data (Mobilise-D), Apache-2.0",
 }
 INTRODUCTION = """\
-Stress and gait models for the wrist: a frozen base, low-rank adapters and a head that the
-wearer's own host trains. Input contract, hashes and thresholds: `bundle.toml`."""
+Stress on the wrist, and who walks on the wrist or in a trouser pocket: a frozen base, low-rank
+adapters and a head that the wearer's own host trains. Input contract, hashes and thresholds:
+`bundle.toml`."""
 LIMITS = """\
 - Healthy volunteers in laboratories; stress here is mental arithmetic, Stroop, speech and the like.
-- Wrist only. Results on another part of the body are not known.
+- Stress: wrist only. Who walks: wrist or front trouser pocket, each enrolled and told apart there.
+- Every walker was recorded in one session: another day, other shoes or another way to carry the
+  device are not in the figures, and cost accuracy in every published study that had them.
+- A watch wearer who holds the arm otherwise than at enrolment is often taken for somebody else.
 - The spread between people is wider than any difference between models: for some wearers the
   generic model is little better than chance; the personal baseline and the gate are for them.
 - Rest labels come from the protocol's rest stages, not from how people felt.

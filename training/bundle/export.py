@@ -20,8 +20,8 @@ from training.bundle.toml_text import to_toml
 
 BUNDLES = Path(__file__).resolve().parents[2] / "models" / "bundles"
 GOLDEN_FILE = "golden.npz"
-NAME = "wrist"
-VERSION = "0.1.0"
+NAME = "signet"
+VERSION = "0.2.0"
 
 
 def export_bundle(

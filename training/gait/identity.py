@@ -21,8 +21,8 @@ FloatArray = NDArray[np.float32]
 DoubleArray = NDArray[np.float64]
 
 N_DIRECTIONS = 24
-# Of the distribution of others: more change no error rate.
-N_FACTORS = 128
+# Of the distribution of others: 128 give the same error rates.
+N_FACTORS = 64
 # The least periodic windows of background people are where most false rejects come from.
 PERIODICITY_QUANTILE = 0.3
 _CLIP = 5.0
