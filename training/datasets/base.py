@@ -148,7 +148,8 @@ def locate(data_dir: Path, dataset: str) -> Path:
     # Publishers write WESAD in capitals.
     wanted = {dataset, f"{dataset}.zip"}
     inner = sorted(path for path in data_dir.iterdir() if path.name.lower() in wanted)
-    return inner[0] if inner else data_dir
+    # Messages name the place itself, not a link to it.
+    return inner[0].resolve() if inner and inner[0].is_symlink() else (inner or [data_dir])[0]
 
 
 def require_sessions(sessions: Iterable[Session], where: Path, what: str) -> list[Session]:
