@@ -1,10 +1,11 @@
 """Mobilise-D's lab example (mobgap, Apache-2.0): lower back, 100 Hz, walks marked by pressure insoles.
 
-The publisher has it in two forms. `data_csv`: `<cohort>/<number>/<recording>.csv` with acceleration
-(g) and rotation rate (degrees/s), no times and no reference. `data/lab`: `<cohort>/<number>/
-data.mat` with the same signals and the reference system's walking bouts. Motion is read from the
-CSV files where there are any, else from data.mat; the reference from data.mat only, so put that
-file beside or above the CSV files. Without it there is motion and no reference.
+Both forms are in the folder `example_data` of the publisher's source package (mobgap 1.2.0 on
+PyPI). `data_csv`: `<cohort>/<number>/<recording>.csv` with acceleration (g) and rotation rate
+(degrees/s), no times and no reference. `data/lab`: `<cohort>/<number>/data.mat` with the same
+signals and the reference systems' walking bouts. Motion is read from the CSV files where there are
+any, else from data.mat; the reference from data.mat only, so put that file beside or above the CSV
+files. Without it there is motion and no reference.
 
 References
 ----------
@@ -49,7 +50,8 @@ FloatArray = NDArray[np.float64]
 class LabRecording:
     """Acceleration (n, 3) in m/s² and rotation rate (n, 3) in rad/s, 100 Hz, time from 0.
 
-    `bouts` are the walks the reference system found; None if its file is not there.
+    `bouts` are the walks the insoles found, `camera_bouts` those the cameras saw; None if their
+    file is not there.
     """
 
     participant: str
@@ -57,6 +59,7 @@ class LabRecording:
     acc_ms2: FloatArray
     gyro_rads: FloatArray
     bouts: tuple[WalkingBout, ...] | None
+    camera_bouts: tuple[WalkingBout, ...] | None
 
     @property
     def duration_s(self) -> float:
@@ -102,19 +105,17 @@ def _load(participant: str, tables: list[Member], mat: Member | None) -> list[La
     found = []
     for member in tables:
         trial = member.groups[2]
-        bouts = None if mat is None else _bouts(by_trial, trial, mat)
+        reference = None if mat is None else _reference(by_trial, trial, mat)
         acc_g, gyro_dps = _read_csv(member)
-        found.append(_recording(participant, trial, acc_g, gyro_dps, bouts, member))
+        found.append(_recording(participant, trial, acc_g, gyro_dps, reference, member))
     return found
 
 
-def _bouts(
-    by_trial: Mapping[str, MatRecording], trial: str, mat: Member
-) -> tuple[WalkingBout, ...] | None:
+def _reference(by_trial: Mapping[str, MatRecording], trial: str, mat: Member) -> MatRecording:
     if trial not in by_trial:
         received = f"only {', '.join(sorted(by_trial)) or 'nothing'}"
         raise RecordingError(mat.place, f"the recording {trial}", received)
-    return by_trial[trial].bouts
+    return by_trial[trial]
 
 
 def _from_mat(participant: str, trial: str, one: MatRecording, mat: Member) -> LabRecording:
@@ -122,7 +123,7 @@ def _from_mat(participant: str, trial: str, one: MatRecording, mat: Member) -> L
     _require_rate(one.declared_hz, "declared", where)
     if one.measured_hz is not None:
         _require_rate(one.measured_hz, "measured by its time stamps", where)
-    return _recording(participant, trial, one.acc_g, one.gyro_dps, one.bouts, mat)
+    return _recording(participant, trial, one.acc_g, one.gyro_dps, one, mat)
 
 
 def _require_rate(rate_hz: float, how: str, where: Path) -> None:
@@ -149,7 +150,7 @@ def _recording(
     trial: str,
     acc_g: FloatArray,
     gyro_dps: FloatArray,
-    bouts: tuple[WalkingBout, ...] | None,
+    reference: MatRecording | None,
     member: Member,
 ) -> LabRecording:
     where = member.place / trial
@@ -160,8 +161,15 @@ def _recording(
     turning_dps = float(np.median(np.linalg.norm(gyro_dps, axis=1)))
     if not turning_dps <= _MAX_MEDIAN_DPS:
         raise RecordingError(where, "rotation rate in degrees/s", f"a median of {turning_dps:.3g}")
-    recording = LabRecording(participant, trial, g_to_ms2(1.0) * acc_g, np.deg2rad(gyro_dps), bouts)
-    for bout in bouts or ():
+    recording = LabRecording(
+        participant,
+        trial,
+        g_to_ms2(1.0) * acc_g,
+        np.deg2rad(gyro_dps),
+        None if reference is None else reference.bouts,
+        None if reference is None else reference.camera_bouts,
+    )
+    for bout in recording.bouts or ():
         if bout.end_s > recording.duration_s + 1.0:
             expected = f"motion up to the walk's end at {bout.end_s:.1f} s"
             raise RecordingError(where, expected, f"{recording.duration_s:.1f} s; the file is cut")

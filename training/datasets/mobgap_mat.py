@@ -1,7 +1,9 @@
 """Mobilise-D's data.mat: motion and reference walks of one person, as MATLAB structures.
 
-`data.<TimeMeasure>.<Test>.<Trial>` holds `SU.LowerBack` (Acc in g, Gyr in degrees/s, Fs, perhaps
-Timestamp) and `Standards.INDIP.ContinuousWalkingPeriod`, one structure a walking bout.
+`data.<TimeMeasure>.<Test>.<Trial>` holds `SU.LowerBack` (Acc in g, Gyr in degrees/s, Fs, Timestamp
+in UNIX seconds) and in `Standards` two reference systems: INDIP (pressure insoles and foot sensors)
+and Stereophoto (cameras, where they see the walker). `ContinuousWalkingPeriod` of each has one
+structure a walking bout, and nothing where the system saw none.
 """
 
 from __future__ import annotations
@@ -35,8 +37,9 @@ class WalkingBout:
     """One walk by the reference system; times in s of the recording.
 
     `contact_s` (n,) are the initial contacts of either foot in order; contacts the system knows of
-    without knowing when are left out of it, but counted in `n_contacts`. `cadence_spm` is the
-    system's own figure, NaN if it gave none.
+    without knowing when are left out of it, but counted in `n_contacts`. The rest is the system's
+    own: durations of its steps and strides, those it could not time left out, and its cadence, NaN
+    if it gave none.
     """
 
     start_s: float
@@ -44,17 +47,23 @@ class WalkingBout:
     contact_s: FloatArray
     n_contacts: int
     cadence_spm: float
+    step_s: FloatArray
+    stride_s: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatRecording:
-    """Acceleration (n, 3) in g and rotation rate (n, 3) in degrees/s; `measured_hz` by its stamps."""
+    """Acceleration (n, 3) in g and rotation rate (n, 3) in degrees/s; `measured_hz` by its stamps.
+
+    `bouts` are INDIP's walks, `camera_bouts` Stereophoto's; None without the system.
+    """
 
     acc_g: FloatArray
     gyro_dps: FloatArray
     declared_hz: float
     measured_hz: float | None
     bouts: tuple[WalkingBout, ...] | None
+    camera_bouts: tuple[WalkingBout, ...] | None
 
 
 def read_mat(member: Member) -> dict[str, MatRecording]:
@@ -90,14 +99,15 @@ def _tests(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], 
 def _recording(test: Any) -> MatRecording:
     sensor = test.SU.LowerBack
     stamps = np.atleast_1d(getattr(sensor, "Timestamp", np.zeros(0))).astype(float)
-    reference = getattr(getattr(test, "Standards", None), "INDIP", None)
+    standards = getattr(test, "Standards", None)
     rate_hz = float(sensor.Fs.Acc)
     return MatRecording(
         _rows(sensor.Acc),
         _rows(sensor.Gyr),
         rate_hz,
         (len(stamps) - 1) / float(stamps[-1] - stamps[0]) if len(stamps) > 1 else None,
-        None if reference is None else _bouts(reference, rate_hz),
+        _bouts(standards, "INDIP", rate_hz),
+        _bouts(standards, "Stereophoto", rate_hz),
     )
 
 
@@ -109,7 +119,10 @@ def _rows(values: Any) -> FloatArray:
     return rows
 
 
-def _bouts(reference: Any, rate_hz: float) -> tuple[WalkingBout, ...]:
+def _bouts(standards: Any, system: str, rate_hz: float) -> tuple[WalkingBout, ...] | None:
+    reference = getattr(standards, system, None)
+    if reference is None:
+        return None
     periods = np.atleast_1d(getattr(reference, "ContinuousWalkingPeriod", np.zeros(0)))
     return tuple(_bout(period, rate_hz) for period in periods)
 
@@ -130,4 +143,11 @@ def _bout(period: Any, rate_hz: float) -> WalkingBout:
         contact_s,
         len(contact_s) + n_unknown,
         float(cadence[0]) if cadence.size else float("nan"),
+        _durations(period, "Step_Duration"),
+        _durations(period, "Stride_Duration"),
     )
+
+
+def _durations(period: Any, name: str) -> FloatArray:
+    given_s = np.atleast_1d(getattr(period, name, np.zeros(0))).astype(float)
+    return given_s[given_s >= _MIN_STEP_S]

@@ -68,7 +68,9 @@ def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if result.get("placement"):
         facts.append(("Worn on", f"the {result['placement']}"))
-    if "bundle" in result:
+    if result["protocol"] == "cadence":
+        facts.append(("Model", "none: cadence is measured, not learned"))
+    elif "bundle" in result:
         facts.append(("Bundle", f"{result['bundle']}, {result['bundle_sha256'][:16]}"))
     else:
         facts.append(("Model", "trained anew without each group of people"))
@@ -87,6 +89,11 @@ def _caveats(result: Mapping[str, Any]) -> list[str]:
             f"Rank 1 is among {n} people and grows easier with fewer. The equal error rate uses a "
             "threshold fitted to these very scores; false accepts and rejects at the bundle's own "
             "threshold are what a wearer gets."
+        )
+        caveats.append(
+            f"The host judges {share(result['coverage'])} of walking windows, the even ones the gate is "
+            f"sure of. With every window, the equal error rate after 5 s is "
+            f"{share(result['all_windows']['eer_5s'])}."
         )
     caveats += left_out_words(result.get("not_enrolled", []), "not enrolled")
     caveats += [f"Not measured: {names}: {why}." for names, why in _by_reason(result["reasons"])]
