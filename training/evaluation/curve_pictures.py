@@ -17,6 +17,8 @@ from training.evaluation.curves import DET_FLOOR, FloatArray, normal_deviate, th
 _DET_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
 _DET_HIGH = 0.6
 _LEFT_PX, _TOP_PX = 56.0, 10.0
+# Shares this close are printed alike.
+_SAME_LABEL = 5e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def draw_det(curves: Sequence[Curve], points: Sequence[tuple[float, float, str]]
         inside = (curve.x >= DET_FLOOR) & (curve.y >= DET_FLOOR)
         far, frr = (normal_deviate(rate[inside]) for rate in (curve.x, curve.y))
         parts.append(_path(Curve(curve.name, curve.kind, far, frr), x, y))
-    for far, frr, words in points:
+    # Without errors there is no place on such axes.
+    for far, frr, words in (one for one in points if max(one[:2]) >= DET_FLOOR):
         px, py = x(float(normal_deviate(far))), y(float(normal_deviate(frr)))
         parts.append(
             element("circle", element("title", words), cx=px, cy=py, r=4.5, class_="event")
@@ -113,22 +116,28 @@ def draw_by_length(
     left, right, tall = _LEFT_PX, variant.width_px - 40.0, 190.0
     highest = max((float(np.nanmax(line.y)) for line in lines if len(line.y)), default=1.0)
     step = nice_step(max(highest, 1e-3), 4)
-    high = float(np.ceil(highest / step - 1e-9) * step) or 1.0
+    # Room above the highest dot for its label.
+    high = float(np.ceil(1.12 * highest / step - 1e-9) * step) or 1.0
     y = Linear(0.0, high, _TOP_PX + tall, _TOP_PX)
     ticks = nice_ticks(0.0, high, 4)
     x = Linear(-0.35, len(seconds) - 0.65, left, right)
     parts = [canvas.value_grid(y, ticks, [f"{100 * v:g} %" for v in ticks], left, right)]
     for place, length_s in enumerate(seconds):
-        parts.append(canvas.text(x(place), _TOP_PX + tall + 17, f"{length_s:g} s", "m r"))
-    for line in lines:
+        parts.append(canvas.text(x(place), _TOP_PX + tall + 32, f"{length_s:g} s", "m r"))
+    for idx, line in enumerate(lines):
         parts.append(_path(Curve(line.name, line.kind, np.arange(len(line.y)) * 1.0, line.y), x, y))
         parts += [
             _labelled_dot(x(place), y(value), value, is_lowest=_is_lowest(lines, place, value))
             for place, value in enumerate(line.y.tolist())
-            if np.isfinite(value)
+            if np.isfinite(value) and not _is_repeated(lines[:idx], place, value)
         ]
-    parts.append(canvas.text((left + right) / 2, _TOP_PX + tall + 34, words, "m r"))
-    return _TOP_PX + tall + 42, join(parts)
+    parts.append(canvas.text((left + right) / 2, _TOP_PX + tall + 49, words, "m r"))
+    return _TOP_PX + tall + 57, join(parts)
+
+
+def _is_repeated(earlier: Sequence[Curve], place: int, value: float) -> bool:
+    """Whether a dot of another line with the same label is there already."""
+    return any(abs(line.y[place] - value) < _SAME_LABEL for line in earlier)
 
 
 def _is_lowest(lines: Sequence[Curve], place: int, value: float) -> bool:

@@ -13,7 +13,7 @@ from firmware_host.report.markup import Markup
 from firmware_host.report.model import GaitScores
 from firmware_host.report.tables import table
 from training.evaluation.curve_pictures import Curve, draw_agreement, draw_by_length, draw_det
-from training.evaluation.curves import det_curve
+from training.evaluation.curves import DET_FLOOR, det_curve
 from training.evaluation.page import Page, Section, heat_table, render, side_by_side, stacked
 from training.evaluation.people_pictures import (
     Series,
@@ -166,7 +166,7 @@ def _error_section(result: Mapping[str, Any], scores: Mapping[str, Scores]) -> S
     if not points:
         return Section("errors", "Error rates", None, empty=_NOBODY)
     curves = [
-        Curve(f"{length} of walking", _KINDS[length], *det_curve(s.genuine, s.impostor))
+        Curve(_after(length, points), _KINDS[length], *det_curve(s.genuine, s.impostor))
         for length, s in scores.items()
         if length in points
     ]
@@ -201,6 +201,11 @@ def _error_section(result: Mapping[str, Any], scores: Mapping[str, Scores]) -> S
     return Section(
         "errors", "Error rates", stacked(side_by_side(det, by_length), _rate_table(result))
     )
+
+
+def _after(length: str, points: Mapping[str, tuple[float, float]]) -> str:
+    words = f"after {length.rstrip('s')} s"
+    return words if max(points[length]) >= DET_FLOOR else f"{words}: no error"
 
 
 def _by_length(result: Mapping[str, Any], name: str) -> np.ndarray:
