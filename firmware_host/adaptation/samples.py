@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from firmware_host.vault.records import Vault
 WINDOW_KIND = "stress_window"
 BASELINE_KIND = "baseline"
 BASELINE_POINTER = "baseline/stress"
+# Stored beside every feature vector: another release's features may be as many and mean others.
+_FEATURES_ID = hashlib.sha256(" ".join(FEATURE_NAMES).encode()).hexdigest()[:8]
 
 FloatArray = NDArray[np.float64]
 
@@ -56,7 +59,12 @@ def window_payload(window: StressWindow, *, session: int) -> bytes:
         "facts": np.array([window.t_end_s, window.motion, window.missing]),
         "worn": np.array(window.worn),
     }
-    return pack(arrays, {"session": session})
+    return pack(arrays, {"session": session, "features": _FEATURES_ID})
+
+
+def has_these_features(meta: Mapping[str, Any]) -> bool:
+    """Whether a stored window or baseline is made of the features that this release computes."""
+    return meta.get("features") == _FEATURES_ID
 
 
 def table_of(windows: Sequence[tuple[float, StressWindow]]) -> WindowTable:
@@ -76,7 +84,10 @@ def table_of(windows: Sequence[tuple[float, StressWindow]]) -> WindowTable:
 
 
 def load_windows(vault: Vault, spans: Iterable[LabelSpan]) -> WindowTable:
-    """Load the stored windows that end inside a label; unlabelled days never reach the RAM."""
+    """Load the stored windows that end inside a label; unlabelled days never reach the RAM.
+
+    Windows of another release's features are left out: nothing can be learned from them any more.
+    """
     bounds = [(span.start_utc, span.end_utc) for span in spans]
     if not bounds:
         return table_of([])
@@ -84,12 +95,13 @@ def load_windows(vault: Vault, spans: Iterable[LabelSpan]) -> WindowTable:
     found: list[tuple[float, StressWindow]] = []
     for record in vault.iterate(WINDOW_KIND, since_utc=first, skip_damaged=True):
         if record.t_utc <= last and any(a <= record.t_utc <= b for a, b in bounds):
-            found.append((record.t_utc, _window(record.payload)))
+            arrays, meta = unpack(record.payload)
+            if has_these_features(meta):
+                found.append((record.t_utc, _window(arrays)))
     return table_of(found)
 
 
-def _window(payload: bytes) -> StressWindow:
-    arrays, _ = unpack(payload)
+def _window(arrays: Mapping[str, NDArray[Any]]) -> StressWindow:
     t_end_s, motion, missing = arrays["facts"].tolist()
     return StressWindow(
         t_end_s,
@@ -105,7 +117,7 @@ def baseline_payload(baseline: Baseline) -> bytes:
     """Bytes of a baseline for the vault."""
     # NaN, an unknown centre, is welcome in arrays.
     arrays = {"center": baseline.center, "scale": baseline.scale}
-    return pack(arrays, {"n_windows": baseline.n_windows})
+    return pack(arrays, {"n_windows": baseline.n_windows, "features": _FEATURES_ID})
 
 
 def put_baseline(vault: Vault, baseline: Baseline, *, now_utc: float) -> int:
@@ -117,11 +129,13 @@ def put_baseline(vault: Vault, baseline: Baseline, *, now_utc: float) -> int:
 
 
 def load_baseline(vault: Vault) -> tuple[int, Baseline] | None:
-    """Return the baseline in force with its record id."""
+    """Return the baseline in force with its record id; None if it is of other features."""
     record_id = vault.pointer(BASELINE_POINTER)
     if record_id is None:
         return None
     arrays, meta = unpack(vault.get(record_id).payload)
+    if not has_these_features(meta):
+        return None
     return record_id, Baseline(arrays["center"], arrays["scale"], int(meta["n_windows"]))
 
 

@@ -131,7 +131,7 @@ def _baseline(bundle: Bundle, vault: Vault | None, memory: Memory | None) -> Wea
         window_s=bundle.stress.window_s,
         max_motion_ms2=bundle.stress.thresholds["max_motion_ms2"],
         current=None if stored is None else stored[1],
-        source=None if vault is None else stored_source(vault),
+        source=None if vault is None or stored is None else stored_source(vault),
         changed=(lambda *_: None) if memory is None else memory.take_baseline,
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.adaptation.labels import load_labels
-from firmware_host.adaptation.samples import WINDOW_KIND
+from firmware_host.adaptation.samples import WINDOW_KIND, has_these_features
 from firmware_host.inference.contract import Bundle
 from firmware_host.runtime.memory import stored_events, stored_summaries
 from firmware_host.runtime.truth import Truth
@@ -101,8 +101,9 @@ def read_vault(vault: Vault, bundle: Bundle, truth: Truth) -> Seen:
 
 
 def read_windows(vault: Vault) -> Windows:
-    """Every stored stress window, by time."""
-    by_time = {r.t_utc: unpack(r.payload)[0] for r in vault.iterate(WINDOW_KIND, skip_damaged=True)}
+    """Every stored stress window of this release's features, by time."""
+    stored = ((r.t_utc, *unpack(r.payload)) for r in vault.iterate(WINDOW_KIND, skip_damaged=True))
+    by_time = {t_utc: arrays for t_utc, arrays, meta in stored if has_these_features(meta)}
     times = sorted(by_time)
     rows = [by_time[t] for t in times]
     return Windows(

@@ -6,6 +6,8 @@ import numpy as np
 
 from firmware_host.adaptation.episodes import Label, LabelSpan
 from firmware_host.adaptation.samples import (
+    BASELINE_KIND,
+    BASELINE_POINTER,
     WINDOW_KIND,
     load_baseline,
     load_windows,
@@ -15,6 +17,7 @@ from firmware_host.adaptation.samples import (
 )
 from firmware_host.signals.normalise import Baseline, normalise
 from firmware_host.signals.stress import CHANNELS, StressWindow
+from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Vault
 
 from .conftest import N_FEATURES
@@ -70,3 +73,19 @@ def test_baseline_comes_back_with_unknown_features(vault: Vault, rng: np.random.
     assert record_id > first
     assert baseline.n_windows == 12
     np.testing.assert_array_equal(baseline.center, center)
+
+
+def test_what_another_release_measured_is_not_taken_for_these_features(
+    vault: Vault, rng: np.random.Generator
+) -> None:
+    (window,) = _windows(1, rng)
+    payload = window_payload(window, session=1)
+    arrays, meta = unpack(payload)
+    for i, features in enumerate((meta["features"], "0" * 8, None)):
+        vault.put(WINDOW_KIND, pack(arrays, {**meta, "features": features}), 100.0 + 10 * i)
+    assert load_windows(vault, [LabelSpan(Label.REST, 0.0, 500.0)]).t_end_utc.tolist() == [100.0]
+    put_baseline(vault, Baseline(np.zeros(N_FEATURES), np.ones(N_FEATURES), 5), now_utc=1.0)
+    assert load_baseline(vault) is not None
+    old = pack({"center": np.zeros(N_FEATURES), "scale": np.ones(N_FEATURES)}, {"n_windows": 5})
+    vault.set_pointer(BASELINE_POINTER, vault.put(BASELINE_KIND, old, 2.0))
+    assert load_baseline(vault) is None
