@@ -20,8 +20,7 @@ SKIN_TEMP_RANGE_DEGC = (15.0, 45.0)
 # A working accelerometer reads gravity, about 9.8 m/s²; a dead one reads zeros.
 MIN_GRAVITY_MS2 = 2.0
 # Noise in the pulse band yields accepted intervals too, white or red noise 0.34-0.48 of a minute:
-# below the first there is no answer to be had from the pulse, above the second there is a pulse.
-NOISE_QUALITY = 0.45
+# above this there is a pulse.
 PULSE_QUALITY = 0.6
 
 
