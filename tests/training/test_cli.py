@@ -87,6 +87,6 @@ def test_check_prints_the_largest_difference_when_all_is_well(
     folder = export(tmp_path)
     assert cli.main(["check", "--bundle", str(folder)]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["bundle"] == "wrist-0.1.0"
+    assert result["bundle"] == folder.name
     checked = set(result["largest_difference"])
     assert checked == {f"{m} on {r}" for m in ("stress", "gait") for r in installed_runtimes()}
