@@ -178,6 +178,10 @@ def test_references_when_the_walker_pauses_and_limps_each_say_their_own(tmp_path
     assert errors["stated"] == pytest.approx(5.0, abs=1.0)
     assert errors["mean_contacts"] > 25.0
     assert one["insoles_to_cameras_spm"] == pytest.approx(20.0, abs=0.1)
+    (walk,) = one["walks"]
+    assert walk["references_spm"]["median_contacts"] == pytest.approx(120.0)
+    assert walk["references_spm"]["cameras"] == pytest.approx(100.0)
+    assert (walk["n_steps_reference"], walk["start_s"]) == (10, pytest.approx(3.0))
 
 
 def test_figures_when_there_is_no_reference_say_so(tmp_path):
@@ -186,6 +190,7 @@ def test_figures_when_there_is_no_reference_say_so(tmp_path):
     assert found["cadence_mae_spm"] is None
     assert "data.mat" in found["reasons"]["cadence_mae_spm"]
     assert found["participants"][0]["n_bouts"] == 0
+    assert found["participants"][0]["walks"] == []
     json.dumps(found, allow_nan=False)
 
 

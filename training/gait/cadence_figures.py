@@ -138,7 +138,10 @@ def _row(recording: LabRecording, bout: WalkingBout, norms: Sequence[FloatArray]
 def figures_of(rows: Mapping[str, Sequence[WalkRow]]) -> dict[str, Any]:
     """Figures of everybody's walks; a person without walks keeps an entry without figures."""
     walks = [row for mine in rows.values() for row in mine]
-    people = [{"id": who, **_person(mine)} for who, mine in rows.items()]
+    people = [
+        {"id": who, **_person(mine), "walks": [_walk(row) for row in mine]}
+        for who, mine in rows.items()
+    ]
     healthy = [one for one in people if one["id"].startswith(_HEALTHY)] or people
     error = _mean_of_people(healthy, lambda one: one["cadence_mae_spm"])
     return {
@@ -194,6 +197,21 @@ def _person(rows: Sequence[WalkRow]) -> dict[str, Any]:
         "n_steps": round(n_found, 1),
         "step_count_error": n_found / n_true - 1.0 if n_true else None,
         "step_count_mae_per_bout": _mean([abs(r.measured_steps - r.reference_steps) for r in rows]),
+    }
+
+
+def _walk(row: WalkRow) -> dict[str, Any]:
+    known = {
+        name: value if np.isfinite(value) else None for name, value in row.references_spm.items()
+    }
+    return {
+        "trial": row.trial,
+        "start_s": row.start_s,
+        "duration_s": row.duration_s,
+        "references_spm": known,
+        "measured_spm": row.measured_spm if np.isfinite(row.measured_spm) else None,
+        "n_steps_reference": row.reference_steps,
+        "n_steps": row.measured_steps,
     }
 
 
