@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from firmware_host.inference.base import SignatureModel
-from firmware_host.inference.tflite import RUNTIMES, TfliteModel, installed_runtimes
+from firmware_host.inference.tflite import RUNTIMES, installed_runtimes
+from tests.training.file_outputs import outputs_apart
 from tests.training.gait_weights import random_gait_weights
 from training.bundle.compact import store_compactly
 from training.bundle.flatbuffer import pack, unpack
 from training.bundle.int8 import MIN_VALUES, rounded
-from training.bundle.op_gate import check_ops, op_versions
+from training.bundle.op_gate import OpGateError, check_ops, op_versions
 
 pytestmark = pytest.mark.needs_tf
 
-STORAGES = ("int8", "float32", "float16", "dynamic-range")
+STORAGES = ("int8", "float32", "dynamic-range")
 
 
 def networks() -> dict[str, object]:
@@ -46,38 +46,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Pat
     return made
 
 
-def outputs(model: SignatureModel) -> dict[str, np.ndarray]:
-    """Everything a model gives: inference, 30 training steps, restored state, inference again."""
-    rng, found = np.random.default_rng(3), {}
-
-    def inputs(name: str) -> dict[str, np.ndarray]:
-        drawn = {n: rng.normal(size=s.shape) for n, s in model.signatures[name].inputs.items()}
-        drawn |= {n: np.full(v.shape, 0.02) for n, v in drawn.items() if n in ("lr", "anchor")}
-        drawn |= {n: np.ones(v.shape) for n, v in drawn.items() if n == "weight"}
-        if "y" in drawn:
-            label = rng.integers(0, 2, len(drawn["y"]))
-            drawn["y"] = np.stack([1 - label, label], axis=1)[:, -drawn["y"].shape[1] :]
-        return {n: np.asarray(v, np.float32) for n, v in drawn.items()}
-
-    def note(when: str) -> None:
-        for name in sorted(set(model.signatures) & {"infer", "embed", "evaluate"}):
-            answer = model.run(name, **inputs(name))
-            found.update({f"{when} {name}:{n}": v for n, v in answer.items()})
-
-    note("generic")
-    for step in range(30):
-        found[f"loss {step}"] = model.run("train", **inputs("train"))["loss"]
-    note("trained")
-    state = model.run("get_adapter")
-    found |= {f"state {n}": v for n, v in state.items()}
-    model.run("reset")
-    note("reset")
-    model.run("set_adapter", **state)
-    note("restored")
-    found |= {f"state again {n}": v for n, v in model.run("get_adapter").items()}
-    return found
-
-
 def worst(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> float:
     assert set(first) == set(second)
     assert all(np.isfinite(v).all() for v in second.values())
@@ -89,8 +57,8 @@ def worst(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> float:
 def test_int8_gives_the_same_bits_as_float_when_trained_and_restored(
     files: dict[tuple[str, str], Path], name: str, runtime: str
 ) -> None:
-    plain = outputs(TfliteModel(files[name, "float32"], runtime=runtime))
-    small = outputs(TfliteModel(files[name, "int8"], runtime=runtime))
+    plain = outputs_apart(files[name, "float32"], runtime)
+    small = outputs_apart(files[name, "int8"], runtime)
     assert worst(plain, small) == 0.0
     # What a broken runtime would give: nothing, or the same whatever it is asked.
     assert np.ptp([small[f"loss {i}"] for i in range(30)]) > 0.01
@@ -101,7 +69,7 @@ def test_int8_gives_the_same_bits_as_float_when_trained_and_restored(
 def test_runtimes_agree_when_the_int8_file_is_trained_and_restored(
     files: dict[tuple[str, str], Path], name: str
 ) -> None:
-    found = [outputs(TfliteModel(files[name, "int8"], runtime=r)) for r in installed_runtimes()]
+    found = [outputs_apart(files[name, "int8"], r) for r in installed_runtimes()]
     assert all(worst(found[0], other) < 1e-4 for other in found[1:])
 
 
@@ -109,7 +77,7 @@ def test_runtimes_agree_when_the_int8_file_is_trained_and_restored(
 def test_state_comes_back_to_the_bit_when_restored(
     files: dict[tuple[str, str], Path], name: str
 ) -> None:
-    found = outputs(TfliteModel(files[name, "int8"]))
+    found = outputs_apart(files[name, "int8"], installed_runtimes()[0])
     for key in [key for key in found if key.startswith("state again")]:
         np.testing.assert_array_equal(found[key], found[key.replace(" again", "")])
 
@@ -118,8 +86,8 @@ def test_dynamic_range_moves_training_and_int8_does_not(
     files: dict[tuple[str, str], Path],
 ) -> None:
     # The reason it does not ship: activations are rounded too, on the way to the gradients.
-    plain = outputs(TfliteModel(files["gait", "float32"]))
-    dynamic = outputs(TfliteModel(files["gait", "dynamic-range"]))
+    plain = outputs_apart(files["gait", "float32"], installed_runtimes()[0])
+    dynamic = outputs_apart(files["gait", "dynamic-range"], installed_runtimes()[0])
     assert worst(plain, dynamic) > 1e-3
 
 
@@ -136,6 +104,19 @@ def test_no_op_is_too_new_and_none_rounds_activations_when_stored_as_int8(
         assert versions.pop("DEQUANTIZE") == 5
         assert set(versions.values()) == {1}
         assert not {"QUANTIZE", "FAKE_QUANT"} & set(versions)
+
+
+def test_float16_is_refused_because_the_old_runtime_computes_it_wrongly() -> None:
+    import tensorflow as tf
+
+    weights = np.random.default_rng(1).normal(size=(40, 40)).astype(np.float32)
+    layer = tf.function(lambda x: tf.matmul(x, weights))
+    function = layer.get_concrete_function(tf.TensorSpec((1, 40), tf.float32))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    with pytest.raises(OpGateError, match="float16 constants"):
+        check_ops(converter.convert())
 
 
 def test_packing_again_changes_nothing(files: dict[tuple[str, str], Path]) -> None:

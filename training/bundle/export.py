@@ -13,7 +13,7 @@ from firmware_host.inference.contract import BundleFile
 from training.bundle.artifacts import GaitArtifacts, StressArtifacts, merged
 from training.bundle.card import card_text
 from training.bundle.contracts import bundle_table
-from training.bundle.golden import check_bundle
+from training.bundle.golden import check_apart, check_bundle
 from training.bundle.halves import Half, trained_gait, trained_stress
 from training.bundle.packed import packed
 from training.bundle.toml_text import to_toml
@@ -64,6 +64,7 @@ def export_bundle(
         (folder / CONTRACT_FILE).write_bytes(contract)
         (folder / SEAL_FILE).write_text(seal_text(contract), encoding="ascii")
         check_bundle(folder)
+        check_apart(folder)
         return _put_in_place(folder, out / folder.name)
 
 

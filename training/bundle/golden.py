@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 
+_ROOT = Path(__file__).resolve().parents[2]
 N_STEPS = 10
 # Float32 sums in another order; a ReLU that flips near zero during the steps would show as 1e-3.
 OUTPUT_TOLERANCE = 1e-4
@@ -76,6 +79,23 @@ def check_bundle(folder: Path) -> dict[str, float]:
             model = open_model(bundle, contract, runtime=runtime)
             worst[f"{contract.name} on {runtime}"] = check_golden(contract.name, model, golden)
     return worst
+
+
+def check_apart(folder: Path) -> None:
+    """Check a bundle in a process of its own, as a host would meet it.
+
+    In a process that has TensorFlow loaded, a runtime may end up computing with TensorFlow's
+    kernels: a file that tflite-runtime 2.14 gets wrong then passes.
+
+    Raises
+    ------
+    GoldenError
+        With the line that the check printed.
+    """
+    command = [sys.executable, "-m", "training", "check", "--bundle", str(folder.resolve())]
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise GoldenError(done.stderr.strip().rpartition("\n")[2] or "the check did not end well")
 
 
 def check_golden(prefix: str, model: SignatureModel, golden: Mapping[str, FloatArray]) -> float:

@@ -40,8 +40,21 @@ def op_versions(content: bytes) -> dict[str, int]:
     return versions
 
 
+def has_float16(content: bytes) -> bool:
+    """Whether a .tflite file holds a float16 tensor."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    graphs = [model.Subgraphs(idx) for idx in range(model.SubgraphsLength())]
+    return any(
+        graph.Tensors(idx).Type() == schema.TensorType.FLOAT16
+        for graph in graphs
+        for idx in range(graph.TensorsLength())
+    )
+
+
 def check_ops(content: bytes) -> None:
-    """Refuse custom and Flex ops, and op versions that tflite-runtime 2.14 does not have.
+    """Refuse what tflite-runtime 2.14 lacks or gets wrong: custom ops, new versions, float16.
 
     Raises
     ------
@@ -53,6 +66,8 @@ def check_ops(content: bytes) -> None:
         for name, version in sorted(op_versions(content).items())
         if name.startswith("CUSTOM") or version > OP_VERSION_CEILING.get(name, 1)
     ]
+    # It loads them and gives logits that are off by more than one.
+    bad += ["float16 constants"] * has_float16(content)
     if bad:
         raise OpGateError(
             f"expected built-in ops that tflite-runtime 2.14 has, received {', '.join(bad)}"

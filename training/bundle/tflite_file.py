@@ -16,8 +16,8 @@ from training.bundle.op_gate import check_ops
 
 # "int8" is what ships: weights that `int8.rounded` put on a grid are stored in a quarter of the
 # bytes, and every result stays as it was. The others are there to be compared with: all weights
-# float32 or float16; or the converter's dynamic-range int8, which rounds activations too.
-Storage = Literal["int8", "float32", "float16", "dynamic-range"]
+# float32, or the converter's dynamic-range int8, which rounds activations too.
+Storage = Literal["int8", "float32", "dynamic-range"]
 
 
 class Exportable(Protocol):
@@ -59,10 +59,8 @@ def _converter(folder: str, names: list[str], storage: Storage) -> Any:
     converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
     converter.experimental_enable_resource_variables = True
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if storage in ("float16", "dynamic-range"):
+    if storage == "dynamic-range":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if storage == "float16":
-        converter.target_spec.supported_types = [tf.float16]
     # Otherwise the converter writes FULLY_CONNECTED version 12, which tflite-runtime 2.14 refuses.
     converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     return converter
