@@ -1,4 +1,4 @@
-"""Choose an update: train candidates from the safest on, keep what the gate lets through."""
+"""Choose an update: train candidates in turn, keep the best that the gate lets through."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ class Candidate:
             raise ValueError(f"steps: expected at least 1 for {self.groups!r}, got 0")
 
 
-# From the safest on; how they were chosen and what they do to people is in
-# docs/studies/personal.md. With one stressor only a large and plain error may be corrected: a bias
-# at lambda 3 that takes a fifth off the loss. After two, whatever loses nothing on the later half
-# of each episode: a nearly free bias (lambda 0.3), weights at lambda 10 with a free bias (0.1), and
-# the layers below only for more than the last few windows' worth of noise.
+# How they were chosen and what they do to people is in docs/studies/personal.md. With one stressor
+# only a large and plain error may be corrected: a bias at lambda 3 that takes a fifth off the loss.
+# After two, whatever loses nothing on what is held back: weights at lambda 10 with a free bias
+# (0.1); a nearly free bias alone (0.3), for whom weights do not help; and the layers below, only
+# for more than the last few windows' worth of noise.
 CANDIDATES = (
     Candidate("bias", 0, 0.0, anchor=0.6, min_gain=0.2),
-    Candidate("bias", 0, 0.0, anchor=0.06, min_gain=0.0, min_stories=2, by_window=True),
     Candidate("head", 0, 0.0, 2.0, 0.0, min_stories=2, bias_anchor=0.02, by_window=True),
+    Candidate("bias", 0, 0.0, anchor=0.06, min_gain=0.0, min_stories=2, by_window=True),
     # Fewer or smaller steps stop short of the estimate and give away a point or two.
     Candidate("lora+head", 800, 0.01, 2.0, 0.05, min_stories=2, bias_anchor=0.02, by_window=True),
 )
@@ -142,7 +142,7 @@ def choose_update(
 ) -> Choice:
     """Train every candidate from the generic weights, let the gate compare, and train the best again.
 
-    A later, bolder candidate must beat the best so far, not just the start. Each one begins at the
+    A later candidate must beat the best so far, not just the start. Each one begins at the
     generic weights, so the result depends on the data and the seed, not on the order of past jobs.
     What passed is trained once more on everything labelled: the held-back part has done its work.
     The model is left with the chosen weights; after an error with those it had.

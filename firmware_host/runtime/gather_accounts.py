@@ -110,8 +110,10 @@ def _scores(facts: Mapping[str, Any], group: str) -> list[LedgerScore]:
     trials = [t for t in facts.get("trials", []) if t["group"] == group and "n_windows" in t]
     if not trials:
         return []
+    # Two candidates may move the same group: the one that was kept counts, else the first.
+    told = next((t for t in trials if t["kept"]), trials[0])
     return [
-        LedgerScore(name, *(_number(trials[-1].get(f"{who}_{key}")) for who in _WHO))
+        LedgerScore(name, *(_number(told.get(f"{who}_{key}")) for who in _WHO))
         for name, key in (("balanced accuracy", "balanced_accuracy"), ("log loss", "log_loss"))
     ]
 
