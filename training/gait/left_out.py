@@ -179,7 +179,9 @@ def _mean_of(every: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             figures[name] = _mean_of([one[name] for one in every])
             continue
         known = [one[name] for one in every if one[name] is not None and np.isfinite(one[name])]
-        figures[name] = float(np.mean(known)) if known else None
+        mean = float(np.mean(known)) if known else None
+        # Groups differ by one person; of how many one is told apart is said in whole people.
+        figures[name] = round(mean) if name == "gallery_size" and mean is not None else mean
     return figures
 
 
