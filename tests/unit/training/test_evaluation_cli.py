@@ -51,7 +51,9 @@ def test_folder_is_refused_when_it_holds_another_data_set(capsys, tmp_path, bund
     with zipfile.ZipFile(tmp_path / "wisdm" / "1600.zip", "w") as archive:
         archive.writestr("raw/watch/accel/data_1600_accel_watch.txt", "1600,A,1,0,0,0;")
     words = ["--task", "stress", "--dataset", "physionet-stress-exercise"]
-    code, line = _error(capsys, "evaluate", *words, "--data", tmp_path / "wisdm", "--bundle", bundle)
+    code, line = _error(
+        capsys, "evaluate", *words, "--data", tmp_path / "wisdm", "--bundle", bundle
+    )
     assert code == 4
     assert "stress" in line
 
