@@ -15,7 +15,7 @@ from training.ablation.table import Table, add_common, check_output, finish
 from training.datasets import motionsense, wisdm_watch
 from training.gait.gate import LABELS, N_STEPS, GateWeights, train_gate
 from training.gait.identity import N_DIRECTIONS
-from training.gait.train import Person, load_people
+from training.gait.people import Person, load_people
 from training.gait.windows import Walks
 from training.splits import leave_groups_out
 
