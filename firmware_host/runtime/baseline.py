@@ -87,7 +87,7 @@ class WearerBaseline:
             return
         if self._first_worn_utc is None:
             self._first_worn_utc = timed.utc - self._window_s
-        if timed.utc - self._first_worn_utc >= QUIET_UNTIL_S:
+        if _whole_s(timed.utc - self._first_worn_utc) >= QUIET_UNTIL_S:
             self._learn_quiet(self._first_worn_utc, timed.utc)
 
     def rest_labelled(self, start_utc: float, end_utc: float, now_utc: float) -> bool:
@@ -110,7 +110,7 @@ class WearerBaseline:
     def _learn_quiet(self, since_utc: float, now_utc: float) -> None:
         worn = [t for t in self._recent if t.window.worn and t.utc > since_utc]
         chosen = quiet_windows(
-            np.array([t.utc - since_utc for t in worn]),
+            np.array([_whole_s(t.utc - since_utc) for t in worn]),
             np.array([t.window.quality["bvp"] for t in worn]),
             np.array([t.window.features[_HEART_RATE] for t in worn]),
             np.array([t.window.motion for t in worn]),
@@ -123,3 +123,8 @@ class WearerBaseline:
             estimator.add(window.features, window.quality)
         self.current, self.source = estimator.baseline(), source
         self._changed(self.current, source, now_utc)
+
+
+def _whole_s(elapsed_s: float) -> float:
+    """Whole seconds: the clock fit moves by milliseconds, which must not move a window over a limit."""
+    return float(round(elapsed_s))

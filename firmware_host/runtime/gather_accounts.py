@@ -111,7 +111,7 @@ def _scores(facts: Mapping[str, Any], group: str) -> list[LedgerScore]:
     if not trials:
         return []
     # Two candidates may move the same group: the one that was kept counts, else the first.
-    told = next((t for t in trials if t["kept"]), trials[0])
+    told = next((t for t in trials if t.get("kept")), trials[0])
     return [
         LedgerScore(name, *(_number(told.get(f"{who}_{key}")) for who in _WHO))
         for name, key in (("balanced accuracy", "balanced_accuracy"), ("log loss", "log_loss"))

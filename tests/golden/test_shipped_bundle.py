@@ -63,6 +63,8 @@ def test_contract_is_the_hosts_own_when_read(bundle: Bundle) -> None:
         "unsure_high",
         "min_quality",
         "max_motion_ms2",
+        "max_effort_ms2",
+        "min_pulse_quality",
     }
 
 
