@@ -14,13 +14,13 @@ from firmware_host.signals.gait_features import N_FEATURES
 from tests.unit.signals.gait_streams import G_MS2, walk
 from training.datasets import motionsense
 from training.datasets.motion import MotionRecording
+from training.gait.card_figures import folds
 from training.gait.identity import (
     fit_distribution,
     fit_identity,
     score_trials,
     split_walk,
 )
-from training.gait.left_out import folds
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.verification_metrics import eer
 from training.gait.windows import Walks, stream_of, walks_of, windows_of
@@ -178,7 +178,7 @@ def test_gate_when_trained_a_little_tells_still_from_walking(rng):
 @pytest.mark.needs_tf
 @pytest.mark.needs_data
 def test_real_people_when_held_out_are_not_in_the_model(data_dir):
-    from training.gait.train import load_people
+    from training.gait.people import load_people
 
     people = load_people(data_dir, ["motionsense"], hold_out={"motionsense/1"})
     names = {person.name for person in people}

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.gait.verification_metrics import eer, equal_error, error_rates, rank1
+from training.gait.verification_metrics import (
+    balanced_threshold,
+    eer,
+    equal_error,
+    error_rates,
+    rank1,
+)
 
 
 def test_eer_when_scores_are_apart_is_zero():
@@ -57,3 +63,24 @@ def test_eer_when_a_class_is_empty_refuses():
 def test_rank1_counts_own_model_first():
     scores = np.array([[3.0, 1.0], [2.0, 1.0], [0.0, 4.0]])
     assert rank1(scores, np.array([0, 1, 1])) == pytest.approx(2 / 3)
+
+
+def test_balanced_threshold_is_as_far_from_both_groups_in_their_own_spreads() -> None:
+    rng = np.random.default_rng(5)
+    genuine, impostor = rng.normal(6.0, 2.0, 4000), rng.normal(0.0, 1.0, 4000)
+    threshold = balanced_threshold(genuine, impostor)
+    assert threshold == pytest.approx(2.0, abs=0.1)
+
+
+def test_balanced_threshold_is_not_moved_by_a_few_strange_walks() -> None:
+    rng = np.random.default_rng(6)
+    genuine, impostor = rng.normal(6.0, 1.0, 400), rng.normal(0.0, 1.0, 4000)
+    calm = balanced_threshold(genuine, impostor)
+    strange = balanced_threshold(np.concatenate((genuine, np.full(8, -50.0))), impostor)
+    assert abs(calm - strange) < 0.1
+
+
+def test_balanced_threshold_is_in_the_middle_when_scores_do_not_spread() -> None:
+    assert balanced_threshold(np.ones(3), np.zeros(3)) == 0.5
+    with pytest.raises(ValueError, match="expected genuine and impostor scores, got 0 and 3"):
+        balanced_threshold(np.ones(0), np.zeros(3))

@@ -13,6 +13,7 @@ from firmware_host.errors import DataError
 from firmware_host.events import Activity
 from firmware_host.signals.gait import N_GATE
 from models import gait_gate
+from training.evaluation.progress import progress
 from training.gait.windows import Stream
 
 FloatArray = NDArray[np.float32]
@@ -163,7 +164,7 @@ def train_gate(streams: Sequence[Stream], *, seed: int, n_steps: int = N_STEPS) 
         optimizer.apply_gradients(zip(gradients, network.trainable_variables, strict=True))
         return loss
 
-    for i in range(n_steps):
+    for i in progress(range(n_steps), "training the gate", unit="step"):
         windows, labels = batches.draw()
         optimizer.learning_rate.assign(schedule.rate(i))
         step(tf.constant((windows - center) / scale), tf.constant(labels))

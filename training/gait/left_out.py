@@ -6,7 +6,7 @@ gate is trained once for each group of the first division and judges its people 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ from training.gait.assess import (
     score_group,
     walk_probability,
 )
+from training.gait.background import MIN_WALK_PROBABILITY, fit_background
+from training.gait.card_figures import folds
 from training.gait.evaluate import add_options, load_everyone
 from training.gait.figures import LENGTHS, Limits, Shipped
 from training.gait.gate import N_STEPS, train_gate
@@ -34,7 +36,6 @@ from training.gait.gate_figures import GateRow, gate_rows
 from training.gait.identity import Scores
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.people import Person
-from training.gait.train import MIN_WALK_PROBABILITY, fit_background
 
 if TYPE_CHECKING:
     import argparse
@@ -129,15 +130,6 @@ def _gate(
         blind += gate_rows(theirs, infer, use_gyro=False, seed=plan.seed)
         p_walk |= {p.name: walk_probability(p.walks, infer) for p in test if p.walks is not None}
     return p_walk, rows, blind
-
-
-def folds(n_people: int, n_folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
-    """(n_people,) True for the people of each fold in turn; everyone is in one."""
-    order = np.random.default_rng(seed).permutation(n_people)
-    for fold in range(n_folds):
-        is_test = np.zeros(n_people, bool)
-        is_test[order[fold::n_folds]] = True
-        yield is_test
 
 
 def _groups(

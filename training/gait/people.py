@@ -11,6 +11,7 @@ from firmware_host.events import Activity
 from firmware_host.signals.gait import HOP_S
 from training.datasets.motion import MotionDataset
 from training.datasets.registry import GAIT
+from training.evaluation.progress import progress
 from training.gait.gate_figures import LABELS
 from training.gait.windows import Stream, Walks, stream_of, walks_of
 
@@ -41,7 +42,7 @@ def load_people(
         dataset = GAIT[name].index(data_dir)
         known |= {f"{name}/{participant}" for participant in dataset.people}
         wanted = [p for p in dataset.people if f"{name}/{p}" not in hold_out]
-        found += [person_of(dataset, participant) for participant in wanted]
+        found += [person_of(dataset, participant) for participant in progress(wanted, name)]
     unknown = sorted(set(hold_out) - known)
     if unknown:
         raise DataError(f"expected held-out people among those in {data_dir}, got {unknown}")

@@ -47,6 +47,32 @@ def equal_error(genuine: FloatArray, impostor: FloatArray) -> ErrorRates:
     return ErrorRates(float(threshold), float(frr[best]), float(far[best]))
 
 
+def balanced_threshold(genuine: FloatArray, impostor: FloatArray) -> float:
+    """The score as many spreads below the wearers' median as it is above the others'.
+
+    The threshold of `equal_error` lies between two single scores; where the two groups hardly
+    overlap, that is wherever the few people at hand leave a hole, and other people's wearers are
+    turned away. Medians and median absolute deviations use all scores.
+
+    Raises
+    ------
+    ValueError
+        If a class is empty.
+    """
+    if not len(genuine) or not len(impostor):
+        msg = f"expected genuine and impostor scores, got {len(genuine)} and {len(impostor)}"
+        raise ValueError(msg)
+    (high, own), (low, others) = (_median_and_spread(scores) for scores in (genuine, impostor))
+    if own + others <= 0.0:
+        return 0.5 * (high + low)
+    return (high * others + low * own) / (own + others)
+
+
+def _median_and_spread(scores: FloatArray) -> tuple[float, float]:
+    median = float(np.median(scores))
+    return median, float(np.median(np.abs(scores - median)))
+
+
 def eer(genuine: FloatArray, impostor: FloatArray) -> float:
     """Equal error rate, 0..1."""
     rates = equal_error(genuine, impostor)

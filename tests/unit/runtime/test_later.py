@@ -66,7 +66,9 @@ def test_moving_windows_are_left_out_and_abstentions_lower_coverage() -> None:
 def test_a_recording_played_again_after_learning_does_not_count() -> None:
     first = _events()
     again = [{**row, "adapter": 1} for row in first]
-    assert later_part([*first, LEARNED, *again], TRUTH, CONTROL, window_s=60.0, threshold=0.5) is None
+    assert (
+        later_part([*first, LEARNED, *again], TRUTH, CONTROL, window_s=60.0, threshold=0.5) is None
+    )
 
 
 def test_a_job_between_two_runs_counts_from_the_next_window_on() -> None:

@@ -69,7 +69,9 @@ def bundle():
 @pytest.fixture
 def pipeline(bundle):
     baseline = WearerBaseline(window_s=bundle.stress.window_s)
-    return Pipeline(bundle, open_models(bundle, runtime="auto", placement="wrist"), baseline=baseline)
+    return Pipeline(
+        bundle, open_models(bundle, runtime="auto", placement="wrist"), baseline=baseline
+    )
 
 
 def _play(pipeline: Pipeline, board: HandBoard, seconds: range) -> list:
@@ -173,7 +175,9 @@ def test_events_do_not_depend_on_how_bytes_are_cut(bundle, size: int) -> None:
 
     def events_of(step: int) -> list[str]:
         baseline = WearerBaseline(window_s=bundle.stress.window_s)
-        pipe = Pipeline(bundle, open_models(bundle, runtime="auto", placement="wrist"), baseline=baseline)
+        pipe = Pipeline(
+            bundle, open_models(bundle, runtime="auto", placement="wrist"), baseline=baseline
+        )
         return [
             to_json(e)
             for at in range(0, len(stream), step)
