@@ -26,7 +26,7 @@ from firmware_host.inference.toml_table import TomlTable
 from firmware_host.signals import gait_features, stress
 from firmware_host.signals.normalise import RAMP_FROM, RAMP_TO
 
-FORMAT = 1
+FORMAT = 2
 CONTRACT_FILE = "bundle.toml"
 SEAL_FILE = "bundle.sha256"
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -95,7 +95,8 @@ def load_bundle(path: str | Path = "") -> Bundle:
     with TomlTable(file, "", values) as table:
         received = table.whole("format")
         if received != FORMAT:
-            raise BundleError(file, f"format {FORMAT}", f"format {received}; update the host")
+            remedy = "update the host" if received > FORMAT else "take or train a newer bundle"
+            raise BundleError(file, f"format {FORMAT}", f"format {received}; {remedy}")
         # Here: a bundle of another format may be sealed in another way, or have no seal.
         _check_seal(file, sha256)
         bundle = _read_bundle(folder, table, sha256)

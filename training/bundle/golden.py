@@ -95,7 +95,8 @@ def check_apart(folder: Path) -> None:
     command = [sys.executable, "-m", "training", "check", "--bundle", str(folder.resolve())]
     done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise GoldenError(done.stderr.strip().rpartition("\n")[2] or "the check did not end well")
+        said = done.stderr.strip().rpartition("\n")[2].removeprefix("error: ")
+        raise GoldenError(said or "the check did not end well")
 
 
 def check_golden(prefix: str, model: SignatureModel, golden: Mapping[str, FloatArray]) -> float:

@@ -121,12 +121,17 @@ def test_sha256sum_agrees_with_the_seal_of_every_bundle(folder: Path) -> None:
 
 
 BAD_CONTRACTS = {
-    "format": ("format = 1", "format = 2", "expected format 1, got format 2; update the host"),
-    "unknown key": ("format = 1", "format = 1\nsurprise = 3", "unknown surprise"),
+    "newer format": ("format = 2", "format = 3", "expected format 2, got format 3; update the host"),
+    "older format": (
+        "format = 2",
+        "format = 1",
+        "expected format 2, got format 1; take or train a newer bundle",
+    ),
+    "unknown key": ("format = 2", "format = 2\nsurprise = 3", "unknown surprise"),
     "unknown inner key": ("clip = 8.0", "clip = 8.0\nclap = 1", r"stress\.normalisation.*clap"),
     "missing key": ("clip = 8.0\n", "", r"stress\.normalisation\.clip as a number, got nothing"),
     "wrong kind": ("clip = 8.0", 'clip = "8"', r"clip as a number, got '8'"),
-    "not toml": ("format = 1", "format = = 1", "expected a TOML file"),
+    "not toml": ("format = 2", "format = = 2", "expected a TOML file"),
     "path outside": ('[files."CARD.md"]', '[files."../CARD.md"]', r"plain names in \[files\]"),
     "no hash": ('[files."gait.tflite"]', '[files."other.tflite"]', r"a hash of gait\.tflite"),
     "other features": ('"bvp_quality"', '"bvp_qualify"', r"stress\.features\[\d+\].*'bvp_quality'"),

@@ -96,7 +96,7 @@ def make_data(rng: np.random.Generator) -> Callable[..., ReportData]:
             "end_utc": START_UTC + seconds,
             "tz_offset_s": 7200.0,
             "made_utc": START_UTC + seconds + 60,
-            "made_by": "signet 0.1.0",
+            "made_by": "signet 0.2.0",
             "signals": _signals(rng, seconds),
             "not_worn": [(START_UTC + 600, START_UTC + 660)],
             "labels": [(START_UTC + 100, START_UTC + 400, "stress")],
