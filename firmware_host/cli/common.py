@@ -49,7 +49,10 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_placement(parser: argparse.ArgumentParser) -> None:
     """Where the board was worn: who walks is told from another reference there."""
     parser.add_argument(
-        "--placement", choices=PLACEMENTS, help="where the board is worn (default: wrist)"
+        "--placement",
+        choices=PLACEMENTS,
+        help="where the board is worn, wrist unless the settings say otherwise; who walks is told "
+        "where you enrolled, stress at the wrist only",
     )
 
 

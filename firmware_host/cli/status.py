@@ -49,7 +49,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
         f"vault       {', '.join(f'{n} {kind}' for kind, n in state['records'].items()) or 'empty'}",
         f"last event  {when}",
         f"baseline    {state['baseline'] or 'none yet'}",
-        f"gait        {'enrolled' if state['gait_enrolled'] else 'not enrolled'}",
+        f"gait        {_gait(state)}",
         f"adapter     {f'version {adapter}' if adapter else 'none: the generic model'}",
         f"labels      {state['labels']['stress']} stress, {state['labels']['rest']} rest",
     ]
@@ -59,6 +59,15 @@ def _lines(state: dict[str, Any]) -> list[str]:
     if state["waiting_for"]:
         lines.append(f"waiting for {state['waiting_for']}")
     return lines
+
+
+def _gait(state: dict[str, Any]) -> str:
+    if not state["gait_enrolled"]:
+        return "not enrolled"
+    text = f"enrolled for {', '.join(state['gait_placements'])}"
+    if stale := state["gait_of_another_bundle"]:
+        text += f"; enrol again for {', '.join(stale)}: made with another bundle, or damaged"
+    return text
 
 
 def _local(utc: float) -> str:

@@ -13,6 +13,9 @@ from firmware_host.errors import ContractError
 from firmware_host.inference.base import FloatArray, Signature
 from firmware_host.protocol.messages import Channel
 
+# Pulse and skin conductance are read at the wrist; every person the stress model learned from wore it there.
+STRESS_PLACEMENT = "wrist"
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelNeed:

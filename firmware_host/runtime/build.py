@@ -101,6 +101,7 @@ def open_session(
         models,
         baseline=_baseline(bundle, vault, memory),
         walking=_walking(vault, bundle, models, options.placement),
+        placement=options.placement,
         labels=options.labels,
         listeners=_listeners(options.listeners, memory),
     )

@@ -10,10 +10,12 @@ import numpy as np
 from firmware_host.errors import EnrolmentError
 from firmware_host.identity.enrolment import Enrolled, Enrolment, Progress, enrol
 from firmware_host.inference.bundle import load_bundle
+from firmware_host.inference.contract import STRESS_PLACEMENT
 from firmware_host.inference.placed import check_placement
 from firmware_host.runtime.baseline import TimedWindow
 from firmware_host.runtime.build import SessionOptions, open_session
-from firmware_host.runtime.gait_path import others, put_walking, walking_gate
+from firmware_host.runtime.gait_path import others, walking_gate
+from firmware_host.runtime.gait_reference import put_walking
 from firmware_host.runtime.memory import put_guided_baseline
 from firmware_host.runtime.pipeline import Listeners
 from firmware_host.signals.gait import HOP_S, WINDOW_S, GaitWindow
@@ -119,8 +121,15 @@ def enrol_baseline(
     Raises
     ------
     EnrolmentError
-        If the stream ended before three minutes of worn, still rest.
+        If the board is not worn where stress is told, or the stream ended before three minutes of
+        worn, still rest.
     """
+    if options.placement != STRESS_PLACEMENT:
+        reason = (
+            f"a baseline is taken at the {STRESS_PLACEMENT}, and the board is worn at the "
+            f"{options.placement}: wear it there and say --placement {STRESS_PLACEMENT}"
+        )
+        raise EnrolmentError(reason, n_windows=0, needed=BASELINE_WINDOWS)
     bundle = load_bundle(options.bundle)
     rester = _Rester(report, bundle.stress.thresholds["max_motion_ms2"])
     session = open_session(

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.errors import ConfigError
 from firmware_host.events import Activity, ActivityScored, AnyEvent, Wearer, WearerVerified
 from firmware_host.identity.background import Background
-from firmware_host.identity.enrolment import Enrolled
 from firmware_host.identity.verification import Verifier
 from firmware_host.identity.walking import WalkingGate
 from firmware_host.inference.base import SignatureModel
@@ -24,12 +22,8 @@ from firmware_host.signals.gait_smoothing import ActivitySmoother
 from firmware_host.signals.stepping import GAITS, CadenceTracker
 from firmware_host.stream.samples import Samples
 from firmware_host.stream.windowing import HopGrid
-from firmware_host.vault.pack import pack, unpack
-from firmware_host.vault.records import Vault
 
 FloatArray = NDArray[np.float32]
-GAIT_KIND = "gait_reference"
-GAIT_POINTER = "gait_reference"
 # A window with more of it missing is not looked at.
 _MAX_MISSING = 0.2
 
@@ -142,56 +136,6 @@ def walking_gate(contract: GaitContract, placement: str) -> WalkingGate:
     return WalkingGate(
         contract.thresholds["min_walk_probability"], contract.limit("min_periodicity", placement)
     )
-
-
-def put_walking(
-    vault: Vault, enrolled: Enrolled, bundle: Bundle, *, placement: str, now_utc: float
-) -> int:
-    """Store a wearer's gait reference, with where it was worn, and put it in force."""
-    arrays: dict[str, NDArray[np.float32]] = {"template": enrolled.template}
-    arrays |= {f"adapter/{name}": value for name, value in enrolled.adapter.items()}
-    meta = {
-        "bundle_sha256": bundle.sha256,
-        "placement": placement,
-        "threshold": enrolled.threshold,
-        "n_windows": enrolled.n_windows,
-    }
-    with vault.transaction():
-        record_id = vault.put(GAIT_KIND, pack(arrays, meta), now_utc)
-        vault.set_pointer(GAIT_POINTER, record_id)
-    return record_id
-
-
-def load_walking(
-    vault: Vault, bundle: Bundle, model: SignatureModel, placement: str
-) -> WalkingReference | None:
-    """The reference in force, with its adapter put into ``model``; None if nobody is enrolled on this bundle.
-
-    Raises
-    ------
-    ConfigError
-        If the wearer enrolled with the device somewhere else: a walk looks another there.
-    """
-    record_id = vault.pointer(GAIT_POINTER)
-    if record_id is None:
-        return None
-    arrays, meta = unpack(vault.get(record_id).payload)
-    if meta["bundle_sha256"] != bundle.sha256:
-        return None
-    _check_same(meta["placement"], placement)
-    adapter = {
-        name.removeprefix("adapter/"): value
-        for name, value in arrays.items()
-        if name.startswith("adapter/")
-    }
-    model.run("set_adapter", **adapter)
-    return reference(bundle, placement, threshold=float(meta["threshold"]))
-
-
-def _check_same(enrolled: str, worn: str) -> None:
-    if enrolled != worn:
-        reason = f"this wearer enrolled on the {enrolled}"
-        raise ConfigError("device.placement", f"{enrolled!r}: {reason}", repr(worn))
 
 
 def reference(bundle: Bundle, placement: str, *, threshold: float) -> WalkingReference:

@@ -14,7 +14,7 @@ from firmware_host.adaptation.personalise import MODEL
 from firmware_host.adaptation.samples import BASELINE_KIND, WINDOW_KIND
 from firmware_host.report import ChannelHealth, HostCost, LedgerEntry, LedgerScore, Privacy
 from firmware_host.report.scales import print_count
-from firmware_host.runtime.gait_path import GAIT_KIND
+from firmware_host.runtime.gait_reference import GAIT_KIND
 from firmware_host.runtime.gather_seen import Event, Seen
 from firmware_host.runtime.memory import EVENT_KIND, SOURCE_KIND, SUMMARY_KIND
 from firmware_host.vault.records import Vault

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.errors import VaultError
 from firmware_host.report import (
     BeforeAfter,
     Confusion,
@@ -18,14 +17,13 @@ from firmware_host.report import (
     ProbabilityTrack,
 )
 from firmware_host.runtime.feature_words import FEATURE_WORDS
-from firmware_host.runtime.gait_path import GAIT_POINTER
+from firmware_host.runtime.gait_reference import gait_facts, gait_references
 from firmware_host.runtime.gather_seen import STRESS_NAMES, Event, FloatArray, Seen, column
 from firmware_host.runtime.in_force import baseline_in_force
 from firmware_host.runtime.later import Later
 from firmware_host.runtime.pipeline import ADAPTER_NOTE
 from firmware_host.runtime.truth import span_indices
 from firmware_host.signals.stress import FEATURE_NAMES
-from firmware_host.vault.pack import unpack
 from firmware_host.vault.records import Vault
 
 # Names in a label file that say who walks: the wearer in three ways, or somebody else.
@@ -123,7 +121,7 @@ def gait(seen: Seen, vault: Vault) -> GaitScores | None:
     """Verification scores by who walked; without ground truth nobody knows, and nothing is claimed."""
     if not seen.wearer:
         return None
-    contract, enrolled = seen.bundle.gait, _enrolled(vault)
+    contract, enrolled = seen.bundle.gait, _enrolled(seen, vault)
     scores, n_windows = column(seen.wearer, "score"), column(seen.wearer, "n_windows")
     length_s = contract.window_s + (n_windows - 1.0) * contract.hop_s
     inside = span_indices(column(seen.wearer, "utc"), length_s, seen.truth, WHO_WALKS)
@@ -140,16 +138,12 @@ def gait(seen: Seen, vault: Vault) -> GaitScores | None:
     )
 
 
-def _enrolled(vault: Vault) -> Mapping[str, Any]:
-    """What is noted with the enrolment in force; nothing if nobody is enrolled or it is damaged."""
-    record_id = vault.pointer(GAIT_POINTER)
-    if record_id is None:
-        return {}
-    try:
-        return unpack(vault.get(record_id).payload)[1]
-    except VaultError:
-        vault.damaged.add(f"record {record_id}")
-        return {}
+def _enrolled(seen: Seen, vault: Vault) -> Mapping[str, Any]:
+    """What is noted with the enrolment where the last run was worn, else with the only one there is."""
+    placements = list(gait_references(vault))
+    worn = [summary["placement"] for summary in seen.summaries if "placement" in summary][-1:]
+    place = next((name for name in (*worn, *placements) if name in placements), "")
+    return gait_facts(vault, place)
 
 
 def _threshold(seen: Seen, enrolled: Mapping[str, Any]) -> float:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from firmware_host.adaptation.samples import BASELINE_POINTER
 from firmware_host.report.scales import print_count
-from firmware_host.runtime.gait_path import GAIT_POINTER
+from firmware_host.runtime.gait_reference import gait_references
 from firmware_host.runtime.gather_scores import WHO_WALKS, unscored_states
 from firmware_host.runtime.gather_seen import Seen
 from firmware_host.runtime.in_force import baseline_in_force
@@ -81,7 +81,7 @@ def _no_gait(seen: Seen, vault: Vault) -> str:
         return _NOTHING
     if off := _model_off(seen, "gait"):
         return off
-    if vault.pointer(GAIT_POINTER) is None:
+    if not gait_references(vault):
         return (
             "No gait scores: nobody is enrolled; a minute of walking does it (signet enrol gait)."
         )

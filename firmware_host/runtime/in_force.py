@@ -11,7 +11,8 @@ from firmware_host.adaptation.samples import load_baseline
 from firmware_host.errors import VaultError
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle
-from firmware_host.runtime.gait_path import WalkingReference, load_walking
+from firmware_host.runtime.gait_path import WalkingReference
+from firmware_host.runtime.gait_reference import load_walking
 from firmware_host.signals.normalise import Baseline
 from firmware_host.vault.records import Vault
 
@@ -42,18 +43,12 @@ def adapter_in_force(vault: Vault, *, bundle_sha256: str) -> Adapter | None:
 def walking_in_force(
     vault: Vault, bundle: Bundle, model: SignatureModel, placement: str
 ) -> WalkingReference | None:
-    """The gait reference, put into ``model``; None if nobody is enrolled, or it is damaged.
-
-    Raises
-    ------
-    ConfigError
-        If the wearer enrolled with the device somewhere else.
-    """
+    """The gait reference of a placement, put into ``model``; None if there is no usable one."""
     return _unless_damaged(
         vault,
         lambda: load_walking(vault, bundle, model, placement),
         "gait reference",
-        "going on without verification; run signet enrol gait",
+        f"going on without verification; run signet enrol gait --placement {placement}",
     )
 
 

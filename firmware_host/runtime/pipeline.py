@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from firmware_host.errors import ContractError, ProtocolMismatch
 from firmware_host.events import AnyEvent, Labelled, StreamNoted
 from firmware_host.inference.base import SignatureModel
-from firmware_host.inference.contract import Bundle
+from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Block, Hello, Message, MessageParser, Ping
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
@@ -77,6 +77,8 @@ class Pipeline:
 
     Parameters
     ----------
+    placement
+        Where the board is worn; away from the wrist there is no stress model.
     labels
         Labels of a file beside a recording; each becomes known when the stream has passed its end.
 
@@ -95,6 +97,7 @@ class Pipeline:
         *,
         baseline: WearerBaseline,
         walking: WalkingReference | None = None,
+        placement: str = STRESS_PLACEMENT,
         labels: Iterable[tuple[float, float, str]] = (),
         listeners: Listeners | None = None,
     ) -> None:
@@ -102,6 +105,7 @@ class Pipeline:
         self._models = models
         self._baseline = baseline
         self._walking = walking
+        self.placement = placement
         self._told_source = baseline.source
         self._buttons = ButtonLabels()
         self._pending = PendingLabels(labels)
@@ -244,7 +248,7 @@ class Pipeline:
         pulse = hello.channel("bvp")
         self._pulse_stream = None if pulse is None else pulse.stream
         self._pulse_hash = hashlib.sha256()
-        problems = self._bundle.check_channels(hello.channels)
+        problems = self._problems(hello)
         for model, found in problems.items():
             if found:
                 events.append(self._note(MODEL_OFF_NOTE, model=model, why="; ".join(found)))
@@ -255,6 +259,13 @@ class Pipeline:
             raise ContractError(msg)
         self._stress = None if problems["stress"] else self._new_stress(hello)
         self._gait = None if problems["gait"] else self._new_gait(hello)
+
+    def _problems(self, hello: Hello) -> dict[str, list[str]]:
+        """Why a model cannot run, by model."""
+        problems = self._bundle.check_channels(hello.channels)
+        if self.placement != STRESS_PLACEMENT:
+            problems["stress"] = [f"made for the {STRESS_PLACEMENT}, worn at the {self.placement}"]
+        return problems
 
     def _new_stress(self, hello: Hello) -> StressPath:
         path = StressPath(

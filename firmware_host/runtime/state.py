@@ -10,7 +10,7 @@ from firmware_host.adaptation.episodes import Label
 from firmware_host.adaptation.labels import load_labels
 from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.inference.bundle import load_bundle
-from firmware_host.runtime.gait_path import GAIT_POINTER
+from firmware_host.runtime.gait_reference import gait_facts, gait_references
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import MIN_REST_EPISODES, MIN_STRESS_EPISODES
 from firmware_host.runtime.memory import EVENT_KIND, stored_source
@@ -25,13 +25,20 @@ def wearer_state(vault: Vault, bundle_path: Path | str) -> dict[str, Any]:
     counts = {label.value: labels.count(label) for label in Label}
     source = stored_source(vault)
     has_baseline = baseline_in_force(vault) is not None
+    placements = list(gait_references(vault))
     return {
         "bundle": bundle.label,
         "records": vault.kinds(),
         "damaged": vault.count_damaged(),
         "last_event_utc": vault.newest_utc(EVENT_KIND),
         "baseline": source.value if has_baseline and source else None,
-        "gait_enrolled": vault.pointer(GAIT_POINTER) is not None,
+        "gait_enrolled": bool(placements),
+        "gait_placements": placements,
+        "gait_of_another_bundle": [
+            place
+            for place in placements
+            if gait_facts(vault, place).get("bundle_sha256") != bundle.sha256
+        ],
         "adapter": 0 if adapter is None else adapter.version,
         "labels": counts,
         "waiting_for": _first_cause(vault, has_baseline=has_baseline, counts=counts),

@@ -34,6 +34,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
     return {
         "board": hello.board_id if hello else None,
         "firmware": hello.firmware if hello else None,
+        "placement": pipeline.placement,
         "stream_s": round(counts.earlier_sessions_s + assembler.t_s, 3),
         "wall_s": round(wall_s, 3),
         "n_sessions": assembler.n_sessions,

@@ -11,7 +11,7 @@ from command import Wearer
 
 from firmware_host.adaptation.adapters import put_adapter
 from firmware_host.adaptation.samples import BASELINE_POINTER
-from firmware_host.runtime.gait_path import GAIT_KIND, GAIT_POINTER
+from firmware_host.runtime.gait_reference import GAIT_KIND, GAIT_POINTER
 from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
 

@@ -94,8 +94,21 @@ def test_changed_threshold_is_refused_when_the_seal_is_the_old_one(folder: Path)
     text = path.read_text()
     assert "min_quality = 0.4" in text
     path.write_text(text.replace("min_quality = 0.4", "min_quality = 0.1"))
-    with pytest.raises(BundleError, match=r"bundle\.toml: expected sha256 .* as in bundle\.sha256"):
+    with pytest.raises(BundleError, match=r"bundle\.toml: expected the sha256 in bundle\.sha256"):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("at", [0, 31, 63])
+def test_flipped_digit_of_the_seal_is_told_without_two_equal_prefixes(
+    folder: Path, at: int
+) -> None:
+    path = folder / "bundle.sha256"
+    text = path.read_text()
+    path.write_text(text[:at] + ("0" if text[at] != "0" else "1") + text[at + 1 :])
+    with pytest.raises(BundleError, match="altered or damaged") as caught:
+        load_bundle(folder)
+    assert text[:8] not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_bundle_is_refused_when_its_seal_is_missing(folder: Path) -> None:
@@ -121,7 +134,11 @@ def test_sha256sum_agrees_with_the_seal_of_every_bundle(folder: Path) -> None:
 
 
 BAD_CONTRACTS = {
-    "newer format": ("format = 2", "format = 3", "expected format 2, got format 3; update the host"),
+    "newer format": (
+        "format = 2",
+        "format = 3",
+        "expected format 2, got format 3; update the host",
+    ),
     "older format": (
         "format = 2",
         "format = 1",
