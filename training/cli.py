@@ -82,7 +82,10 @@ def _run_task(args: argparse.Namespace, rest: list[str]) -> int:
         parser.error(f"expected --task {' or '.join(sorted(tasks))}")
     module = import_module(tasks[args.task])
     module.add_arguments(parser)
-    print(json.dumps(module.run(parser.parse_args(rest)), sort_keys=True))
+    arguments = parser.parse_args(rest)
+    # Without a file the terminal is where somebody reads it.
+    indent = None if arguments.json or arguments.html else 2
+    print(json.dumps(module.run(arguments), sort_keys=True, indent=indent))
     return 0
 
 

@@ -13,6 +13,7 @@ from firmware_host.errors import DataError
 from training.ablation import gait_people as see
 from training.ablation.table import Table, add_common, check_output, finish
 from training.datasets import motionsense, wisdm_watch
+from training.evaluation.options import at_least
 from training.gait.gate import LABELS, N_STEPS, GateWeights, train_gate
 from training.gait.identity import N_DIRECTIONS
 from training.gait.people import Person, load_people
@@ -32,10 +33,10 @@ _N_CLASSES = len(LABELS)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `ablate --task gait`."""
     add_common(parser)
-    parser.add_argument("--folds", type=int, default=3, help="groups of people (default 3)")
-    parser.add_argument("--partitions", type=int, default=2, help="divisions into groups")
+    parser.add_argument("--folds", type=at_least(2), default=3, help="groups of people (default 3)")
+    parser.add_argument("--partitions", type=at_least(1), default=2, help="divisions into groups")
     parser.add_argument(
-        "--gate-steps", type=int, default=N_STEPS, help="0 leaves the activity gate out"
+        "--gate-steps", type=at_least(0), default=N_STEPS, help="0 leaves the activity gate out"
     )
 
 
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     # One thread: more of them only wait for each other at these sizes.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     people = _load(arguments.data)
+    require_enough(people, n_folds=arguments.folds)
     tables = [
         identity_table(
             people, n_folds=arguments.folds, n_partitions=arguments.partitions, seed=arguments.seed
@@ -155,6 +157,22 @@ def file_bytes(n_features: int, storage: Literal["float32", "int8"], *, whitenin
     gate = gait_gate.folded_weights(gait_gate.build(0.0))
     weights = rounded_weights(GaitWeights(gate=gate, **arrays))
     return len(convert(GaitNet(weights), storage=storage))
+
+
+def require_enough(people: Mapping[str, Sequence[Person]], *, n_folds: int) -> None:
+    """Refuse too few people before anything is trained.
+
+    Raises
+    ------
+    DataError
+        If a group would have nobody to be taken for another.
+    """
+    for name, own in people.items():
+        if len(_walks(own)) < 2 * n_folds:
+            raise DataError(
+                f"expected {2 * n_folds} or more people who walk in {name}, 2 to test in each of "
+                f"{n_folds} groups, got {len(_walks(own))}"
+            )
 
 
 def _load(data_dir: Path) -> dict[str, list[Person]]:

@@ -19,6 +19,7 @@ from training.ablation.table import Table, add_common, check_output, finish
 from training.bundle.rounding import rounded_arrays
 from training.datasets import physionet, stress_predict
 from training.datasets.stress_windows import SessionWindows, load_windows
+from training.evaluation.options import at_least
 from training.evaluation.progress import progress
 from training.metrics import PersonScore
 from training.stress.detector import Detector
@@ -59,7 +60,8 @@ def load(data_dir: Path, cache_dir: Path | None, *, n_folds: int, seed: int) -> 
     Raises
     ------
     RecordingError
-        If not both are: what helps on one set alone is not to be believed.
+        If not both are, what helps on one set alone is not to be believed; or if there are fewer
+        people than groups.
     """
     windows, people = {}, {}
     for name, sessions in DATASETS.items():
@@ -69,6 +71,10 @@ def load(data_dir: Path, cache_dir: Path | None, *, n_folds: int, seed: int) -> 
         found = load_windows(lab, cache_dir=cache_dir)
         windows |= {one.session.person: one for one in found}
         people[name] = [p for p in people_of(found) if {0, 1} <= set(p.y.tolist())]
+    n_people = sum(len(part) for part in people.values())
+    if n_people < n_folds:
+        expected = f"{n_folds} or more people with rest and stress, one in each group"
+        raise RecordingError(data_dir, expected, str(n_people))
     return Material(windows, people, n_folds, seed)
 
 
@@ -77,7 +83,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     parser.add_argument("--cache", type=Path, help="folder for computed windows")
     parser.add_argument(
-        "--folds", type=int, default=11, help="groups of people left out in turn (default 11 of 44)"
+        "--folds",
+        type=at_least(2),
+        default=11,
+        help="groups of people left out in turn (default 11 of 44)",
     )
 
 

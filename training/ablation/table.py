@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from firmware_host.report.markup import Markup, element
-from training.evaluation.output import plain, require_writable, write_json, write_text
+from training.evaluation.options import seed
+from training.evaluation.output import (
+    plain,
+    require_different,
+    require_writable,
+    write_json,
+    write_text,
+)
 from training.evaluation.page import Page, Section, render
 
 
@@ -44,13 +51,15 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT", help="write every figure to this file")
     parser.add_argument("--markdown", type=Path, metavar="OUT", help="write the tables as Markdown")
     parser.add_argument("--html", type=Path, metavar="OUT", help="write the tables as a page")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
 
 
 def check_output(arguments: argparse.Namespace) -> None:
     """Refuse places that cannot be written, before the long work."""
-    for option in ("json", "markdown", "html"):
-        require_writable(f"--{option}", getattr(arguments, option))
+    places = {f"--{name}": getattr(arguments, name) for name in ("json", "markdown", "html")}
+    require_different(places)
+    for option, path in places.items():
+        require_writable(option, path)
 
 
 def finish(

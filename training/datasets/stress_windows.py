@@ -10,6 +10,8 @@ import hashlib
 import os
 import sys
 import tempfile
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import firmware_host.signals
+from firmware_host.errors import StorageError
 from firmware_host.signals.stress import CHANNELS, HOP_S, WINDOW_S, StressFeatures
 from training.datasets.bad_people import attempt
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 # Samples are fed as a live stream would bring them, not whole recordings at once.
 FEED_S = 5.0
+_FIELDS = {
+    "t_end_s", "features", "quality", "motion", "worn", "missing", "start_utc", "content_sha256",
+}  # fmt: skip
 _SOURCES = (
     "bvp.py",
     "eda.py",
@@ -83,13 +89,39 @@ def load_windows(
     """Windows of each session, computed at most once for a given content, extractor and length.
 
     A session that cannot be read raises, or is named and left out within `skipping_bad`.
+
+    Raises
+    ------
+    StorageError
+        If the cache cannot be made or written.
     """
     cache = cache_dir or default_cache_dir()
+    prepare_cache(cache)
     found = (
         attempt(session.person, partial(_load, session, cache, window_s))
         for session in _progress(list(sessions))
     )
     return [windows for windows in found if windows is not None]
+
+
+def prepare_cache(folder: Path) -> None:
+    """Make the folder for computed windows.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise _not_a_cache(folder, err) from err
+
+
+def _not_a_cache(folder: Path, err: OSError) -> StorageError:
+    return StorageError(
+        f"expected a folder for computed windows, got {folder}: {err.strerror or err}"
+    )
 
 
 def stage_of_windows(
@@ -142,10 +174,8 @@ def extract(
 
 def _load(session: Session, cache: Path, window_s: float) -> SessionWindows:
     path = cache / f"{session.source.fingerprint()[:32]}-{_extractor_hash()[:16]}-{window_s:g}s.npz"
-    if path.is_file():
-        with np.load(path) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    else:
+    arrays = _stored(path)
+    if arrays is None:
         recording = session.source.open()
         arrays = extract(recording, window_s=window_s)
         arrays["start_utc"] = np.array(recording.start_utc)
@@ -156,12 +186,30 @@ def _load(session: Session, cache: Path, window_s: float) -> SessionWindows:
     return SessionWindows(session, content, stage=stage, window_s=float(window_s), **arrays)
 
 
+def _stored(path: Path) -> dict | None:
+    """What the cache has; None if there is nothing, or a damaged file, which is made anew."""
+    try:
+        with path.open("rb") as file, np.load(file) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error):
+        return None
+    return arrays if set(arrays) == _FIELDS else None
+
+
 def _store(path: Path, arrays: dict) -> None:
     """Write whole or not at all: an interrupted run leaves no half file behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
-        np.savez(handle, **arrays)
-    Path(handle.name).replace(path)
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as handle:
+            beside = Path(handle.name)
+            try:
+                np.savez(handle, **arrays)
+                handle.flush()
+                beside.replace(path)
+            except BaseException:
+                beside.unlink(missing_ok=True)
+                raise
+    except OSError as err:
+        raise _not_a_cache(path.parent, err) from err
 
 
 def _extractor_hash() -> str:

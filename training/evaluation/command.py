@@ -7,7 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from training.evaluation.output import plain, require_writable, write_json, write_text
+from training.evaluation.output import (
+    plain,
+    require_different,
+    require_writable,
+    write_json,
+    write_text,
+)
 
 # Long lists of the result: in the file, not on the terminal.
 _LISTS = ("participants", "exercise_sessions", "reliability", "decisions", "agreement", "folds")
@@ -31,6 +37,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 def check_output(arguments: argparse.Namespace) -> None:
     """Refuse places that cannot be written, before the long work."""
+    require_different({"--json": arguments.json, "--html": arguments.html})
     require_writable("--json", arguments.json)
     require_writable("--html", arguments.html)
 

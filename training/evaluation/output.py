@@ -6,6 +6,7 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,23 @@ def require_writable(option: str, path: Path | None) -> None:
             pass
     except OSError as err:
         raise StorageError(f"{option} {path}: not writable: {err.strerror or err}") from err
+
+
+def require_different(places: Mapping[str, Path | None]) -> None:
+    """Refuse two results in one file: the second would replace the first.
+
+    Raises
+    ------
+    ConfigError
+        If two options name the same file.
+    """
+    taken: dict[str, str] = {}
+    for option, path in places.items():
+        if path is None:
+            continue
+        first = taken.setdefault(os.path.realpath(path), option)
+        if first != option:
+            raise ConfigError(option, f"another file than that of {first}", str(path))
 
 
 def plain(value: Any) -> Any:

@@ -7,6 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from firmware_host.report.scales import print_count, print_share, print_value
 
 _NOT_KNOWN = "–"
+TRAINED_ON_STRESS = (
+    "this model was trained on everybody here: no figure is what a wearer gets, accuracy is too "
+    "good; quote those of loso"
+)
+TRAINED_ON_GAIT = (
+    "this model was trained on everybody here: no figure is what a wearer gets. Equal error and "
+    "rank 1 are too good; far too many walks are rejected at the bundle's threshold, because these "
+    "people are among the others they are compared with. Quote those of loso"
+)
 
 
 def number(value: float | None) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from firmware_host.events import Activity
 from training.gait.figures import (
+    NO_WALK,
     NOBODY_ELSE,
     Limits,
     Shipped,
@@ -103,6 +104,7 @@ def score_group(
     scores, missing = verify(kept, shipped, enrol_s=ENROL_S, seed=seed, min_periodicity=limit)
     longer, _ = verify(kept, shipped, enrol_s=LONG_ENROL_S, seed=seed, min_periodicity=limit)
     plain, _ = verify(walkers, shipped, enrol_s=ENROL_S, seed=seed, min_periodicity=-np.inf)
+    missing |= {person.name: NO_WALK for person in people if person.walks is None}
     return Group(list(people), shipped.limits, taken, scores, longer, plain, missing)
 
 

@@ -19,7 +19,9 @@ from firmware_host.inference.placed import PlacedModel, check_placement
 from training.datasets.bad_people import attempt, skipping_bad
 from training.datasets.registry import GAIT
 from training.evaluation.command import add_common, check_output, finish
+from training.evaluation.options import seed as seed_type
 from training.evaluation.progress import progress, warn
+from training.evaluation.words import TRAINED_ON_GAIT
 from training.gait.assess import ENROL_S, LONG_ENROL_S, Assessment, assess
 from training.gait.figures import LENGTHS, Limits, Shipped
 from training.gait.people import Person, person_of
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from firmware_host.inference.contract import Bundle
 
 MOBGAP = "mobgap-lab"
+_WHERE_FROM = "docs/studies/cadence.md says where to get the reference"
 _NO_WALKS = "this data set has a few short walks a person, on another place of the body"
 
 
@@ -60,7 +63,7 @@ def run_evaluate(
     known = set(loaded.recordings.values())
     seen = [person.name in loaded.recordings or person.sha256 in known for person in people]
     if all(seen):
-        warn("this bundle was trained on everybody here: these figures are too good to quote")
+        warn(TRAINED_ON_GAIT)
     made = assess(people, seen, shipped_of(loaded, model, placement), infer_of(model), seed=seed)
     return made.headed(
         {
@@ -133,6 +136,9 @@ def _cadence(data_dir: Path) -> Assessment:
     from training.gait.cadence_figures import cadence_figures
 
     figures = cadence_figures(data_dir)
+    missing = figures["reasons"].get("cadence_mae_spm")
+    if missing:
+        warn(f"no cadence to compare with: {missing}; {_WHERE_FROM}")
     names = [f"{kind}_{length}" for length in LENGTHS for kind in ("eer", "rank1", "frr", "far")]
     nothing = dict.fromkeys([*names, "gate_macro_f1", "gate_recall", "coverage"])
     return Assessment(
@@ -162,7 +168,7 @@ def add_options(parser: argparse.ArgumentParser, datasets: tuple[str, ...]) -> N
         "--data", required=True, type=Path, metavar="DIR",
         help="the data set's folder, or the folder that holds the data sets",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_type, default=0)
     add_common(parser)
 
 

@@ -28,6 +28,7 @@ _N_RESAMPLES = 300
 _SEED = 20261121
 NOBODY_ELSE = "needs two people: nobody here to be taken for another"
 TOO_LITTLE = f"fewer than {MIN_WINDOWS} usable walking windows to enrol on"
+NO_WALK = "no walking among the recordings"
 NO_PROBES = "no usable walk is left to test on"
 
 

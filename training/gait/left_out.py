@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_host.errors import DataError
 from training.datasets.bad_people import skipping_bad
 from training.datasets.registry import GAIT, gait_sets
 from training.evaluation.command import check_output, finish
+from training.evaluation.options import at_least
 from training.evaluation.progress import progress
 from training.gait.assess import (
     ENROL_S,
@@ -27,7 +30,7 @@ from training.gait.assess import (
     score_group,
     walk_probability,
 )
-from training.gait.background import MIN_WALK_PROBABILITY, fit_background
+from training.gait.background import MIN_BACKGROUND, MIN_WALK_PROBABILITY, fit_background
 from training.gait.card_figures import folds
 from training.gait.evaluate import add_options, load_everyone
 from training.gait.figures import LENGTHS, Limits, Shipped
@@ -63,6 +66,7 @@ def run_loso(data_dir: Path, dataset: str, plan: Plan) -> Assessment:
     are those of the first division.
     """
     people = load_everyone(data_dir, dataset)
+    require_enough(people, plan)
     names = [name for name in gait_sets(data_dir) if name != dataset]
     others = [person for name in names for person in load_everyone(data_dir, name)]
     p_walk, gate, blind = _gate(people, others, plan)
@@ -89,6 +93,28 @@ def run_loso(data_dir: Path, dataset: str, plan: Plan) -> Assessment:
     result = result_of(groups[0], gate, blind, figures)
     listed = [{**one, "seen_in_training": False} for one in result.pop("participants")]
     return Assessment({**head, **result, "participants": listed, "folds": every}, pooled(groups[0]))
+
+
+def require_enough(people: Sequence[Person], plan: Plan) -> None:
+    """Refuse too few people before anything is trained.
+
+    Raises
+    ------
+    DataError
+        If a group has nobody to be taken for another, or too few walkers are left to train on.
+    """
+    n_needed = next(n for n in count(2 * plan.n_folds)
+                    if n - -(-n // plan.n_folds) >= MIN_BACKGROUND)  # fmt: skip
+    needed = f"people who walk: {MIN_BACKGROUND} to train on and 2 to test in each group"
+    walks = np.array([person.walks is not None and len(person.walks) > 0 for person in people])
+    for partition in range(plan.n_partitions):
+        for is_test in folds(len(people), plan.n_folds, plan.seed + partition):
+            n_train, n_test = int((walks & ~is_test).sum()), int((walks & is_test).sum())
+            if n_train < MIN_BACKGROUND or n_test < 2:
+                raise DataError(
+                    f"expected {n_needed} or more {needed} of {plan.n_folds}, got {int(walks.sum())} "
+                    f"({n_train} to train on, {n_test} to test)"
+                )
 
 
 def pooled(groups: Sequence[Group]) -> dict[str, Scores]:
@@ -189,8 +215,10 @@ def _spread_of(every: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `loso --task gait`."""
     add_options(parser, tuple(sorted(GAIT)))
-    parser.add_argument("--folds", type=int, default=3, help="groups of people")
-    parser.add_argument("--partitions", type=int, default=2, help="random divisions into groups")
+    parser.add_argument("--folds", type=at_least(2), default=3, help="groups of people")
+    parser.add_argument(
+        "--partitions", type=at_least(1), default=2, help="random divisions into groups"
+    )
 
 
 def run(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -22,7 +22,14 @@ from training.evaluation.people_pictures import (
     draw_shares,
     line_key,
 )
-from training.evaluation.words import interval, left_out_words, number, share, short_name
+from training.evaluation.words import (
+    TRAINED_ON_GAIT,
+    interval,
+    left_out_words,
+    number,
+    share,
+    short_name,
+)
 from training.gait.figures import LENGTHS, eer_points
 from training.gait.identity import Scores
 
@@ -80,9 +87,7 @@ def _facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _caveats(result: Mapping[str, Any]) -> list[str]:
     caveats = []
     if result["n_seen_in_training"] and result["scored_people"] != "unseen":
-        caveats.append(
-            "The model was trained on everybody here. These figures are too good; do not quote them."
-        )
+        caveats.append(f"{_sentence(TRAINED_ON_GAIT)}.")
     n = result.get("gallery_size") or 0
     if n > 1:
         caveats.append(

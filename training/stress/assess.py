@@ -34,6 +34,11 @@ OTHERS_CLOCK = "table of P(stress) by minute from the other people here"
 GIVEN_CLOCK = "the bundle's own table of P(stress) by minute: there is nobody else here"
 _ANSWERS = (State.REST.value, State.STRESS.value)
 NOT_TESTED = "no baseline, or not both rest and stress among the windows to test on"
+# With fewer of a class, one window is half of what a person gains or loses, or all of it.
+MIN_TEST_WINDOWS = 3
+TOO_FEW_TO_TEST = (
+    f"no baseline, or fewer than {MIN_TEST_WINDOWS} windows of rest or of stress to test on"
+)
 
 
 @dataclass(frozen=True)
@@ -119,7 +124,7 @@ def assess(
         "decisions": {truth: dict(counts) for truth, counts in decisions.items()},
         "reliability": _reliability(counted),
         "participants": listed,
-        "not_tested": _not_tested(lab, rows),
+        "not_tested": _not_tested(lab, rows, question),
     }
     return Assessment(result, rows, clocks, states, decisions)
 
@@ -140,8 +145,17 @@ def _rows(
             window_s=question.window_s,
             seed=question.seed,
         )
-        pairs += [(replace(row, seen_in_training=seen(one)), one) for row in made]
+        pairs += [
+            (replace(row, seen_in_training=seen(one)), one)
+            for row in made
+            if not question.learned or _n_fewest(row) >= MIN_TEST_WINDOWS
+        ]
     return pairs
+
+
+def _n_fewest(row: Row) -> int:
+    """Test windows of the rarer class."""
+    return min(int((row.truth == label).sum()) for label in (0, 1))
 
 
 _NO_EXERCISE: dict[str, Any] = {
@@ -268,10 +282,12 @@ def _reliability(rows: Sequence[Row]) -> list[dict[str, float]]:
     return [{"predicted": p, "observed": o, "n_windows": n} for p, o, n in bins]
 
 
-def _not_tested(lab: Sequence[SessionWindows], rows: Sequence[Row]) -> list[dict[str, str]]:
+def _not_tested(
+    lab: Sequence[SessionWindows], rows: Sequence[Row], question: Question
+) -> list[dict[str, str]]:
     tested = {row.person for row in rows}
     return [
-        {"id": one.session.person, "reason": NOT_TESTED}
+        {"id": one.session.person, "reason": TOO_FEW_TO_TEST if question.learned else NOT_TESTED}
         for one in lab
         if one.session.person not in tested
     ]

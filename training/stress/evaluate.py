@@ -16,9 +16,10 @@ from firmware_host.inference.bundle import load_bundle
 from firmware_host.signals.stress import WINDOW_RANGE_S
 from training.datasets.bad_people import skipping_bad
 from training.datasets.registry import STRESS
-from training.datasets.stress_windows import SessionWindows, load_windows
+from training.datasets.stress_windows import SessionWindows, load_windows, prepare_cache
 from training.evaluation.command import add_common, check_output, finish
 from training.evaluation.progress import warn
+from training.evaluation.words import TRAINED_ON_STRESS
 from training.stress import time_control
 from training.stress.assess import Assessment, Question, assess
 from training.stress.generic_models import generic_of_bundle
@@ -71,7 +72,7 @@ def run_evaluate(
         clock=lambda t_end_s: _clock_probability(t_end_s, loaded),
     )
     if made.result["n_seen_in_training"] and made.result["scored_people"] != "unseen":
-        warn("this bundle was trained on everybody here: these figures are too good to quote")
+        warn(TRAINED_ON_STRESS)
     head = {
         "task": "stress",
         "command": "evaluate",
@@ -148,8 +149,12 @@ def check_options(arguments: argparse.Namespace) -> None:
     ------
     ConfigError
         If the windows are too short or too long for the features, or a place cannot be written.
+    StorageError
+        If the folder for computed windows cannot be made.
     """
     check_output(arguments)
+    if arguments.cache is not None:
+        prepare_cache(arguments.cache)
     shortest, longest = WINDOW_RANGE_S
     asked_s = arguments.window_s
     if asked_s is not None and not (shortest <= asked_s <= longest and asked_s == int(asked_s)):

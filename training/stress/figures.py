@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_host.errors import AdaptationReason
 from firmware_host.scoring import auc, balanced_accuracy, macro_f1
 from training.metrics import expected_calibration_error, interval_over_people
 from training.stress.personal_summary import NOISE
@@ -20,6 +21,13 @@ from training.stress.personal_summary import NOISE
 FloatArray = NDArray[np.float64]
 
 NOISE_WORDS = f"a change of more than {NOISE:g} in a person's balanced accuracy"
+# The calibration held nothing to learn from: no gain there means "could not learn".
+_NOT_LEARNABLE = (
+    AdaptationReason.NO_DATA,
+    AdaptationReason.ONE_CLASS,
+    AdaptationReason.CONTRADICTION,
+    AdaptationReason.NO_BASELINE,
+)
 # Below this a detector is of no use to a person.
 _POOR = 0.6
 _WITH_INTERVAL = (
@@ -135,6 +143,7 @@ def _learning(
         "balanced_accuracy_generic": _mean(generic),
         "gain": _mean(gain),
         "n_kept": sum(bool(one["kept"]) for one in people),
+        "n_no_data": sum(one["reason"] in _NOT_LEARNABLE for one in people),
         "n_helped": int((gain > NOISE).sum()),
         "n_hurt": int((gain < -NOISE).sum()),
         "noise": NOISE,

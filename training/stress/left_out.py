@@ -19,6 +19,7 @@ from training.datasets.bad_people import skipping_bad
 from training.datasets.registry import STRESS, is_there
 from training.datasets.stress_windows import SessionWindows
 from training.evaluation.command import finish
+from training.evaluation.options import seed
 from training.splits import WindowKey, check_apart
 from training.stress.assess import Assessment, Question, assess
 from training.stress.evaluate import add_options, asked, check_options, stress_windows
@@ -200,7 +201,7 @@ def _brief(made: Assessment) -> dict[str, Any]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `loso --task stress`."""
     add_options(parser)
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--seed", type=seed, default=DEFAULT_SEED)
     parser.add_argument("--shuffle", action="store_true", help="shuffled-label control")
     parser.add_argument(
         "--no-variants", action="store_true", help="leave out training on other sets of people"

@@ -24,6 +24,7 @@ from training.evaluation.people_pictures import (
     line_key,
 )
 from training.evaluation.words import (
+    TRAINED_ON_STRESS,
     interval,
     left_out_words,
     number,
@@ -91,9 +92,7 @@ def _caveats(result: Mapping[str, Any], *, learned: bool) -> list[str]:
     clock, accuracy = result["time_only_balanced_accuracy"], result["balanced_accuracy"]
     caveats = []
     if result["n_seen_in_training"] and result["scored_people"] != "unseen":
-        caveats.append(
-            "The model was trained on everybody here. These figures are too good; do not quote them."
-        )
+        caveats.append(f"{TRAINED_ON_STRESS[:1].upper()}{TRAINED_ON_STRESS[1:]}.")
     if clock is not None:
         beats = accuracy is not None and clock >= accuracy
         caveats.append(
@@ -111,6 +110,12 @@ def _caveats(result: Mapping[str, Any], *, learned: bool) -> list[str]:
     if learned and result["protocol"] == "personal":
         caveats.append(
             "Labels and test share a stage, minutes apart: daily life is harder than this."
+        )
+    if learned and result["n_no_data"]:
+        caveats.append(
+            f"{result['n_no_data']} of {result['n_people']} people have too few usable labelled "
+            "windows: gain 0 there means the host could not learn, not that it tried and was no "
+            "better."
         )
     if (result["n_people"] or 0) < 2:
         caveats.append("One person is no sample: spread and intervals are left out.")
@@ -142,7 +147,8 @@ def _cards(result: Mapping[str, Any], *, learned: bool) -> list[tuple[str, str, 
         cards[3] = (
             "Gain by learning",
             f"{100 * _or(result['gain'], np.nan):+.1f}".replace("-", "−"),
-            f"points; {result['n_helped']} helped, {result['n_hurt']} hurt",
+            f"points; {result['n_helped']} helped, {result['n_hurt']} hurt, "
+            f"{result['n_no_data']} could not learn",
         )
     return cards
 
@@ -223,8 +229,8 @@ def _decision_section(result: Mapping[str, Any]) -> Section:
     caption = "Truth in rows, the host's word in columns, share of the row"
     content = heat_table(caption, heads, rows)
     saying = (
-        f"With its own thresholds. It calls {share(result['stress_recall'])} of a person's stress "
-        "stress; what it does not answer counts as missed."
+        f"With its own thresholds. It calls {share(result['stress_recall'])} of a person's "
+        "stress windows stress; what it does not answer counts as missed."
     )
     return Section("decisions", "What the host says", content, saying)
 

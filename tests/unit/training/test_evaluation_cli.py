@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import zipfile
 
+import numpy as np
 import pytest
 
+from firmware_host.errors import DataError
 from tests.bundles import seal, write_bundle
+from training.ablation.gait import require_enough as require_enough_to_ablate
 from training.cli import main
+from training.gait import evaluate as gait_evaluate
+from training.gait.left_out import Plan, require_enough
+from training.gait.people import Person
 
 STRESS = ["--task", "stress", "--dataset", "stress-predict"]
 GAIT = ["--task", "gait", "--dataset", "wisdm-watch"]
@@ -121,3 +127,96 @@ def test_window_is_refused_when_no_feature_fits_in_it(capsys, tmp_path, bundle, 
     code, line = _error(capsys, "evaluate", *STRESS, *words)
     assert code == 2
     assert "--window-s" in line
+
+
+SETS = {
+    "stress": ["--task", "stress", "--dataset", "stress-predict"],
+    "gait": ["--task", "gait", "--dataset", "wisdm-watch"],
+}
+
+
+@pytest.mark.parametrize(
+    ("verb", "task", "option", "value"),
+    [
+        ("evaluate", "gait", "--seed", "-1"),
+        ("evaluate", "gait", "--seed", "x"),
+        ("loso", "stress", "--seed", "-1"),
+        ("loso", "gait", "--seed", str(2**40)),
+        ("loso", "gait", "--folds", "0"),
+        ("loso", "gait", "--folds", "1"),
+        ("loso", "gait", "--partitions", "0"),
+    ],
+)
+def test_number_is_refused_when_nothing_can_be_done_with_it(capsys, verb, task, option, value):
+    with pytest.raises(SystemExit) as left:
+        main([verb, *SETS[task], "--data", "nowhere", option, value])
+    assert left.value.code == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert f"argument {option}: expected a whole number from" in last
+    assert value in last
+
+
+@pytest.mark.parametrize("task", ["stress", "gait"])
+def test_ablation_refuses_a_seed_below_zero_and_one_fold(capsys, task):
+    for option, value in (("--seed", "-1"), ("--folds", "1")):
+        with pytest.raises(SystemExit) as left:
+            main(["ablate", "--task", task, "--data", "nowhere", option, value])
+        assert left.value.code == 2
+        assert f"argument {option}: expected a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "loso"])
+def test_one_file_for_two_results_is_refused(capsys, tmp_path, verb):
+    (tmp_path / "here").mkdir()
+    places = ["--json", tmp_path / "out", "--html", tmp_path / "here" / ".." / "out"]
+    code, line = _error(capsys, verb, *STRESS, "--data", tmp_path, *places)
+    assert code == 2
+    assert "--html: expected another file than that of --json" in line
+
+
+def test_ablation_refuses_one_file_for_two_results(capsys, tmp_path):
+    places = ["--markdown", tmp_path / "out", "--html", tmp_path / "out"]
+    code, line = _error(capsys, "ablate", "--task", "gait", "--data", tmp_path, *places)
+    assert code == 2
+    assert "--html: expected another file than that of --markdown" in line
+
+
+def _walkers(n, n_still=0):
+    still = [Person(f"made-up/s{i}", [], None, "") for i in range(n_still)]
+    return [*(Person(f"made-up/{i}", [], np.zeros(3), "") for i in range(n)), *still]
+
+
+@pytest.mark.parametrize(("n", "n_folds", "needed"), [(8, 3, 9), (9, 5, 10), (11, 2, 12)])
+def test_people_are_counted_before_anything_is_trained(n, n_folds, needed):
+    require_enough(_walkers(needed), Plan(n_folds))
+    with pytest.raises(DataError, match=f"expected {needed} or more people who walk.*got {n} "):
+        require_enough(_walkers(n, n_still=3), Plan(n_folds))
+
+
+def test_ablation_counts_people_before_anything_is_trained():
+    enough = {"wisdm-watch": _walkers(6), "motionsense": _walkers(6)}
+    require_enough_to_ablate(enough, n_folds=3)
+    with pytest.raises(DataError, match=r"expected 6 .* in motionsense, .*, got 3"):
+        require_enough_to_ablate({**enough, "motionsense": _walkers(3, 4)}, n_folds=3)
+
+
+def test_note_says_where_the_reference_is_when_there_is_none(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "training.gait.cadence_figures.cadence_figures",
+        lambda _dir: {"participants": [], "reasons": {"cadence_mae_spm": "no data.mat"}},
+    )
+    gait_evaluate.run_evaluate(tmp_path, "mobgap-lab")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("note: no cadence to compare with: no data.mat")
+    assert "docs/studies/cadence.md" in line
+
+
+@pytest.mark.parametrize("is_filed", [True, False])
+def test_standard_output_is_indented_when_it_is_all_there_is(
+    capsys, monkeypatch, tmp_path, is_filed
+):
+    monkeypatch.setattr(gait_evaluate, "run", lambda _arguments: {"eer_5s": 0.1, "n_people": 3})
+    more = ["--json", str(tmp_path / "out.json")] if is_filed else []
+    assert main(["evaluate", *GAIT, "--data", str(tmp_path), *more]) == 0
+    n_lines = len(capsys.readouterr().out.splitlines())
+    assert n_lines == (1 if is_filed else 4)

@@ -12,7 +12,7 @@ import pytest
 from firmware_host.signals.gait_features import N_FEATURES
 from training.evaluation.output import plain
 from training.gait.assess import assess
-from training.gait.figures import LENGTHS, NOBODY_ELSE, TOO_LITTLE, Limits, Shipped, rates
+from training.gait.figures import LENGTHS, NO_WALK, NOBODY_ELSE, TOO_LITTLE, Limits, Shipped, rates
 from training.gait.identity import Scores, fit_identity
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.people import Person
@@ -117,6 +117,19 @@ def test_person_is_named_when_there_is_too_little_to_enrol_on(people, shipped):
     assert result["participants"][0]["coverage"] == 0.0
     assert result["participants"][0]["eer_5s"] is None
     assert TOO_LITTLE in _page(made)
+
+
+def test_person_is_named_when_nobody_recorded_a_walk(people, shipped):
+    made = _assessed([replace(people[0], walks=None), *people[1:]], shipped)
+    assert made.result["not_enrolled"] == [{"id": "made-up/0", "reason": NO_WALK}]
+    assert f"0 is not enrolled: {NO_WALK}" in _page(made)
+
+
+def test_page_says_that_no_figure_is_a_wearers_when_all_were_in_the_training(people, shipped):
+    words = _page(_assessed(people, shipped, [True] * 5))
+    assert "no figure is what a wearer gets" in words
+    assert "far too many walks are rejected" in words
+    assert "loso" in words
 
 
 def test_windows_that_the_gate_does_not_take_for_walking_are_left_out(people, shipped):

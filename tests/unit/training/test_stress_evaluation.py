@@ -16,7 +16,7 @@ from training.datasets.stress_windows import SessionWindows
 from training.evaluation.output import plain
 from training.splits import LeakError
 from training.stress import left_out
-from training.stress.assess import Question, assess
+from training.stress.assess import MIN_TEST_WINDOWS, TOO_FEW_TO_TEST, Question, assess
 from training.stress.figures import participant, split_by_training, summary
 from training.stress.generic_models import LeaveOneOut
 from training.stress.left_out import Material, check_each_apart
@@ -172,6 +172,40 @@ def test_labels_are_learned_from_and_compared_when_the_protocol_says_so(material
     assert set(result) >= {"balanced_accuracy_generic", "gain", "n_helped", "n_hurt", "noise"}
     assert all(one["personal"] is not None for one in result["participants"])
     assert result["n_people"] == 4
+
+
+def test_person_with_two_windows_of_a_class_is_not_tested_when_learning_is_judged(
+    material, model_for
+):
+    for n_stress, n_tested in ((9, 2), (11, 3)):
+        short, is_tested = _with_stress(material.lab[0], n_stress), n_tested >= MIN_TEST_WINDOWS
+        some = replace(material, lab=[short, *material.lab[1:]])
+        made = _assessed(some, model_for, "personal")
+        names = [one["id"] for one in made.result["participants"]]
+        assert (short.session.person in names) == is_tested
+        if is_tested:
+            assert made.result["participants"][0]["n_stress"] == n_tested
+        listed = [] if is_tested else [{"id": short.session.person, "reason": TOO_FEW_TO_TEST}]
+        assert made.result["not_tested"] == listed
+
+
+def _with_stress(windows, n_stress):
+    """Only the first windows of stress; half of them, less six that touch both halves, test."""
+    stage = windows.stage.copy()
+    stage[np.flatnonzero(windows.label == "stress")[n_stress:]] = -1
+    return replace(windows, stage=stage)
+
+
+def test_people_who_could_not_learn_are_counted_apart():
+    right = [0.1, 0.1, 0.9, 0.9]
+    rows = [
+        replace(make_row("A/1", generic=right), reason="no_data"),
+        replace(make_row("A/2", generic=right), reason="one_class"),
+        replace(make_row("A/3", generic=right), reason="no_better"),
+        make_row("A/4", generic=right, kept=True),
+    ]
+    figures = figures_of(rows, learned=True)
+    assert (figures["n_kept"], figures["n_no_data"]) == (1, 2)
 
 
 def _texts(page):
