@@ -29,7 +29,8 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser(
         "enrol",
         help="learn how the wearer walks, or is at rest",
-        description="gait: walk about a minute; from then on runs say who is walking. "
+        description="gait: walk about a minute; from then on runs say who is walking, with the "
+        "board worn where it was (--placement); each place is enrolled by itself. "
         "baseline: sit still about four minutes; stress is then told from your own rest.",
     )
     parser.add_argument("what", choices=("gait", "baseline"))
@@ -70,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"enrolled": args.what, "n_windows": n_windows})
     else:
-        say(f"{args.what} enrolled from {n_windows} windows")
+        where = f" for the {options.placement}" if args.what == "gait" else ""
+        say(f"{args.what} enrolled{where} from {n_windows} windows")
     return 0
 
 

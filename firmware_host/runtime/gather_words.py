@@ -100,14 +100,28 @@ def section_notes(seen: Seen, vault: Vault) -> dict[str, str]:
     if seen.summaries:
         notes["stream"] = _stream_note(seen)
         notes["costs"] = "Of the last finished run, except where a line says otherwise."
-    if seen.wearer and not any(name in WHO_WALKS for _, _, name in seen.truth):
-        notes["gait"] = (
-            "Nobody said who walked, so these are decisions and no figures of merit. A label file with "
-            "walk and other_person shows how good they are."
-        )
+    if seen.wearer:
+        notes["gait"] = _gait_note(seen)
     if any(summary.get("seen_in_training") for summary in seen.summaries):
         notes["outcomes"] = notes["confusion"] = _SEEN_IN_TRAINING
     return {name: text for name, text in notes.items() if text}
+
+
+def _gait_note(seen: Seen) -> str:
+    parts = []
+    if not any(name in WHO_WALKS for _, _, name in seen.truth):
+        parts.append(
+            "Nobody said who walked, so these are decisions and no figures of merit. A label file with "
+            "walk and other_person shows how good they are."
+        )
+    worn = [summary["placement"] for summary in seen.summaries if "placement" in summary]
+    if len(set(worn)) > 1:
+        places = " and the ".join(sorted(set(worn)))
+        parts.append(
+            f"Runs at the {places} are shown together; the threshold is that of the {worn[-1]}, where "
+            "the last run was worn."
+        )
+    return " ".join(parts)
 
 
 def _baseline_note(vault: Vault) -> str:

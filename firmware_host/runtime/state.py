@@ -10,6 +10,7 @@ from firmware_host.adaptation.episodes import Label
 from firmware_host.adaptation.labels import load_labels
 from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.inference.bundle import load_bundle
+from firmware_host.inference.contract import STRESS_PLACEMENT
 from firmware_host.runtime.gait_reference import gait_facts, gait_references
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import MIN_REST_EPISODES, MIN_STRESS_EPISODES
@@ -49,7 +50,7 @@ def wearer_state(vault: Vault, bundle_path: Path | str) -> dict[str, Any]:
 def _first_cause(vault: Vault, *, has_baseline: bool, counts: dict[str, int]) -> str:
     """The first thing that holds learning up, in words; empty if nothing does."""
     if vault.count(WINDOW_KIND) == 0:
-        return "a stream: nothing was seen yet (signet run)"
+        return f"a stream from the {STRESS_PLACEMENT}: no minute was seen yet (signet run)"
     if not has_baseline:
         return "ten minutes of wear, or four still ones (signet enrol baseline)"
     if counts["stress"] < MIN_STRESS_EPISODES:

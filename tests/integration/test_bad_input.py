@@ -243,6 +243,32 @@ def test_enrolment_without_walking_says_what_was_the_matter(wearer: Wearer) -> N
     assert "usable windows" in done.err
 
 
+WALK = "synthetic:?seed=7&scenario=walk"
+
+
+def test_worn_where_nobody_enrolled_goes_on_with_one_warning(wearer: Wearer) -> None:
+    wearer.signet("enrol", "gait", "--device", WALK).check()
+    run = ("run", "--device", WALK, "--no-learn", "--json")
+    done = wearer.signet(*run, "--placement", "pocket").check()
+    assert done.err.count("who walks is not told") == 1
+    assert "signet enrol gait --placement pocket" in done.err
+    kinds = {event["kind"] for event in done.events}
+    assert "activity" in kinds
+    assert not kinds & {"wearer", "stress"}
+    wearer.signet("enrol", "gait", "--device", WALK, "--placement", "pocket").check()
+    assert "enrolled for pocket, wrist" in wearer.signet("status").check().out
+    for placement in ("pocket", "wrist"):
+        done = wearer.signet(*run, "--placement", placement).check()
+        assert "who walks is not told" not in done.err
+        assert "wearer" in {event["kind"] for event in done.events}
+
+
+def test_baseline_away_from_the_wrist_is_refused(wearer: Wearer) -> None:
+    done = wearer.signet("enrol", "baseline", "--device", WALK, "--placement", "pocket")
+    assert done.code == 6
+    assert "--placement wrist" in one_line(done)
+
+
 def test_config_with_an_unknown_key(tmp_path: Path) -> None:
     config = tmp_path / "signet.toml"
     config.write_text("[device]\nbaud = 9600\n")

@@ -160,6 +160,23 @@ def test_one_model_goes_on_when_the_other_lacks_a_channel(pipeline: Pipeline) ->
     assert {e.kind for e in events} == {"activity"}
 
 
+def test_stress_is_not_told_when_the_board_is_worn_in_the_pocket(
+    bundle, caplog: pytest.LogCaptureFixture
+) -> None:
+    baseline = WearerBaseline(window_s=bundle.stress.window_s)
+    models = open_models(bundle, runtime="auto", placement="pocket")
+    pipe = Pipeline(bundle, models, baseline=baseline, placement="pocket")
+    board = HandBoard()
+    with caplog.at_level(logging.WARNING):
+        events = pipe.feed(board.hello(), UTC) + _play(pipe, board, range(75))
+    assert [e.detail["model"] for e in events if e.kind == "stream" and e.what == "model_off"] == [
+        "stress"
+    ]
+    assert {e.kind for e in events if e.kind != "stream"} == {"activity"}
+    (said,) = [text for text in caplog.messages if "stress" in text]
+    assert "worn at the pocket" in said
+
+
 def test_other_protocol_version_is_refused(pipeline: Pipeline) -> None:
     hello = frame.encode(frame.HELLO, 0, 1, 0, 0, 0, b"\x09")
     with pytest.raises(ProtocolMismatch, match="wire protocol 9"):
