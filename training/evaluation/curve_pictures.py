@@ -17,6 +17,8 @@ from training.evaluation.curves import DET_FLOOR, FloatArray, normal_deviate, th
 _DET_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6)
 _DET_HIGH = 0.6
 _LEFT_PX, _TOP_PX = 56.0, 10.0
+# Below the lower edge: far enough that the first label is clear of the lowest one beside the edge.
+_TICK_PX, _TITLE_PX = 22.0, 40.0
 # Shares this close are printed alike.
 _SAME_LABEL = 5e-4
 
@@ -39,13 +41,15 @@ def draw_roc(curves: Sequence[Curve], variant: Variant) -> Drawing:
     ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
     parts = [
         canvas.value_grid(y, ticks, [f"{v:g}" for v in ticks], x.px_low, x.px_high),
-        *(canvas.text(x(v), y.px_low + 17, f"{v:g}", "m r") for v in ticks),
+        *(canvas.text(x(v), y.px_low + _TICK_PX, f"{v:g}", "m r") for v in ticks),
         canvas.line(x.px_low, y.px_low, x.px_high, y.px_high, "threshold"),
-        *(_path(curve, x, y) for curve in curves),
+        *(drawn := [_path(curve, x, y) for curve in curves]),
     ]
+    if not any(drawn):
+        parts.append(_words_inside("no curve: rest or stress is missing", x, y))
     words = "rest called stress (false alarms)"
-    parts.append(canvas.text(_LEFT_PX + size / 2, y.px_low + 35, words, "m r"))
-    return y.px_low + 44, join(parts)
+    parts.append(canvas.text(_LEFT_PX + size / 2, y.px_low + _TITLE_PX, words, "m r"))
+    return y.px_low + _TITLE_PX + 9, join(parts)
 
 
 def draw_det(curves: Sequence[Curve], points: Sequence[tuple[float, float, str]],
@@ -63,22 +67,30 @@ def draw_det(curves: Sequence[Curve], points: Sequence[tuple[float, float, str]]
     parts = [
         canvas.value_grid(y, at.tolist(), names, x.px_low, x.px_high),
         *(canvas.line(x(v), y.px_high, x(v), y.px_low, "grid") for v in at),
-        *(canvas.text(x(v), y.px_low + 17, name, "m r") for v, name in zip(at, names, strict=True)),
+        *(
+            canvas.text(x(v), y.px_low + _TICK_PX, name, "m r")
+            for v, name in zip(at, names, strict=True)
+        ),
         canvas.line(x.px_low, y.px_low, x.px_high, y.px_high, "threshold"),
     ]
+    drawn = []
     for curve in curves:
         inside = (curve.x >= DET_FLOOR) & (curve.y >= DET_FLOOR)
         far, frr = (normal_deviate(rate[inside]) for rate in (curve.x, curve.y))
-        parts.append(_path(Curve(curve.name, curve.kind, far, frr), x, y))
+        drawn.append(_path(Curve(curve.name, curve.kind, far, frr), x, y))
     # Without errors there is no place on such axes.
-    for far, frr, words in (one for one in points if max(one[:2]) >= DET_FLOOR):
+    marked = [one for one in points if max(one[:2]) >= DET_FLOOR]
+    parts += drawn
+    if not any(drawn) and not marked:
+        parts.append(_words_inside("no errors", x, y))
+    for far, frr, words in marked:
         px, py = x(float(normal_deviate(far))), y(float(normal_deviate(frr)))
         parts.append(
             element("circle", element("title", words), cx=px, cy=py, r=4.5, class_="event")
         )
     label = "others taken for the wearer, %"
-    parts.append(canvas.text(_LEFT_PX + size / 2, y.px_low + 35, label, "m r"))
-    return y.px_low + 44, join(parts)
+    parts.append(canvas.text(_LEFT_PX + size / 2, y.px_low + _TITLE_PX, label, "m r"))
+    return y.px_low + _TITLE_PX + 9, join(parts)
 
 
 def draw_reliability_counts(bins: Sequence[tuple[float, float, int]], variant: Variant) -> Drawing:
@@ -163,15 +175,16 @@ def draw_agreement(
     bias = float(difference.mean())
     spread = 1.96 * float(difference.std(ddof=1)) if len(difference) > 1 else 0.0
     reach = max(abs(bias) + spread, float(np.abs(difference).max()), 1.0) * 1.1
-    tall = 220.0
+    tall, top = 220.0, _TOP_PX + 18.0
     left, right = _LEFT_PX, variant.width_px - 70.0
     pad = max(2.0, 0.05 * float(np.ptp(mean)))
     x = Linear(float(mean.min()) - pad, float(mean.max()) + pad, left, right)
-    y = Linear(-reach, reach, _TOP_PX + tall, _TOP_PX)
+    y = Linear(-reach, reach, top + tall, top)
     ticks = nice_ticks(-reach, reach, 5)
     parts = [canvas.value_grid(y, ticks, [print_value(v) for v in ticks], left, right)]
+    parts.append(canvas.text(left, 12.0, f"host minus reference, {unit}", "r"))
     for tick in nice_ticks(x.low, x.high, 6):
-        parts.append(canvas.text(x(tick), _TOP_PX + tall + 17, print_value(tick), "m r"))
+        parts.append(canvas.text(x(tick), top + tall + _TICK_PX, print_value(tick), "m r"))
     for value, kind in (
         (bias, "whisk"),
         (bias - spread, "threshold"),
@@ -182,8 +195,14 @@ def draw_agreement(
     for a, b in zip(x.array(mean).tolist(), y.array(difference).tolist(), strict=True):
         parts.append(element("circle", cx=a, cy=b, r=3, class_="flag pale"))
     words = f"mean of both, {unit}"
-    parts.append(canvas.text((left + right) / 2, _TOP_PX + tall + 35, words, "m r"))
-    return _TOP_PX + tall + 44, join(parts)
+    parts.append(canvas.text((left + right) / 2, top + tall + _TITLE_PX, words, "m r"))
+    return top + tall + _TITLE_PX + 9, join(parts)
+
+
+def _words_inside(words: str, x: Linear, y: Linear) -> Markup:
+    """Why a picture is empty, in the middle of its upper half: the diagonal stays readable."""
+    return canvas.text((x.px_low + x.px_high) / 2, y.px_high + (y.px_low - y.px_high) / 4, words,
+                       "m r")  # fmt: skip
 
 
 def _size(variant: Variant) -> float:

@@ -46,7 +46,8 @@ def draw_person_bars(
 ) -> Drawing:
     """Bars of each person under one another, on one axis from 0 to `high`.
 
-    `diamonds` (n,) is a control a person; NaN draws nothing. `percent` prints shares in per cent.
+    `diamonds` (n,) is a control a person; NaN draws nothing, and a row of nothing else says so.
+    `percent` prints shares in per cent.
     """
     row_px = len(series) * _BAR_PX + _ROW_GAP_PX
     x = Linear(0.0, high, _NAME_PX, variant.width_px - _VALUE_PX)
@@ -56,8 +57,11 @@ def draw_person_bars(
         y = row * row_px + _ROW_GAP_PX / 2
         values = [one.values[row] for one in series]
         shapes = [canvas.text(_NAME_PX - 8, row_px / 2, canvas.fit(name, _NAME_PX), "e r")]
+        if not np.isfinite(values).any():
+            shapes.append(canvas.text(x.px_low + 4, row_px / 2, "not measurable", "r"))
         for place, (one, value) in enumerate(zip(series, values, strict=True)):
-            shapes.append(_bar(x, place * _BAR_PX, value, one, name))
+            if np.isfinite(value):
+                shapes.append(_bar(x, place * _BAR_PX, value, one, name))
         shapes.append(
             canvas.text(x.px_high + 8, row_px / 2, _print(values[-1], percent=percent), "r v")
         )
@@ -78,8 +82,6 @@ def _print(value: float, *, percent: bool) -> str:
 
 
 def _bar(x: Linear, y: float, value: float, series: Series, name: str) -> Markup:
-    if not np.isfinite(value):
-        return canvas.text(x.px_low + 4, y + 8, "not measurable", "r")
     tip = f"{name}, {series.name}: {print_value(value)}"
     return canvas.box(x.px_low, y, x(value) - x.px_low, _BAR_PX - 1.5, series.kind, tip=tip)
 

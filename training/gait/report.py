@@ -30,7 +30,7 @@ from training.evaluation.words import (
     share,
     short_name,
 )
-from training.gait.figures import LENGTHS, eer_points
+from training.gait.figures import LENGTHS, NOBODY_ELSE, eer_points
 from training.gait.identity import Scores
 
 _KINDS = dict(zip(LENGTHS, ("curve", "c-third", "c-personal"), strict=True))
@@ -132,6 +132,14 @@ def _cards(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             )
             for length in LENGTHS
         ),
+        *(
+            (
+                f"Wearer rejected, {length.rstrip('s')} s",
+                share(result[f"frr_{length}"]),
+                f"others accepted {share(result[f'far_{length}'])}, at the bundle's threshold",
+            )
+            for length in (LENGTHS[0], LENGTHS[-1])
+        ),
         ("Rank 1, 30 s", share(result["rank1_30s"]), f"among {n}" if n else ""),
         (
             "Activity, macro F1",
@@ -169,7 +177,7 @@ def _spm(value: float | None) -> str:
 def _error_section(result: Mapping[str, Any], scores: Mapping[str, Scores]) -> Section:
     points = eer_points(scores)
     if not points:
-        return Section("errors", "Error rates", None, empty=_NOBODY)
+        return Section("errors", "Error rates", None, empty=_why_no_errors(scores))
     curves = [
         Curve(_after(length, points), _KINDS[length], *det_curve(s.genuine, s.impostor))
         for length, s in scores.items()
@@ -206,6 +214,11 @@ def _error_section(result: Mapping[str, Any], scores: Mapping[str, Scores]) -> S
     return Section(
         "errors", "Error rates", stacked(side_by_side(det, by_length), _rate_table(result))
     )
+
+
+def _why_no_errors(scores: Mapping[str, Scores]) -> str:
+    is_alone = any(len(score.genuine) for score in scores.values())
+    return f"No error rates: {NOBODY_ELSE.partition(': ')[2]}." if is_alone else _NOBODY
 
 
 def _after(length: str, points: Mapping[str, tuple[float, float]]) -> str:
@@ -282,6 +295,7 @@ def _people_section(result: Mapping[str, Any]) -> Section:
         Series("others taken for the wearer", "bar-before", _of(people, "far_5s")),
         Series("the wearer taken for another", "bar-after", _of(people, "frr_5s")),
     ]
+    series = [one for one in series if np.isfinite(one.values).any()]
     highest = float(np.nanmax([v for one in series for v in one.values]))
     high = min(1.0, max(0.05, float(np.ceil(highest * 20) / 20)))
     names = [_name(one) for one in people]
@@ -360,11 +374,11 @@ def _cadence_section(result: Mapping[str, Any]) -> Section | None:
 def _table_section(result: Mapping[str, Any]) -> Section:
     columns = (
         ("Equal error 5 s", "eer_5s", share),
-        ("30 s", "eer_30s", share),
+        ("Equal error 30 s", "eer_30s", share),
         ("Rejected 5 s", "frr_5s", share),
-        ("30 s", "frr_30s", share),
+        ("Rejected 30 s", "frr_30s", share),
         ("Accepted 5 s", "far_5s", share),
-        ("30 s", "far_30s", share),
+        ("Accepted 30 s", "far_30s", share),
         ("Windows used", "coverage", share),
         ("Probes", "n_probes_5s", number),
         ("Activity F1", "gate_macro_f1", number),

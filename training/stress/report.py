@@ -33,6 +33,7 @@ from training.evaluation.words import (
     with_interval,
 )
 from training.stress.assess import Assessment
+from training.stress.personal import Row
 
 # State -> words, and the style class of its bar; what the host said comes first.
 _SAID = (
@@ -45,6 +46,8 @@ _SAID = (
 )
 # Honest figures of unseen people stay below; what lies above has usually seen the answer.
 _LEAK = 0.9
+# Below so many windows of a class a person's curve has steps of more than ten points.
+_FEW_WINDOWS = 10
 
 
 def stress_page(result: Mapping[str, Any], made: Assessment) -> str:
@@ -216,7 +219,19 @@ def _curve_section(result: Mapping[str, Any], made: Assessment) -> Section:
         caption="On the dashed diagonal a probability can be taken at its word. Area of a dot: "
         "windows. All people together.",
     )
-    return Section("curves", "Curves", side_by_side(roc, reliability))
+    return Section("curves", "Curves", side_by_side(roc, reliability), _few_words(rows))
+
+
+def _few_words(rows: Sequence[Row]) -> str:
+    """A warning if some people's curves rest on a handful of windows."""
+    few = [row for row in rows
+           if min(int((row.truth == label).sum()) for label in (0, 1)) < _FEW_WINDOWS]  # fmt: skip
+    if not few:
+        return ""
+    return (
+        f"{len(few)} of {len(rows)} people have fewer than {_FEW_WINDOWS} windows of rest or of "
+        "stress: their curves, and bins with few windows, are mostly chance."
+    )
 
 
 def _decision_section(result: Mapping[str, Any]) -> Section:

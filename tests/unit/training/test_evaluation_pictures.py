@@ -43,7 +43,7 @@ def test_unknown_values_are_named_when_bars_are_drawn(variant):
         draw_person_bars(["S01", "S02"], series, variant, diamonds=[np.nan, 0.4], marks=marks)
     )
     words = words_of(root)
-    assert words.count("not measurable") == 2
+    assert words.count("not measurable") == 1
     assert "0.80" in words
     assert len([one for one in root.iter("rect") if one.get("class") in ("a", "b")]) == 2
     assert [one.get("class") for one in root.iter("line")].count("clock") == 0
@@ -84,6 +84,30 @@ def test_curves_end_where_their_scores_end_when_rates_are_zero():
     root = parsed(draw_det([curve], [(0.1, 0.1, "equal")], VARIANTS[0]))
     assert len(list(root.iter("circle"))) == 1
     assert not list(root.iter("path"))
+
+
+def test_box_says_why_when_there_is_no_curve_to_draw():
+    perfect = Curve("5s", "curve", np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0]))
+    assert "no errors" in words_of(parsed(draw_det([perfect], [(0.0, 0.0, "5s")], VARIANTS[0])))
+    wrong = Curve("5s", "curve", np.array([0.3, 0.2, 0.1]), np.array([0.1, 0.2, 0.3]))
+    assert "no errors" not in words_of(parsed(draw_det([wrong], [(0.2, 0.2, "5s")], VARIANTS[0])))
+    empty = Curve("a", "thin", np.zeros(0), np.zeros(0))
+    assert "no curve: rest or stress is missing" in words_of(parsed(draw_roc([empty], VARIANTS[0])))
+    some = Curve("a", "thin", np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    assert not any("no curve" in w for w in words_of(parsed(draw_roc([some], VARIANTS[0]))))
+
+
+def test_labels_at_the_origin_stand_apart_when_both_axes_begin_there():
+    curve = Curve("5s", "curve", np.array([0.3, 0.2, 0.1]), np.array([0.1, 0.2, 0.3]))
+    for drawing in (draw_det([curve], [], VARIANTS[1]), draw_roc([curve], VARIANTS[1])):
+        texts = [t for t in parsed(drawing).iter("text") if t.text in ("0", "0.1")]
+        upper, lower = sorted(float(t.get("y")) for t in texts)[-2:]
+        assert lower - upper >= 14
+
+
+def test_difference_axis_is_named_with_its_unit():
+    drawing = draw_agreement(np.array([100.0, 90.0]), np.array([101.0, 92.0]), "spm", VARIANTS[0])
+    assert "host minus reference, spm" in words_of(parsed(drawing))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

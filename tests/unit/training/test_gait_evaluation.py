@@ -96,6 +96,10 @@ def test_every_promised_key_is_there_when_people_are_told_apart(people, shipped)
     words = _page(made)
     assert "DET curves" in words
     assert "among 5 people" in words
+    for name in ("Wearer rejected, 5 s", "Wearer rejected, 30 s", "at the bundle's threshold"):
+        assert name in words
+    heads = ("Equal error 30 s", "Rejected 30 s", "Accepted 30 s")
+    assert all(head in words for head in heads)
 
 
 def test_rates_are_null_with_a_reason_when_there_is_one_person(people, shipped):
@@ -105,7 +109,10 @@ def test_rates_are_null_with_a_reason_when_there_is_one_person(people, shipped):
     assert result["frr_5s"] is not None
     assert result["reasons"]["eer_5s"] == NOBODY_ELSE
     assert result["intervals_95"]["eer_5s"] is None
-    assert NOBODY_ELSE in _page(made)
+    words = _page(made)
+    assert NOBODY_ELSE in words
+    assert "Nobody could be enrolled" not in words
+    assert "not measurable" not in words
 
 
 def test_person_is_named_when_there_is_too_little_to_enrol_on(people, shipped):

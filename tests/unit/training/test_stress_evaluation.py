@@ -208,6 +208,25 @@ def test_people_who_could_not_learn_are_counted_apart():
     assert (figures["n_kept"], figures["n_no_data"]) == (1, 2)
 
 
+def test_page_warns_beside_the_curves_when_windows_are_few(material, model_for):
+    short = _with_stress(material.lab[0], 9)
+    for lab, is_warned in (([short, *material.lab[1:]], True), (material.lab, False)):
+        made = _assessed(replace(material, lab=lab), model_for, "generic")
+        words, _ = _texts(stress_page(plain(made.result), made))
+        assert (
+            "1 of 4 people have fewer than 10 windows of rest or of stress" in words
+        ) == is_warned
+        assert "stress stress" not in words
+
+
+def test_page_says_who_could_not_learn(material, model_for):
+    made = _assessed(material, model_for, "personal")
+    result = plain({**made.result, "n_no_data": 2})
+    words, _ = _texts(stress_page(result, made))
+    assert "2 of 4 people have too few usable labelled windows: gain 0 there means" in words
+    assert "2 could not learn" in words
+
+
 def _texts(page):
     root = ET.fromstring(page.removeprefix("<!DOCTYPE html>\n"))
     pictures = [one for one in root.iter("svg") if one.get("role") == "img"]
