@@ -90,10 +90,12 @@ def _caveats(result: Mapping[str, Any]) -> list[str]:
         caveats.append(f"{_sentence(TRAINED_ON_GAIT)}.")
     n = result.get("gallery_size") or 0
     if n > 1:
+        at_threshold = "false accepts and rejects at the model's own threshold"
+        is_unseen = result["scored_people"] == "unseen"
         caveats.append(
             f"Rank 1 is among {n} people and grows easier with fewer. The equal error rate uses a "
-            "threshold fitted to these very scores; false accepts and rejects at the bundle's own "
-            "threshold are what a wearer gets."
+            "threshold fitted to these very scores"
+            + (f"; {at_threshold} are what a wearer gets." if is_unseen else ".")
         )
         caveats.append(
             f"The host judges {share(result['coverage'])} of walking windows, the even ones the gate is "
@@ -134,9 +136,10 @@ def _cards(result: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ),
         *(
             (
-                f"Wearer rejected, {length.rstrip('s')} s",
+                f"Rejected, {length.rstrip('s')} s",
                 share(result[f"frr_{length}"]),
-                f"others accepted {share(result[f'far_{length}'])}, at the bundle's threshold",
+                f"the wearer; others accepted {share(result[f'far_{length}'])}; both at the "
+                "model's own threshold",
             )
             for length in (LENGTHS[0], LENGTHS[-1])
         ),
