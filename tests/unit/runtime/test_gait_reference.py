@@ -21,6 +21,7 @@ from firmware_host.runtime.gait_reference import (
     load_walking,
     put_walking,
 )
+from firmware_host.runtime.state import wearer_state
 from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
 from firmware_host.vault.wearer import export
@@ -156,3 +157,16 @@ def test_facts_of_a_placement_without_a_reference_are_none(vault, bundle, enroll
     put_walking(vault, enrolled, bundle, placement="wrist", now_utc=1.0)
     assert gait_facts(vault, "wrist")["n_windows"] == 11
     assert gait_facts(vault, "pocket") == {}
+
+
+def test_status_tells_where_the_wearer_is_enrolled_and_where_again(vault, bundle, enrolled):
+    assert wearer_state(vault, bundle.path)["gait_placements"] == []
+    older = replace(bundle, sha256="0" * 64)
+    put_walking(vault, enrolled, bundle, placement="wrist", now_utc=1.0)
+    put_walking(vault, enrolled, older, placement="pocket", now_utc=1.0)
+    state = wearer_state(vault, bundle.path)
+    assert state["gait_placements"] == ["pocket", "wrist"]
+    assert state["gait_of_another_bundle"] == ["pocket"]
+    text = json.dumps(state)
+    assert vault.wearer_id not in text
+    assert str(vault.directory) not in text

@@ -15,11 +15,13 @@ from firmware_host.adaptation.adapters import put_adapter, revert
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import put_label
 from firmware_host.adaptation.samples import window_payload
+from firmware_host.identity.enrolment import Enrolled
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.inference.contract import Bundle
 from firmware_host.report import ReportData, render
 from firmware_host.report.accounts import verdict
 from firmware_host.runtime.feature_words import FEATURE_WORDS
+from firmware_host.runtime.gait_reference import put_walking
 from firmware_host.runtime.gather import gather
 from firmware_host.runtime.later import Later
 from firmware_host.runtime.memory import EVENT_KIND, put_guided_baseline, put_summary
@@ -275,6 +277,22 @@ def test_without_truth_nobody_is_said_to_have_walked(life: Life, tell: Tell) -> 
     assert np.size(gait.wearer) == np.size(gait.others) == 0
     assert sorted(gait.unknown) == [-1.0, 1.0]
     assert "Nobody said who walked" in tell()[0].section_notes["gait"]
+
+
+def test_threshold_is_of_the_placement_of_the_last_run_and_mixed_runs_are_told(
+    life: Life, tell: Tell, bundle: Bundle
+) -> None:
+    life.walk(T0 + 100, 1.0)
+    for placement, threshold in (("wrist", 2.5), ("pocket", 4.5)):
+        enrolled = Enrolled(np.ones(3, np.float32), {}, threshold, 20)
+        put_walking(life.vault, enrolled, bundle, placement=placement, now_utc=T0)
+    life.summary(T0 + 500, placement="pocket")
+    life.summary(T0 + 1500, placement="wrist")
+    data = tell()[0]
+    assert data.gait.threshold == 2.5
+    assert "the threshold is that of the wrist" in data.section_notes["gait"]
+    life.summary(T0 + 2500, placement="pocket")
+    assert tell()[0].gait.threshold == 4.5
 
 
 def test_truth_divides_the_scores_whatever_was_decided(life: Life, tell: Tell) -> None:
