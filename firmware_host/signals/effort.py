@@ -7,17 +7,25 @@ stress. A gesture or a walk across the room is short and does not count.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firmware_host.signals.imu import FLOOR_MS2
 from firmware_host.signals.smoothing import LogitEma
+from firmware_host.signals.stress import FEATURE_NAMES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.float64]
+
+
+# Busy hands move as much for minutes as a rider's do on the handlebar; the heart tells them apart.
+# Of rest and stress windows of 44 people less than 0.2 % have effort and this rise together, of
+# windows of exercise sessions, warm-up and breaks included, 39 %.
+MIN_EXERCISE_RISE_BPM = 15.0
+_HEART_RATE = FEATURE_NAMES.index("hr_median_bpm")
 
 
 class SustainedEffort:
@@ -40,3 +48,9 @@ def effort_of(motion_ms2: FloatArray, t_end_s: FloatArray, *, effort_s: float) -
     effort = SustainedEffort(time_constant_s=effort_s)
     pairs = zip(motion_ms2.tolist(), t_end_s.tolist(), strict=True)
     return np.array([effort.update(motion, t_s) for motion, t_s in pairs], np.float64)
+
+
+def heart_rise_bpm(features: NDArray[Any], center: NDArray[Any]) -> FloatArray:
+    """Heart rate above the wearer's rest, of (..., 26) features given the (26,) baseline; NaN without a pulse."""
+    rise: FloatArray = np.asarray(features[..., _HEART_RATE] - center[_HEART_RATE], np.float64)
+    return rise

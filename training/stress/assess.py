@@ -96,7 +96,10 @@ def assess(
     """
     people = people_of(lab, baseline=question.baseline)
     pairs = _rows(lab, model_for, question, seen)
-    states = [_states(row, one, model_for(row.person)) for row, one in pairs]
+    centers = {person.content_sha256: person.baseline.center for person in people}
+    states = [
+        _states(row, one, model_for(row.person), centers[one.content_sha256]) for row, one in pairs
+    ]
     # One rule says what an answer is: the host's states.
     rows = [
         replace(row, answered=np.isin(said, _ANSWERS))
@@ -185,7 +188,7 @@ def exercise_figures(
         windows, model = by_content[person.content_sha256], model_for(person.person)
         p = model.probability(person.z(model.spread, clip=model.clip), person.t_end_s)
         moving = windows.label == EXERCISE
-        states = states_of(windows, p, model.thresholds)[moving]
+        states = states_of(windows, p, model.thresholds, center=person.baseline.center)[moving]
         said.append(states)
         each.append(
             {
@@ -221,11 +224,13 @@ def _clock_probability(row: Row, people: Sequence[Person], clock: Clock | None) 
     return clock(row.t_end_s)
 
 
-def _states(row: Row, windows: SessionWindows, model: Generic) -> NDArray[np.str_]:
+def _states(
+    row: Row, windows: SessionWindows, model: Generic, center: FloatArray
+) -> NDArray[np.str_]:
     """(n,) of the row's windows with the model in force."""
     p = np.full(len(windows.t_end_s), 0.5)
     p[row.window_idx] = row.p_personal
-    return states_of(windows, p, model.thresholds)[row.window_idx]
+    return states_of(windows, p, model.thresholds, center=center)[row.window_idx]
 
 
 def _participant(

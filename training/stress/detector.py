@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.events import State
-from firmware_host.signals.effort import effort_of
+from firmware_host.signals.effort import MIN_EXERCISE_RISE_BPM, effort_of, heart_rise_bpm
 from firmware_host.signals.normalise import CLIP
 from firmware_host.signals.smoothing import TIME_CONSTANT_S, LogitEma
 from firmware_host.signals.stress import CHANNELS
@@ -149,10 +149,12 @@ def choose_thresholds(
 def states_of(scored: Scored, limits: StressThresholds) -> NDArray[np.str_]:
     """(n,) what the host says of a session's windows; wear is taken for granted."""
     person, p = scored.person, scored.probability
+    is_effort = _effort(person, limits.effort_s) > limits.effort_ms2
+    rise_bpm = heart_rise_bpm(person.raw, person.baseline.center)
     asked = [
         (~readable(person.quality, limits), State.POOR_SIGNAL),
-        (_effort(person, limits.effort_s) > limits.effort_ms2, State.EXERCISE),
-        (person.motion > limits.moving_ms2, State.MOVING),
+        (is_effort & (rise_bpm >= MIN_EXERCISE_RISE_BPM), State.EXERCISE),
+        (is_effort | (person.motion > limits.moving_ms2), State.MOVING),
         (np.abs(p - limits.stress) < limits.unsure_band, State.UNSURE),
         (p > limits.stress, State.STRESS),
     ]

@@ -8,6 +8,8 @@ from firmware_host.signals.normalise import BaselineEstimator
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES
 from training.stress.people import Person
 
+HEART_RATE = FEATURE_NAMES.index("hr_median_bpm")
+WORKOUT_RISE_BPM = 30.0
 GOOD = dict.fromkeys(CHANNELS, 1.0)
 
 
@@ -23,8 +25,11 @@ def make_person(rng, name, *, effect=2.0, n=150, kind="stress", dataset="made-up
     motion = np.full(n, 1.0 if kind != "stress" else 0.05) + 0.02 * rng.uniform(size=n)
     if kind != "stress":
         raw[:, :4] += effect * 2
+        raw[:, HEART_RATE] += WORKOUT_RISE_BPM
     estimator = BaselineEstimator()
     rest_level = raw[:30] if kind == "stress" else raw[:30] - effect * 2 * (np.arange(26) < 4)
+    if kind != "stress":
+        rest_level[:, HEART_RATE] -= WORKOUT_RISE_BPM
     for row in rest_level:
         estimator.add(row.astype(np.float32), GOOD)
     return Person(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from firmware_host.signals.stress import FEATURE_NAMES
 from tests.unit.training.synthetic_people import make_people, make_person
 from training.metrics import expected_calibration_error, summarise
 from training.stress.detector import Scored, StressThresholds, states_of
@@ -106,11 +107,30 @@ def test_states_are_asked_in_the_order_of_the_host(rng):
     quality[0, 1] = 0.1
     motion = np.array([2.0, 2.0, 0.4, 0.01, 0.01])
     spaced = 60.0 + 500.0 * np.arange(5)
-    person = replace(person, quality=quality, motion=motion, t_end_s=spaced)
+    center = np.zeros(person.raw.shape[1])
+    raw = np.zeros_like(person.raw)
+    raw[:, FEATURE_NAMES.index("hr_median_bpm")] = [40.0, 40.0, 40.0, 40.0, 0.0]
+    resting = replace(person.baseline, center=center)
+    person = replace(
+        person, quality=quality, motion=motion, t_end_s=spaced, raw=raw, baseline=resting
+    )
     limits = StressThresholds(0.3, 0.05, 0.4, 0.25, effort_ms2=0.5)
     scored = Scored(person, np.array([0.9, 0.9, 0.9, 0.33, 0.9]))
     said = states_of(scored, limits).tolist()
     assert said == ["poor_signal", "exercise", "moving", "unsure", "stress"]
+
+
+def test_busy_hands_are_no_exercise_while_the_heart_rests(rng):
+    person = make_person(rng, "P", n=3)
+    raw = np.zeros_like(person.raw)
+    raw[:, FEATURE_NAMES.index("hr_median_bpm")] = [14.0, 15.0, np.nan]
+    resting = replace(person.baseline, center=np.zeros(raw.shape[1]))
+    busy = replace(
+        person, quality=np.ones((3, 4)), motion=np.full(3, 2.0), raw=raw, baseline=resting
+    )
+    limits = StressThresholds(0.3, 0.05, 0.4, 0.25, effort_ms2=0.5)
+    said = states_of(Scored(busy, np.full(3, 0.9)), limits).tolist()
+    assert said == ["moving", "exercise", "moving"]
 
 
 def test_report_counts_an_undecided_window_as_none_of_the_three(rng):
