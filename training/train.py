@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firmware_host.errors import ConfigError, RecordingError
+from firmware_host.errors import ConfigError, RecordingError, StorageError
 from firmware_host.events import Activity
 from training.datasets import own
-from training.datasets.bad_people import skipping_bad
+from training.datasets.bad_people import attempt, skipping_bad
 from training.datasets.base import REST, STRESS, locate
 from training.datasets.registry import GAIT as GAIT_SETS
 from training.datasets.registry import STRESS as STRESS_SETS
@@ -31,6 +32,7 @@ MIN_WALKERS = 6
 # Half a minute to enrol on, and enough after it to set the threshold by, uneven steps left out.
 MIN_WALK_S = 180.0
 HALVES = ("stress", "gait")
+BUNDLES = Path(__file__).resolve().parents[1] / "models" / "bundles"
 _OWN_NAME, _OWN_VERSION = "own", "1.0.0"
 SKIP_HELP = "name and leave out people whose files are missing, cut or off-rate"
 
@@ -99,15 +101,19 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     ------
     ConfigError, RecordingError
         If an option or a recording cannot be used, or there is nothing to train on.
+    StorageError
+        If the bundle cannot be written; a place that is not writable is refused at the start.
     """
     for option, folder in (("--data", args.data), ("--public", args.public)):
         if folder is not None and not folder.is_dir():
-            raise ConfigError(option, "a folder with the datasets", str(folder))
+            received = f"{folder}, a file" if folder.exists() else str(folder)
+            raise ConfigError(option, "a folder with the datasets", received)
     _check_name(args)
     sources = Sources(args.data, args.public)
+    _check_out(_out(args, sources))
     with skipping_bad(skip=args.skip_bad):
         hold_out = dict(zip(HALVES, held_out(sources, sorted(set(args.hold_out))), strict=True))
-        reasons = _reasons(args, sources)
+        reasons = _reasons(args, sources, hold_out)
         made = {half: _half(half, args, sources, hold_out[half], reasons) for half in HALVES}
     folder = _export(args, sources, made)
     origin = {half: "base" if half in reasons else "trained" for half in HALVES}
@@ -149,9 +155,14 @@ def _people_of(sources: Sources, dataset: str) -> tuple[set[str], set[str]]:
     return stress, gait
 
 
-def _reasons(args: argparse.Namespace, sources: Sources) -> dict[str, str]:
-    """Why a half is not trained, by half; told on standard error."""
-    found = {"stress": _why_not_stress(sources), "gait": _why_not_gait(sources)}
+def _reasons(
+    args: argparse.Namespace, sources: Sources, hold_out: Mapping[str, Collection[str]]
+) -> dict[str, str]:
+    """Why a half is not trained, by half; told on standard error. Who is held out is not counted."""
+    found = {
+        "stress": _why_not_stress(sources, hold_out["stress"]),
+        "gait": _why_not_gait(sources, hold_out["gait"]),
+    }
     if args.only is not None:
         if found[args.only]:
             raise RecordingError(args.data, f"enough to train {args.only} on", found[args.only])
@@ -163,27 +174,29 @@ def _reasons(args: argparse.Namespace, sources: Sources) -> dict[str, str]:
     return reasons
 
 
-def _why_not_stress(sources: Sources) -> str:
+def _why_not_stress(sources: Sources, hold_out: Collection[str]) -> str:
     if sources.public_sets(list(STRESS_SETS)):
         return ""
     if not sources.has_own:
         return "no data set with stress"
     with sources.joined([own.NAME]) as folder:
-        listed = own.labelled(folder)
+        listed = [s for s in own.labelled(folder) if s.person not in hold_out]
     n = len({s.person for s in listed if {REST, STRESS} <= {stage.label for stage in s.stages}})
     if n < MIN_STRESS_PEOPLE:
         return f"{n} people with rest and stress in one recording, {MIN_STRESS_PEOPLE} needed"
     return ""
 
 
-def _why_not_gait(sources: Sources) -> str:
+def _why_not_gait(sources: Sources, hold_out: Collection[str]) -> str:
     if sources.public_sets(list(GAIT_SETS)):
         return ""
     with sources.joined([own.NAME]) as folder:
         if not (sources.has_own and own.has_motion(folder)):
             return "nobody with walking"
         dataset = own.index(folder)
-        done = [dataset.load(person) for person in dataset.people]
+        named = {f"{own.NAME}/{person}": load for person, load in dataset.people.items()}
+        read = [attempt(name, load) for name, load in named.items() if name not in hold_out]
+    done = [recordings for recordings in read if recordings]
     walked_s = [
         sum(r.duration_s for r in recordings if r.activity is Activity.WALK) for recordings in done
     ]
@@ -231,22 +244,46 @@ def _train_gait(folder: Path, args: argparse.Namespace, hold_out: Sequence[str])
 
 
 def _export(args: argparse.Namespace, sources: Sources, made: dict[str, Half]) -> Path:
-    from training.bundle.export import BUNDLES, NAME, VERSION, export_bundle
+    from training.bundle.export import NAME, VERSION, export_bundle
 
-    is_own = sources.has_own
-    return export_bundle(
-        made["stress"],
-        made["gait"],
-        seed=args.seed,
-        out=args.out or (args.data / "bundles" if is_own else BUNDLES),
-        name=args.name or (_OWN_NAME if is_own else NAME),
-        version=args.version or (_OWN_VERSION if is_own else VERSION),
-    )
+    is_own, out = sources.has_own, _out(args, sources)
+    try:
+        return export_bundle(
+            made["stress"],
+            made["gait"],
+            seed=args.seed,
+            out=out,
+            name=args.name or (_OWN_NAME if is_own else NAME),
+            version=args.version or (_OWN_VERSION if is_own else VERSION),
+        )
+    except OSError as err:
+        raise _not_writable(out, err) from err
+
+
+def _out(args: argparse.Namespace, sources: Sources) -> Path:
+    """The folder that takes the bundle."""
+    return args.out or (args.data / "bundles" if sources.has_own else BUNDLES)
+
+
+def _check_out(out: Path) -> None:
+    """Refuse, before an hour's work, a place that could not take its result; makes nothing."""
+    there = next(path for path in (out, *out.absolute().parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise ConfigError("--out", "a folder for the bundle", str(out))
+    try:
+        with tempfile.TemporaryDirectory(dir=there, prefix=".making-"):
+            pass
+    except OSError as err:
+        raise _not_writable(out, err) from err
+
+
+def _not_writable(out: Path, err: OSError) -> StorageError:
+    return StorageError(f"--out {out}: expected a place to write to, got {err.strerror or err}")
 
 
 def _check_name(args: argparse.Namespace) -> None:
     """Refuse a name or version that makes no folder's name."""
     if args.name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", args.name):
         raise ConfigError("--name", "letters, digits, dots and dashes", args.name)
-    if args.version is not None and not re.fullmatch(r"\d+(\.\d+)*", args.version):
-        raise ConfigError("--version", "numbers with dots between, such as 1.0.0", args.version)
+    if args.version is not None and not re.fullmatch(r"[0-9]+(\.[0-9]+){2}", args.version):
+        raise ConfigError("--version", "N.N.N, such as 1.0.0", args.version)

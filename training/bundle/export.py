@@ -18,7 +18,6 @@ from training.bundle.halves import Half, trained_gait, trained_stress
 from training.bundle.packed import packed
 from training.bundle.toml_text import to_toml
 
-BUNDLES = Path(__file__).resolve().parents[2] / "models" / "bundles"
 GOLDEN_FILE = "golden.npz"
 NAME = "signet"
 VERSION = "0.2.0"
@@ -29,7 +28,7 @@ def export_bundle(
     gait: GaitArtifacts | Half,
     *,
     seed: int,
-    out: Path = BUNDLES,
+    out: Path,
     name: str = NAME,
     version: str = VERSION,
 ) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,7 +102,7 @@ class E4Path:
         files = [self.path] if is_file else sorted(p for p in self.path.rglob("*.csv"))
         digest = hashlib.sha256()
         for file in files:
-            digest.update(file.name.encode())
+            digest.update(os.fsencode(file.name))
             digest.update(file.read_bytes())
         return digest.hexdigest()
 
@@ -138,13 +139,14 @@ def locate(data_dir: Path, dataset: str) -> Path:
     Raises
     ------
     RecordingError
-        If `data_dir` does not exist.
+        If `data_dir` does not exist, or is a file that is no archive.
     """
     data_dir = Path(data_dir)
     if data_dir.suffix.lower() == ".zip" and data_dir.is_file():
         return data_dir
     if not data_dir.is_dir():
-        raise RecordingError(data_dir, f"the folder of {dataset}", "no such folder")
+        received = "a file" if data_dir.exists() else "no such folder"
+        raise RecordingError(data_dir, f"the folder of {dataset}", received)
     # Publishers write WESAD in capitals.
     wanted = {dataset, f"{dataset}.zip"}
     inner = sorted(path for path in data_dir.iterdir() if path.name.lower() in wanted)

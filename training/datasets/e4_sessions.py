@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from firmware_host.errors import RecordingError
 from firmware_host.recording.e4 import FILES, TAGS_FILE, E4Archive
+from training.datasets.bad_people import note_left_alone
 from training.datasets.base import E4Path
 from training.datasets.members import Member, list_members
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ MAX_START_SPREAD_S = 10.0
 # A minute of skin conductance that comes twice to the last digit is a copy, unless it stood still.
 REPEAT_S = 60.0
 _MIN_VALUES = 20
+_PULSE = "BVP.csv"
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,23 @@ class E4Files:
     """One session's files by the vendor's names; a `Source` of signals.
 
     `path` is where they are, for messages: a folder, an archive, or a folder within an archive.
+    `fault` is what was expected and what is there instead, where listing shows it already.
     """
 
     path: Path
     members: Mapping[str, Member]
+    fault: tuple[str, str] | None = None
+
+    def require_faultless(self) -> None:
+        """Refuse what need not be read to be refused: a file that is missing, or a copy.
+
+        Raises
+        ------
+        RecordingError
+            If there is such a fault.
+        """
+        if self.fault is not None:
+            raise RecordingError(self.path, *self.fault)
 
     def open(self) -> E4Archive:
         """Read all and check it.
@@ -49,6 +65,7 @@ class E4Files:
         RecordingError
             If a file is missing, cut, off-rate, of another length than the others, or a copy.
         """
+        self.require_faultless()
         archive = E4Archive(self.path, self)
         check_e4(archive)
         return archive
@@ -59,7 +76,7 @@ class E4Files:
             return E4Path(self.path).fingerprint()
         digest = hashlib.sha256()
         for name, member in sorted(self.members.items()):
-            digest.update(name.encode())
+            digest.update(os.fsencode(name))
             digest.update(member.read())
         return digest.hexdigest()
 
@@ -73,7 +90,9 @@ class E4Files:
 
 
 def find_e4(root: Path, pattern: str) -> dict[tuple[str, ...], E4Files]:
-    """Sessions by what `pattern` tells, sorted.
+    """Sessions by what `pattern` tells, sorted; a session whose pulse came before has a fault.
+
+    Sessions elsewhere than `pattern` says are named on standard error.
 
     Parameters
     ----------
@@ -88,9 +107,12 @@ def find_e4(root: Path, pattern: str) -> dict[tuple[str, ...], E4Files]:
     """
     wanted = re.compile(rf"{pattern}/(?:.*/)?([^/]+)", re.IGNORECASE)
     found: dict[tuple[str, ...], dict[str, Member]] = {}
+    left_alone: list[str] = []
     for member in list_members(root):
         match = wanted.fullmatch(member.name)
         if match is None:
+            if member.place.name == _PULSE:
+                left_alone.append(str(member.place.parent.relative_to(root)))
             continue
         *session, name = match.groups()
         files = found.setdefault(tuple(session), {})
@@ -98,9 +120,10 @@ def find_e4(root: Path, pattern: str) -> dict[tuple[str, ...], E4Files]:
         name = TAGS_FILE if re.fullmatch(r"tags(_\w+)?\.csv", name) else name
         if name in files and name in {*FILES, TAGS_FILE}:
             received = f"two, {files[name].place} and {member.place}"
-            raise RecordingError(root, f"one {name} of {'/'.join(filter(None, session))}", received)
+            raise RecordingError(root, f"one {name} of {_told(session)}", received)
         files[name] = member
-    return {key: _session(key, files) for key, files in sorted(found.items())}
+    note_left_alone(root, left_alone, "not named as a session of this data set")
+    return _copies_marked({key: _session(key, files) for key, files in sorted(found.items())})
 
 
 def check_e4(archive: E4Archive) -> None:
@@ -157,19 +180,34 @@ def _session(key: tuple[str, ...], files: dict[str, Member]) -> E4Files:
     anchor = next(iter(files.values()))
     path = anchor.place.parent if anchor.chain else anchor.container.parent
     missing = [name for name in FILES if name not in files]
-    if missing:
-        expected = f"{', '.join(FILES)} of {'/'.join(filter(None, key))}"
-        return _Incomplete(path, files, expected, f"no {', '.join(missing)}")
     kept = {name: files[name] for name in (*FILES, TAGS_FILE) if name in files}
+    if missing:
+        expected = f"{', '.join(FILES)} of {_told(key)}"
+        return E4Files(path, kept, (expected, f"no {', '.join(missing)}"))
     return E4Files(path, kept)
 
 
-@dataclass(frozen=True)
-class _Incomplete(E4Files):
-    """A session that lacks a file: whoever opens it is told so."""
+def _copies_marked(sessions: dict[tuple[str, ...], E4Files]) -> dict[tuple[str, ...], E4Files]:
+    """A pulse that comes twice to the last digit is one person's: the later session is a copy."""
+    first: dict[str, tuple[str, ...]] = {}
+    marked = {}
+    for key, files in sessions.items():
+        owner = first.setdefault(_pulse_hash(files) or _told(key), key)
+        fault = (f"another recording than that of {_told(owner)}", "a copy of it")
+        marked[key] = files if owner == key else replace(files, fault=fault)
+    return marked
 
-    expected: str
-    received: str
 
-    def open(self) -> E4Archive:
-        raise RecordingError(self.path, self.expected, self.received)
+def _pulse_hash(files: E4Files) -> str:
+    """Hash of the samples without clock and rate; "" if there are none to read."""
+    try:
+        text = files.members[_PULSE].read().replace(b"\r", b"")
+    except (KeyError, RecordingError):
+        # Whoever opens the session is told.
+        return ""
+    samples = text.split(b"\n", 2)[2:]
+    return hashlib.sha256(samples[0]).hexdigest() if samples and samples[0].strip() else ""
+
+
+def _told(key: Iterable[str]) -> str:
+    return "/".join(filter(None, key))

@@ -17,14 +17,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from functools import lru_cache, partial
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.errors import RecordingError
+from training.datasets.bad_people import attempt, note_left_alone
 
 # Publishers pack an archive of archives at most; deeper is not a dataset.
 MAX_DEPTH = 3
@@ -32,7 +33,7 @@ MAX_DEPTH = 3
 MAX_MEMBER_BYTES = 2_000_000_000
 _BROKEN = (
     zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, KeyError, RuntimeError,
-    NotImplementedError,
+    NotImplementedError, UnicodeDecodeError,
 )  # fmt: skip
 
 
@@ -90,9 +91,10 @@ class Member:
 
 
 def list_members(root: Path) -> list[Member]:
-    """Every file under `root` (a folder, or an archive), sorted by path; macOS copies left out.
+    """Every file under `root` (a folder, or an archive), sorted by path; what macOS adds left out.
 
-    An archive that was unpacked beside itself is there once.
+    An archive that was unpacked beside itself is there once. Within `skipping_bad` an archive that
+    does not open is named and left out, unless it is `root`.
 
     Raises
     ------
@@ -102,17 +104,19 @@ def list_members(root: Path) -> list[Member]:
     if root.is_file():
         paths, base = [root], root if root.suffix.lower() == ".zip" else root.parent
     else:
-        paths, base = sorted(p for p in root.rglob("*") if p.is_file()), root
+        there = (p for p in root.rglob("*") if not is_mac_file(p.relative_to(root)))
+        paths, base = sorted(p for p in there if p.is_file()), root
     found: list[Member] = []
     for path in paths:
         if _is_archive(path.name):
             folder = "" if path == base else f"{path.relative_to(base).with_suffix('')}/"
-            found += _in_archive(path, (), folder)
+            listed = partial(_listed, path, folder)
+            found += listed() if path == root else attempt(f"{base.name}/{path.stem}", listed) or []
         else:
             found.append(Member(path, (), path.relative_to(base).as_posix()))
     once: dict[str, Member] = {}
     for member in found:
-        if not _is_resource_copy(member.name):
+        if not is_mac_file(member.name):
             first = once.setdefault(member.name, member)
             if first is not member and first.read() != member.read():
                 received = f"two that differ, {first.place} and {member.place}"
@@ -120,8 +124,10 @@ def list_members(root: Path) -> list[Member]:
     return list(once.values())
 
 
-def find_members(root: Path, pattern: str) -> list[Member]:
+def find_members(root: Path, pattern: str, near: str = "") -> list[Member]:
     """Every file under `root` whose path ends as `pattern` says, sorted by path.
+
+    Files that end as `near` says, but not as `pattern`, are named on standard error.
 
     Raises
     ------
@@ -129,10 +135,14 @@ def find_members(root: Path, pattern: str) -> list[Member]:
         If two files are named alike: which of the two is meant cannot be known.
     """
     wanted = re.compile(rf"(?:^|/){pattern}$")
+    alike = re.compile(rf"(?:^|/){near}$") if near else None
     found: dict[tuple[str, ...], Member] = {}
+    left_alone: list[str] = []
     for member in list_members(root):
         match = wanted.search(member.name)
         if match is None:
+            if alike is not None and alike.search(member.name):
+                left_alone.append(member.name)
             continue
         groups = match.groups()
         if groups in found:
@@ -140,6 +150,7 @@ def find_members(root: Path, pattern: str) -> list[Member]:
             received = f"two, in {first} and {member.container}"
             raise RecordingError(root, f"one copy of {member.name}", received)
         found[groups] = replace(member, groups=groups)
+    note_left_alone(root, left_alone, "not named as the publisher names a recording")
     return list(found.values())
 
 
@@ -177,9 +188,15 @@ def _is_archive(name: str) -> bool:
     return name.lower().endswith(".zip")
 
 
-def _is_resource_copy(name: str) -> bool:
+def is_mac_file(name: str | PurePath) -> bool:
+    """Whether it is one of the files that macOS puts beside a user's."""
     path = PurePosixPath(name)
-    return "__MACOSX" in path.parts or path.name.startswith("._")
+    is_named_so = path.name.startswith("._") or path.name == ".DS_Store"
+    return is_named_so or "__MACOSX" in path.parts
+
+
+def _listed(container: Path, folder: str) -> list[Member]:
+    return list(_in_archive(container, (), folder))
 
 
 def _in_archive(container: Path, chain: tuple[str, ...], folder: str) -> Iterator[Member]:
@@ -191,7 +208,7 @@ def _in_archive(container: Path, chain: tuple[str, ...], folder: str) -> Iterato
         received = f"one that does not open ({err}); copy it again"
         raise RecordingError(where, "a complete zip archive", received) from err
     for name in names:
-        if _is_archive(name) and len(chain) + 1 < MAX_DEPTH and not _is_resource_copy(name):
+        if _is_archive(name) and len(chain) + 1 < MAX_DEPTH and not is_mac_file(name):
             inner = f"{folder}{PurePosixPath(name).with_suffix('')}/"
             yield from _in_archive(container, (*chain, name), inner)
         else:

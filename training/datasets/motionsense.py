@@ -37,6 +37,7 @@ ACTIVITIES = {
 }
 # The publisher's other folders hold the same trials with other columns.
 _PATTERN = r"A_DeviceMotion_data/((?:wlk|jog|ups|dws|sit|std)_\d+)/sub_(\d+)\.csv"
+_NEAR = r"A_DeviceMotion_data/(?:[^/]+/)*[^/]+\.csv"
 _COLUMNS = (
     "",
     *("attitude.roll", "attitude.pitch", "attitude.yaw"),
@@ -58,7 +59,7 @@ def index(data_dir: Path) -> MotionDataset:
     """
     root = locate(data_dir, NAME)
     members: dict[str, list[Member]] = defaultdict(list)
-    for member in find_members(root, _PATTERN):
+    for member in find_members(root, _PATTERN, _NEAR):
         members[member.groups[1]].append(member)
     if not members:
         expected = "files A_DeviceMotion_data/<trial>/sub_<number>.csv, plain or in zip archives"

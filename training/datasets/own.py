@@ -24,9 +24,11 @@ import numpy as np
 from firmware_host.errors import RecordingError
 from firmware_host.events import Activity
 from firmware_host.recording.labels import read_labels
+from training.datasets import mobgap_lab, motionsense, physionet, stress_predict, wesad, wisdm_watch
 from training.datasets.array_signals import ArraySignals, Steady
-from training.datasets.bad_people import attempt
+from training.datasets.bad_people import attempt, note_left_alone
 from training.datasets.base import REST, STRESS, Session, Stage, locate, require_sessions
+from training.datasets.members import is_mac_file
 from training.datasets.motion import MotionDataset, MotionRecording
 from training.datasets.own_export import export_labels, is_export
 from training.datasets.own_recording import OwnSource, Part, Span, read_parts
@@ -37,11 +39,17 @@ ACTIVITIES = tuple(activity.value for activity in Activity)
 # What a gait window needs; a shorter stretch holds none.
 _MIN_STRETCH_S = 5.0
 _E4_FILE = "BVP.csv"
+_SUFFIXES = (".mcap", ".zip")
+_OTHER_SETS = {
+    module.NAME
+    for module in (mobgap_lab, motionsense, physionet, stress_predict, wesad, wisdm_watch)
+}
 
 
 def is_own(folder: Path) -> bool:
     """Whether a folder holds participants' folders with Signet recordings."""
-    return any(folder.glob("*/*.mcap"))
+    found = (path for path in folder.glob("*/*.mcap") if not is_mac_file(path.relative_to(folder)))
+    return not _other_sets(folder) and any(found)
 
 
 def sessions(data_dir: Path) -> list[Session]:
@@ -52,25 +60,25 @@ def sessions(data_dir: Path) -> list[Session]:
     RecordingError, LabelError
         If there is none, or a recording or label file cannot be used.
     """
-    root = locate(data_dir, NAME)
+    root = _root(data_dir)
     expected = "<participant>/<recording> with labels of rest or stress"
     return require_sessions(labelled(data_dir), root, expected)
 
 
 def labelled(data_dir: Path) -> list[Session]:
     """As `sessions`, but there may be none."""
-    root = locate(data_dir, NAME)
     found: list[Session] = []
-    for participant, folder in _people(root):
+    owners: dict[str, Path] = {}
+    for participant, folder in _people(_root(data_dir)):
         for path in recordings_of(folder):
-            made = partial(_sessions_of, participant, folder, path)
+            made = partial(_sessions_of, participant, folder, path, owners)
             found += attempt(f"{NAME}/{participant}", made) or []
     return found
 
 
 def has_motion(data_dir: Path) -> bool:
     """Whether anybody has stretches of known activity."""
-    return any(_moves(folder) for _, folder in _people(locate(data_dir, NAME)))
+    return any(_moves(folder) for _, folder in _people(_root(data_dir)))
 
 
 def index(data_dir: Path) -> MotionDataset:
@@ -81,7 +89,7 @@ def index(data_dir: Path) -> MotionDataset:
     RecordingError
         If there is nobody.
     """
-    root = locate(data_dir, NAME)
+    root = _root(data_dir)
     people = {participant: folder for participant, folder in _people(root) if _moves(folder)}
     if not people:
         expected = "<participant>/<name>.activity.csv or recordings named walk<something>"
@@ -99,23 +107,62 @@ def recordings_of(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.iterdir()) if _is_recording(path)]
 
 
+def _root(data_dir: Path) -> Path:
+    """Where the participants' folders are; a folder of other data sets is none of them."""
+    root = locate(data_dir, NAME)
+    others = _other_sets(root) if root.is_dir() else []
+    if others:
+        received = f"a folder with {', '.join(others)}"
+        raise RecordingError(root, "own/<participant>/ in it, or folders of participants", received)
+    return root
+
+
+def _other_sets(folder: Path) -> list[str]:
+    names = (path.name.lower().removesuffix(".zip") for path in folder.iterdir())
+    return sorted(_OTHER_SETS & set(names))
+
+
 def _people(root: Path) -> list[tuple[str, Path]]:
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    return [(folder.name, folder) for folder in folders if recordings_of(folder)]
+    there = sorted(p for p in root.iterdir() if not (p.name.startswith(".") or is_mac_file(p.name)))
+    people = [(p.name, p) for p in there if p.is_dir() and _is_text(p.name) and recordings_of(p)]
+    used = {folder for _, folder in people}
+    left = [p.name for p in there if p not in used and (p.is_dir() or p.suffix in _SUFFIXES)]
+    note_left_alone(root, left, "expected folders of participants with recordings in them")
+    return people
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written into a bundle as somebody's."""
+    return name.isprintable()
 
 
 def _is_recording(path: Path) -> bool:
+    if is_mac_file(path.name):
+        return False
     if path.is_dir():
         return (path / _E4_FILE).is_file()
-    return path.suffix == ".mcap" or (path.suffix == ".zip" and not is_export(path))
+    return path.suffix == ".mcap" or (path.suffix == ".zip" and not _holds_labels(path))
 
 
-def _sessions_of(participant: str, folder: Path, path: Path) -> list[Session]:
+def _holds_labels(path: Path) -> bool:
+    try:
+        return is_export(path)
+    except RecordingError:
+        # Whoever reads it as a recording names it, and its person can be skipped.
+        return False
+
+
+def _sessions_of(
+    participant: str, folder: Path, path: Path, owners: dict[str, Path]
+) -> list[Session]:
     found = []
     for idx, part in enumerate(read_parts(path)):
         spans = _labels(folder, path, part)
         stages = tuple(Stage(f"{label}-{n}", label, a, b) for n, (a, b, label) in enumerate(spans))
         if stages:
+            owner = owners.setdefault(part.signals.content_sha256(), path)
+            if owner != path:
+                raise RecordingError(path, f"another recording than {owner}", "a copy of it")
             source = OwnSource(path, idx)
             found.append(Session(NAME, participant, "stress", path, stages, source))
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 from firmware_host.adaptation.labels import LABEL_KIND, LABEL_REMOVED_KIND
 from firmware_host.errors import LabelError, RecordingError
 from firmware_host.vault.wearer import EXPORT_FORMAT
+from training.datasets.members import is_mac_file
 
 _MANIFEST = "manifest.json"
 
@@ -39,7 +40,8 @@ def export_labels(folder: Path) -> list[tuple[float, float, str]]:
     LabelError
         If an export is of another format or damaged.
     """
-    exports = [path for path in sorted(folder.glob("*.zip")) if is_export(path)]
+    archives = [path for path in sorted(folder.glob("*.zip")) if not is_mac_file(path.name)]
+    exports = [path for path in archives if is_export(path)]
     return sorted({span for path in exports for span in _labels(path, path.stat().st_mtime_ns)})
 
 

@@ -50,7 +50,8 @@ def is_there(data_dir: Path, name: str) -> bool:
     """
     data_dir = Path(data_dir)
     if not data_dir.is_dir():
-        raise RecordingError(data_dir, "a folder of data sets", "no such folder")
+        received = "a file" if data_dir.exists() else "no such folder"
+        raise RecordingError(data_dir, "a folder of data sets", received)
     if locate(data_dir, name) != data_dir:
         return True
     if name == own.NAME:

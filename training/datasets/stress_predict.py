@@ -72,6 +72,7 @@ def sessions(data_dir: Path) -> list[Session]:
 
 
 def _session(participant: str, files: E4Files, labels: dict[int, Runs]) -> Session:
+    files.require_faultless()
     runs = labels.get(int(participant[1:]))
     stages = _stages(runs) if runs else _stages_from_tags(files)
     return Session(NAME, participant, "stress", files.path, stages, files)

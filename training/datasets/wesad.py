@@ -52,17 +52,28 @@ def sessions(data_dir: Path) -> list[Session]:
     for member in list_members(root):
         if match := _FILE.fullmatch(member.name):
             others.setdefault(match[1], {})[match[2]] = member
+    owners: dict[str, str] = {}
     found = (
-        attempt(f"{NAME}/{person}", partial(_session, root, person, e4.get(person), files))
+        attempt(f"{NAME}/{person}", partial(_session, root, person, e4.get(person), files, owners))
         for person, files in sorted(others.items(), key=lambda item: int(item[0][1:]))
     )
     listed = [session for session in found if session is not None]
     return require_sessions(listed, root, "WESAD folders S<number> with a .pkl or E4 data")
 
 
-def _session(root: Path, person: str, e4: E4Files | None, files: Mapping[str, Member]) -> Session:
+def _session(
+    root: Path,
+    person: str,
+    e4: E4Files | None,
+    files: Mapping[str, Member],
+    owners: dict[str, str],
+) -> Session:
     if ".pkl" in files:
         wrist = WristPickle(files[".pkl"])
+        owner = owners.setdefault(wrist.open().content_sha256(), person)
+        if owner != person:
+            expected = f"another recording than that of {owner}"
+            raise RecordingError(wrist.file.place, expected, "a copy of it")
         return Session(NAME, person, "stress", wrist.file.place, wrist.stages(), wrist)
     if e4 is None:
         raise RecordingError(root, f"{person}.pkl or {person}_E4_Data", "neither")

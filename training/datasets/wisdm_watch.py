@@ -38,6 +38,7 @@ ACTIVITIES = {
 """Everything else is done with the hands, sitting or standing: `other`."""
 
 _PATTERN = r"data_(\d+)_(accel|gyro)_watch\.txt"
+_NEAR = r"data_[^/]*(?:accel|gyro)_watch[^/]*\.txt"
 # Shorter than this after merging, an activity was not really recorded.
 _MIN_DURATION_S = 30.0
 # The wearer starts and stops the application with the other hand.
@@ -58,7 +59,7 @@ def index(data_dir: Path) -> MotionDataset:
     """
     root = locate(data_dir, NAME)
     members: dict[str, list[Member]] = defaultdict(list)
-    for member in find_members(root, _PATTERN):
+    for member in find_members(root, _PATTERN, _NEAR):
         members[member.groups[0]].append(member)
     people = [
         person

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from firmware_host.errors import DataError
 from firmware_host.events import Activity
 from firmware_host.signals.gait import HOP_S
+from training.datasets.bad_people import attempt
 from training.datasets.motion import MotionDataset
 from training.datasets.registry import GAIT
 from training.evaluation.progress import progress
@@ -42,7 +44,11 @@ def load_people(
         dataset = GAIT[name].index(data_dir)
         known |= {f"{name}/{participant}" for participant in dataset.people}
         wanted = [p for p in dataset.people if f"{name}/{p}" not in hold_out]
-        found += [person_of(dataset, participant) for participant in progress(wanted, name)]
+        read = (
+            attempt(f"{name}/{who}", partial(person_of, dataset, who))
+            for who in progress(wanted, name)
+        )
+        found += [person for person in read if person is not None]
     unknown = sorted(set(hold_out) - known)
     if unknown:
         raise DataError(f"expected held-out people among those in {data_dir}, got {unknown}")

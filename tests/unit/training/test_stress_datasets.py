@@ -22,7 +22,7 @@ def write_session(folder, *, seconds, tags=(), seed=0, start=START):
     folder.mkdir(parents=True)
     t = np.arange(seconds * 64) / 64
     signals = {
-        "BVP.csv": (64, 30 * np.sin(2 * np.pi * 1.2 * t)),
+        "BVP.csv": (64, 30 * np.sin(2 * np.pi * 1.2 * t + seed)),
         "EDA.csv": (4, 2 + 0.01 * rng.normal(size=seconds * 4)),
         "TEMP.csv": (4, np.full(seconds * 4, 33.0)),
     }
