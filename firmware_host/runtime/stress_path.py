@@ -13,7 +13,11 @@ from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import StressContract
 from firmware_host.protocol.messages import Channel
 from firmware_host.runtime.baseline import TimedWindow, WearerBaseline
-from firmware_host.signals.effort import SustainedEffort
+from firmware_host.signals.effort import (
+    MIN_EXERCISE_RISE_BPM,
+    SustainedEffort,
+    heart_rise_bpm,
+)
 from firmware_host.signals.normalise import normalise
 from firmware_host.signals.smoothing import LogitEma
 from firmware_host.signals.stress import StressFeatures, StressWindow
@@ -141,12 +145,19 @@ class StressPath:
     def _state(self, window: StressWindow, effort_ms2: float, p_stress: float) -> State:
         thresholds = self._contract.thresholds
         if effort_ms2 > thresholds["max_effort_ms2"]:
-            return State.EXERCISE
+            is_exercise = self._rise_bpm(window) >= MIN_EXERCISE_RISE_BPM
+            return State.EXERCISE if is_exercise else State.MOVING
         if window.motion > thresholds["max_motion_ms2"]:
             return State.MOVING
         if thresholds["unsure_low"] < p_stress < thresholds["unsure_high"]:
             return State.UNSURE
         return State.STRESS if p_stress > thresholds["stress"] else State.REST
+
+    def _rise_bpm(self, window: StressWindow) -> float:
+        """Heart rate above the wearer's rest; NaN, which is above nothing, without a pulse."""
+        baseline = self._baseline.current
+        assert baseline is not None
+        return float(heart_rise_bpm(window.features, baseline.center))
 
 
 def _usable_share(window: StressWindow) -> float:
