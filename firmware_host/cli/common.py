@@ -43,7 +43,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Options of verbs that stream."""
     parser.add_argument("--device", metavar="URL", help=DEVICE_HELP)
-    add_placement(parser)
 
 
 def add_placement(parser: argparse.ArgumentParser) -> None:

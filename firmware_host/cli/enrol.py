@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import (
     add_device,
+    add_placement,
     add_model,
     add_shared,
     device_url,
@@ -35,6 +36,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("what", choices=("gait", "baseline"))
     add_device(parser)
+    add_placement(parser)
     add_model(parser)
     add_shared(parser)
     parser.set_defaults(handler=run)

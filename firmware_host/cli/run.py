@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import (
     add_device,
+    add_placement,
     add_model,
     add_shared,
     device_url,
@@ -37,6 +38,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "to standard output; labels start the learner, which runs beside the stream.",
     )
     add_device(parser)
+    add_placement(parser)
     add_model(parser)
     add_shared(parser)
     parser.add_argument("--no-learn", action="store_true", help="watch only")
