@@ -116,9 +116,9 @@ def _caveats(result: Mapping[str, Any], *, learned: bool) -> list[str]:
         )
     if learned and result["n_no_data"]:
         caveats.append(
-            f"{result['n_no_data']} of {result['n_people']} people have too few usable labelled "
-            "windows: gain 0 there means the host could not learn, not that it tried and was no "
-            "better."
+            f"Of {result['n_people']} people {result['n_no_data']} could not be learned from, their "
+            "labels leaving too few usable windows or one class: gain 0 there means the host could "
+            "not learn, not that it tried and was no better."
         )
     if (result["n_people"] or 0) < 2:
         caveats.append("One person is no sample: spread and intervals are left out.")

@@ -223,7 +223,7 @@ def test_page_says_who_could_not_learn(material, model_for):
     made = _assessed(material, model_for, "personal")
     result = plain({**made.result, "n_no_data": 2})
     words, _ = _texts(stress_page(result, made))
-    assert "2 of 4 people have too few usable labelled windows: gain 0 there means" in words
+    assert "Of 4 people 2 could not be learned from" in words
     assert "2 could not learn" in words
 
 
