@@ -232,6 +232,27 @@ def test_index_when_an_archive_is_damaged_names_it(tmp_path):
         motionsense.index(tmp_path)
 
 
+def test_index_when_skipping_leaves_out_only_the_person_of_a_cut_archive(tmp_path, capsys):
+    text = _motionsense_csv(900)
+    for person in (3, 11):
+        member = {f"A_DeviceMotion_data/wlk_7/sub_{person}.csv": text}
+        _archive(tmp_path / "motionsense" / f"sub_{person}.zip", member)
+    cut = tmp_path / "motionsense" / "sub_11.zip"
+    cut.write_bytes(cut.read_bytes()[:-30])
+    with skipping_bad():
+        assert list(motionsense.index(tmp_path).people) == ["3"]
+    assert capsys.readouterr().err.startswith(f"left out motionsense/sub_11: {cut}: expected")
+
+
+def test_index_when_a_file_is_nearly_named_so_names_it(tmp_path, capsys):
+    files = _motionsense_people() | {"A_DeviceMotion_data/wlk_7/sub_3 (1).csv": "x"}
+    _archive(tmp_path / "all.zip", files)
+    assert list(motionsense.index(tmp_path).people) == ["3", "11"]
+    err = capsys.readouterr().err
+    assert err.startswith(f"note: {tmp_path}: left alone all/A_DeviceMotion_data/wlk_7/sub_3 (1)")
+    assert err.count("\n") == 1
+
+
 @pytest.mark.needs_data
 def test_real_recordings_when_walking_show_gravity_and_a_step_rate(data_dir):
     for module in (motionsense, wisdm_watch):

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from firmware_host.errors import ConfigError, RecordingError
+from firmware_host.errors import ConfigError, RecordingError, StorageError
 from firmware_host.inference.bundle import find_bundle, load_bundle
 from tests.unit.training.own_fixture import WALK, label_file, record, spans
 from training import cli, train
 from training.datasets.own_recording import read_parts
 
 N_WEARERS = 5
+NOBODY: dict[str, list[str]] = {"stress": [], "gait": []}
 
 
 @pytest.fixture(scope="module")
@@ -90,17 +93,77 @@ def test_nothing_is_trained_when_people_are_too_few(
 
 def test_only_what_was_asked_for_is_trained_or_refused(lab: Path, tmp_path: Path) -> None:
     arguments = train_arguments("--data", lab, "--only", "stress")
-    assert train._reasons(arguments, sources(lab)) == {"gait": "--only stress"}
+    assert train._reasons(arguments, sources(lab), NOBODY) == {"gait": "--only stress"}
     arguments = train_arguments("--data", lab, "--only", "gait")
     with pytest.raises(RecordingError, match="enough to train gait on"):
-        train._reasons(arguments, sources(lab))
+        train._reasons(arguments, sources(lab), NOBODY)
+
+
+def test_held_out_people_are_not_counted_when_there_are_just_enough(lab: Path) -> None:
+    arguments = train_arguments("--data", lab, "--base", "signet")
+    held = {"stress": ["own/p1"], "gait": []}
+    assert "stress" not in train._reasons(arguments, sources(lab), held)
+    held["stress"].append("own/p2")
+    with pytest.raises(RecordingError, match="got 3 people with rest and stress"):
+        train._reasons(arguments, sources(lab), held)
+
+
+def test_base_is_used_when_somebody_held_out_leaves_too_few(
+    lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wisdm-watch").mkdir()
+    arguments = train_arguments("--data", lab, "--hold-out", "own/p1", "--hold-out", "own/p2")
+    both = train.Sources(lab, tmp_path)
+    held = dict(zip(train.HALVES, train.held_out(both, arguments.hold_out[:]), strict=True))
+    reasons = train._reasons(arguments, both, held)
+    assert reasons == {"stress": "3 people with rest and stress in one recording, 4 needed"}
+
+
+@pytest.mark.parametrize(
+    ("out", "code", "line"),
+    [
+        ("/dev/full", 2, "--out: expected a folder for the bundle, got '/dev/full'"),
+        ("/dev/full/bundles", 2, "--out: expected a folder for the bundle"),
+        ("/proc/bundles", 8, "--out /proc/bundles: expected a place to write to, got "),
+    ],
+)
+def test_place_is_refused_before_the_work_when_it_cannot_be_written(
+    tmp_path: Path, out: str, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Nothing to train on: it is said only where the place is right.
+    assert cli.main(["train", "--data", str(tmp_path), "--out", out]) == code
+    err = capsys.readouterr().err
+    assert line in err
+    assert err.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line_when_the_bundle_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(sys.modules, "training.bundle.export", SimpleNamespace(
+        NAME="signet", VERSION="1.0.0", export_bundle=full))  # fmt: skip
+    arguments = train_arguments("--data", tmp_path, "--out", tmp_path / "out")
+    with pytest.raises(StorageError, match="expected a place to write to, got No space left"):
+        train._export(arguments, sources(tmp_path), {"stress": None, "gait": None})
+
+
+def test_a_file_is_named_as_one_when_a_folder_was_expected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "README.md"
+    file.write_text("hello")
+    assert cli.main(["train", "--data", str(file)]) == 2
+    assert f"got '{file}, a file'" in capsys.readouterr().err
 
 
 def test_both_are_trained_when_public_sets_are_there(lab: Path, tmp_path: Path) -> None:
     for name in ("stress-predict", "wisdm-watch"):
         (tmp_path / name).mkdir()
     both = train.Sources(lab, tmp_path)
-    assert train._reasons(train_arguments("--data", lab), both) == {}
+    assert train._reasons(train_arguments("--data", lab), both, NOBODY) == {}
     with both.joined(["own", "stress-predict", "wesad"]) as folder:
         assert sorted(path.name for path in folder.iterdir()) == ["own", "stress-predict"]
         assert (folder / "own").resolve() == lab / "own"
@@ -121,7 +184,11 @@ def test_own_people_can_be_held_out_when_named(lab: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"), [("--name", "../x"), ("--name", ""), ("--version", "one")]
+    ("option", "value"),
+    [
+        *(("--name", value) for value in ("../x", "")),
+        *(("--version", value) for value in ("one", "1", "1.0", "1.0.0.0", "1.0.")),
+    ],
 )
 def test_name_is_refused_when_it_makes_no_folder(
     lab: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -153,6 +154,51 @@ def test_recording_is_named_when_cut_to_nothing(anna, tmp_path, capsys):
     with skipping_bad():
         assert [s.path.name for s in own.sessions(tmp_path)] == ["day.mcap"]
     assert capsys.readouterr().err.startswith("left out own/anna: ")
+
+
+def test_only_its_person_is_left_out_when_an_archive_is_cut(anna, tmp_path, capsys):
+    anna("day.mcap")
+    (tmp_path / "own" / "ben").mkdir()
+    (tmp_path / "own" / "ben" / "lab.zip").write_bytes(b"PK cut")
+    with pytest.raises(RecordingError, match=r"lab\.zip: expected a complete zip archive"):
+        own.sessions(tmp_path)
+    with skipping_bad():
+        assert [s.person for s in own.sessions(tmp_path)] == ["own/anna"]
+    assert capsys.readouterr().err.startswith("left out own/ben: ")
+
+
+def test_a_copy_is_no_person_when_in_two_folders(anna, tmp_path):
+    shutil.copytree(anna("day.mcap"), tmp_path / "own" / "ben")
+    with pytest.raises(RecordingError, match=r"ben/day\.mcap: expected another .*anna/day\.mcap"):
+        own.sessions(tmp_path)
+
+
+def test_what_is_left_alone_is_named_when_it_holds_no_recording(anna, tmp_path, capsys):
+    folder = anna("day.mcap")
+    root = tmp_path / "own"
+    (root / "ben").mkdir()
+    shutil.copytree(folder, root / os.fsdecode(b"cl\xff"))
+    shutil.copy(folder / "day.mcap", root / "day.mcap")
+    assert [s.person for s in own.sessions(tmp_path)] == ["own/anna"]
+    why = "expected folders of participants with recordings in them"
+    told = f"note: {root}: left alone ben, cl\ufffd, day.mcap: {why}\n"
+    assert capsys.readouterr().err == told
+
+
+def test_what_macos_adds_is_no_recording_when_beside_one(anna, tmp_path, capsys):
+    folder = anna("day.mcap")
+    for name in ("._day.mcap", "._mine.zip", ".DS_Store", "../.DS_Store", "../__MACOSX/._a.mcap"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"Mac OS X")
+    assert len(own.sessions(tmp_path)) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_public_sets_are_not_participants_when_nobody_recorded(tmp_path):
+    (tmp_path / "motionsense").mkdir()
+    (tmp_path / "motionsense" / "sub_1.zip").write_bytes(b"")
+    with pytest.raises(RecordingError, match=r"expected own/.*, got a folder with motionsense$"):
+        own.sessions(tmp_path)
 
 
 def test_labels_are_refused_when_of_another_time(anna, tmp_path):

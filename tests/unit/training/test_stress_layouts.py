@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import zipfile
 
@@ -165,6 +166,81 @@ def test_session_is_refused_when_there_twice(tmp_path):
     pack(write_session(root / "S05", seconds=100), root / "S05.zip")
     with pytest.raises(RecordingError, match=r"one ACC\.csv of stress/S05"):
         physionet.sessions(tmp_path)
+
+
+def two_of_stress_predict(root):
+    """S01 and S02 as archives with labels."""
+    (root / "e4").mkdir(parents=True)
+    for number in (1, 2):
+        session = write_session(root.parent / f"S0{number}", seconds=320, seed=number)
+        pack(session, root / "e4" / f"S0{number}.zip")
+        shutil.rmtree(session)
+    write_labels(root, [(n, *rest) for n in (1, 2, 3) for _, *rest in LABELS])
+    return root
+
+
+def test_a_copy_is_no_person_when_a_session_is_there_under_two_names(tmp_path, capsys):
+    root = two_of_stress_predict(tmp_path / "stress-predict")
+    shutil.copy(root / "e4" / "S01.zip", root / "e4" / "S03.zip")
+    with pytest.raises(RecordingError, match=r"S03\.zip.*: expected another .* S01, got a copy"):
+        stress_predict.sessions(tmp_path)
+    with skipping_bad():
+        assert [s.participant for s in stress_predict.sessions(tmp_path)] == ["S01", "S02"]
+    assert capsys.readouterr().err.startswith("left out stress-predict/S03: ")
+
+
+def test_a_copy_is_no_person_when_unpacked_and_started_at_another_time(tmp_path):
+    root = tmp_path / "physionet-stress-exercise"
+    write_session(root / "stress" / "S04", seconds=100)
+    write_session(root / "aerobic" / "S05", seconds=100, start=START + 900)
+    with pytest.raises(RecordingError, match=r"S04.*that of aerobic/S05, got a copy"):
+        physionet.sessions(tmp_path)
+
+
+def test_what_is_left_alone_is_named_once_when_it_looks_like_a_session(tmp_path, capsys):
+    root = two_of_stress_predict(tmp_path / "stress-predict")
+    for name in (b"S01_copy.zip", b"S\xff.zip"):
+        shutil.copy(root / "e4" / "S01.zip", os.fsencode(root / "e4") + b"/" + name)
+    with skipping_bad(skip=False):
+        for _ in range(2):
+            assert [s.participant for s in stress_predict.sessions(tmp_path)] == ["S01", "S02"]
+    why = "not named as a session of this data set"
+    told = f"note: {root}: left alone e4/S01_copy.zip/S01, e4/S\ufffd.zip/S01: {why}\n"
+    assert capsys.readouterr().err == told
+
+
+def test_what_macos_adds_is_no_recording_when_beside_one(tmp_path, capsys):
+    root = two_of_stress_predict(tmp_path / "stress-predict")
+    (root / "__MACOSX" / "e4").mkdir(parents=True)
+    for name in ("e4/._S01.zip", "e4/.DS_Store", "__MACOSX/e4/S01.zip", "._labels.csv.gz"):
+        (root / name).write_bytes(b"Mac OS X")
+    assert [s.participant for s in stress_predict.sessions(tmp_path)] == ["S01", "S02"]
+    assert capsys.readouterr().err == ""
+
+
+def test_only_its_person_is_left_out_when_an_archive_is_cut(tmp_path, capsys):
+    root = two_of_stress_predict(tmp_path / "stress-predict")
+    whole = (root / "e4" / "S02.zip").read_bytes()
+    (root / "e4" / "S02.zip").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RecordingError, match=r"S02\.zip: expected a complete zip archive"):
+        stress_predict.sessions(tmp_path)
+    with skipping_bad():
+        assert [s.participant for s in stress_predict.sessions(tmp_path)] == ["S01"]
+    err = capsys.readouterr().err
+    assert err.startswith("left out stress-predict/S02: ")
+    assert err.count("\n") == 1
+
+
+def test_a_data_set_that_is_one_cut_archive_is_refused_also_when_skipping(tmp_path):
+    (tmp_path / "stress-predict.zip").write_bytes(b"not a zip")
+    with skipping_bad(), pytest.raises(RecordingError, match=r"expected a complete zip archive"):
+        stress_predict.sessions(tmp_path)
+
+
+def test_a_file_is_told_from_nothing_when_it_is_no_folder(tmp_path):
+    (tmp_path / "README.md").write_text("hello")
+    with pytest.raises(RecordingError, match=r"README\.md: expected .*, got a file"):
+        stress_predict.sessions(tmp_path / "README.md")
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,13 @@ def test_both_forms_tell_the_same_protocol_when_listed(both):
     assert relative(second, START + E4_AHEAD_S) == stages
 
 
+def test_a_copied_pickle_is_no_person_when_listed(tmp_path, stay):
+    for person in ("S2", "S3"):
+        write_pickle(tmp_path / "WESAD" / person, stay)
+    with pytest.raises(RecordingError, match=r"S3\.pkl: expected another .* S2, got a copy"):
+        wesad.sessions(tmp_path)
+
+
 def test_both_forms_give_the_same_signals_when_opened(both):
     (first,), (second,) = (wesad.sessions(folder) for folder in both)
     wrist, archive = first.source.open(), second.source.open()
