@@ -126,6 +126,20 @@ def test_index_when_a_person_is_there_twice_refuses(tmp_path):
         motionsense.index(tmp_path)
 
 
+def test_index_when_skipping_leaves_out_a_copy_but_not_one_that_differs(tmp_path, capsys):
+    trials = [f"A_DeviceMotion_data/{trial}/sub_3.csv" for trial in ("wlk_7", "sit_5")]
+    for name in ("a.zip", "b.zip"):
+        _archive(tmp_path / name, dict.fromkeys(trials, _motionsense_csv(900)))
+    with skipping_bad():
+        assert len(motionsense.index(tmp_path).load("3")) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"left out {tmp_path.name}/b: ")
+    assert err.count("\n") == 1
+    _archive(tmp_path / "b.zip", dict.fromkeys(trials, _motionsense_csv(901)))
+    with skipping_bad(), pytest.raises(RecordingError, match="one copy"):
+        motionsense.index(tmp_path)
+
+
 def _zipped(members: dict[str, str | bytes]) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

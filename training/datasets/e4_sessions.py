@@ -90,7 +90,7 @@ class E4Files:
 
 
 def find_e4(root: Path, pattern: str) -> dict[tuple[str, ...], E4Files]:
-    """Sessions by what `pattern` tells, sorted; a session whose pulse came before has a fault.
+    """Sessions by what `pattern` tells, sorted; one that is there twice or is a copy has a fault.
 
     Sessions elsewhere than `pattern` says are named on standard error.
 
@@ -103,10 +103,11 @@ def find_e4(root: Path, pattern: str) -> dict[tuple[str, ...], E4Files]:
     Raises
     ------
     RecordingError
-        If a session is there twice, or an archive does not open.
+        If an archive does not open.
     """
     wanted = re.compile(rf"{pattern}/(?:.*/)?([^/]+)", re.IGNORECASE)
     found: dict[tuple[str, ...], dict[str, Member]] = {}
+    doubled: dict[tuple[str, ...], tuple[str, str]] = {}
     left_alone: list[str] = []
     for member in list_members(root):
         match = wanted.fullmatch(member.name)
@@ -120,10 +121,14 @@ def find_e4(root: Path, pattern: str) -> dict[tuple[str, ...], E4Files]:
         name = TAGS_FILE if re.fullmatch(r"tags(_\w+)?\.csv", name) else name
         if name in files and name in {*FILES, TAGS_FILE}:
             received = f"two, {files[name].place} and {member.place}"
-            raise RecordingError(root, f"one {name} of {_told(session)}", received)
+            doubled.setdefault(tuple(session), (f"one {name} of {_told(session)}", received))
+            continue
         files[name] = member
     note_left_alone(root, left_alone, "not named as a session of this data set")
-    return _copies_marked({key: _session(key, files) for key, files in sorted(found.items())})
+    sessions = {key: _session(key, files) for key, files in sorted(found.items())}
+    for key, fault in doubled.items():
+        sessions[key] = replace(sessions[key], fault=fault)
+    return _copies_marked(sessions)
 
 
 def check_e4(archive: E4Archive) -> None:

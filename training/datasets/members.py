@@ -132,12 +132,14 @@ def find_members(root: Path, pattern: str, near: str = "") -> list[Member]:
     Raises
     ------
     RecordingError
-        If two files are named alike: which of the two is meant cannot be known.
+        If two files are named alike. Within `skipping_bad` the second archive is named and left out
+        if it holds the same; which of two that differ is meant cannot be known.
     """
     wanted = re.compile(rf"(?:^|/){pattern}$")
     alike = re.compile(rf"(?:^|/){near}$") if near else None
     found: dict[tuple[str, ...], Member] = {}
     left_alone: list[str] = []
+    doubled: set[tuple[Path, Path]] = set()
     for member in list_members(root):
         match = wanted.search(member.name)
         if match is None:
@@ -146,12 +148,22 @@ def find_members(root: Path, pattern: str, near: str = "") -> list[Member]:
             continue
         groups = match.groups()
         if groups in found:
-            first = found[groups].container
-            received = f"two, in {first} and {member.container}"
-            raise RecordingError(root, f"one copy of {member.name}", received)
+            pair = (found[groups].container, member.container)
+            refuse = partial(_refuse_second, root, found[groups], member)
+            if found[groups].read() != member.read():
+                refuse()
+            if pair not in doubled:
+                attempt(f"{root.name}/{member.container.stem}", refuse)
+            doubled.add(pair)
+            continue
         found[groups] = replace(member, groups=groups)
     note_left_alone(root, left_alone, "not named as the publisher names a recording")
     return list(found.values())
+
+
+def _refuse_second(root: Path, first: Member, second: Member) -> None:
+    received = f"two, in {first.container} and {second.container}"
+    raise RecordingError(root, f"one copy of {second.name}", received)
 
 
 def parse_numbers(text: bytes, n_columns: int, where: Member) -> NDArray[np.float64]:

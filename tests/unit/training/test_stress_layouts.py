@@ -166,6 +166,9 @@ def test_session_is_refused_when_there_twice(tmp_path):
     pack(write_session(root / "S05", seconds=100), root / "S05.zip")
     with pytest.raises(RecordingError, match=r"one ACC\.csv of stress/S05"):
         physionet.sessions(tmp_path)
+    write_session(root / "S06", seconds=100, seed=6)
+    with skipping_bad():
+        assert [s.participant for s in physionet.sessions(tmp_path)] == ["S06"]
 
 
 def two_of_stress_predict(root):
