@@ -14,6 +14,7 @@ from firmware_host.errors import RecordingError
 from firmware_host.events import Activity
 from training.datasets import motionsense, wisdm_watch
 from training.datasets.bad_people import skipping_bad
+from training.gait.people import load_people
 
 HEADER = (
     ",attitude.roll,attitude.pitch,attitude.yaw,gravity.x,gravity.y,gravity.z,"
@@ -256,6 +257,17 @@ def test_index_when_skipping_leaves_out_only_the_person_of_a_cut_archive(tmp_pat
     with skipping_bad():
         assert list(motionsense.index(tmp_path).people) == ["3"]
     assert capsys.readouterr().err.startswith(f"left out motionsense/sub_11: {cut}: expected")
+
+
+def test_people_when_skipping_leaves_out_only_whose_file_is_cut(tmp_path, capsys):
+    people = _motionsense_people()
+    people["A_DeviceMotion_data/std_6/sub_3.csv"] = _motionsense_csv(900)[:-20]
+    _archive(tmp_path / "all.zip", people)
+    with pytest.raises(RecordingError, match=r"std_6/sub_3\.csv: expected rows"):
+        load_people(tmp_path, ["motionsense"])
+    with skipping_bad():
+        assert [p.name for p in load_people(tmp_path, ["motionsense"])] == ["motionsense/11"]
+    assert capsys.readouterr().err.startswith("left out motionsense/3: ")
 
 
 def test_index_when_a_file_is_nearly_named_so_names_it(tmp_path, capsys):
