@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import (
     add_device,
-    add_placement,
     add_model,
+    add_placement,
     add_shared,
     device_url,
     open_vault,
