@@ -21,6 +21,7 @@ from training.datasets.base import REST, STRESS, locate
 from training.datasets.registry import GAIT as GAIT_SETS
 from training.datasets.registry import STRESS as STRESS_SETS
 from training.datasets.registry import is_there
+from training.evaluation.options import seed
 
 if TYPE_CHECKING:
     from training.bundle.halves import Half
@@ -87,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", choices=HALVES, help="train this model, take the other from --base"
     )
     parser.add_argument("--base", help="bundle to take a model from (default: the one that ships)")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED)
+    parser.add_argument("--seed", type=seed, default=DEFAULT_SEED)
     parser.add_argument("--cache", type=Path, help="folder for computed windows")
     parser.add_argument("--hold-out", action="append", default=[], metavar="DATASET/PARTICIPANT",
                         help="leave a person out of training; may be repeated")  # fmt: skip
