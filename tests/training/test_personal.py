@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +9,19 @@ import numpy as np
 import pytest
 
 from firmware_host.adaptation.batches import probabilities
+from firmware_host.scoring import balanced_accuracy, log_loss
 from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAMES, WINDOW_S
+from training.datasets import stress_predict
 from training.datasets.base import Session, Stage
-from training.datasets.stress_windows import SessionWindows
-from training.stress import personal
+from training.datasets.stress_windows import SessionWindows, load_windows
 from training.stress.calibration_split import Protocol, divide
 from training.stress.generic_models import LeaveOneOut, table_model
 from training.stress.network import fit_net, training_set
 from training.stress.people import people_of
-from training.stress.personal import run_personal, run_rows
+from training.stress.personal import Row, run_rows
 
+# Of balanced accuracy: more than a few windows.
+HARM = 0.05
 N_FEATURES = len(FEATURE_NAMES)
 FEATURE = FEATURE_CHANNELS.index("eda")
 Plan = tuple[tuple[str, int], ...]
@@ -136,31 +138,41 @@ def test_fitted_net_says_the_same_behind_the_model_seam(rng: np.random.Generator
     np.testing.assert_allclose(p, 1 / (1 + np.exp(-net.logit(z))), atol=2e-5)
 
 
-def test_run_counts_every_person_and_hurts_nobody_who_is_like_the_others(
-    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+def _gain(row: Row) -> float:
+    scores = [
+        balanced_accuracy(row.truth, (p > row.threshold).astype(np.int64))
+        for p in (row.p_generic, row.p_personal)
+    ]
+    return float(scores[1] - scores[0])
+
+
+def test_every_person_is_scored_and_nobody_hurt_who_is_like_the_others(
+    rng: np.random.Generator,
 ) -> None:
     shifts = [0.0, 0.0, 0.0, 0.0, 0.3]
     sessions = [_session(f"S0{i}", rng, shift=shift) for i, shift in enumerate(shifts)]
-    monkeypatch.setattr(personal, "_windows", lambda *_: sessions)
-    result = run_personal(Path(), "stress-predict", None, "personal")
-    assert result["n_people"] == len(result["people"]) == len(shifts)
-    assert result["n_hurt_over_5_points"] == 0
-    assert sum(result["updates"].values()) == len(shifts)
-    shifted = result["people"][-1]
-    assert shifted["kept"]
-    assert shifted["personal"]["log_loss"] < shifted["generic"]["log_loss"]
-    assert result == run_personal(Path(), "stress-predict", None, "personal")
+    rows = run_rows(sessions, "personal", LeaveOneOut(people_of(sessions), seed=1))
+    assert [row.person for row in rows] == [one.session.person for one in sessions]
+    assert min(_gain(row) for row in rows) > -HARM
+    shifted = rows[-1]
+    assert shifted.kept
+    assert log_loss(shifted.truth, shifted.p_personal, balanced=True) < log_loss(
+        shifted.truth, shifted.p_generic, balanced=True
+    )
+    again = run_rows(sessions, "personal", LeaveOneOut(people_of(sessions), seed=1))
+    for one, same in zip(rows, again, strict=True):
+        np.testing.assert_array_equal(one.p_personal, same.p_personal)
 
 
-def test_run_without_people_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(personal, "_windows", lambda *_: [])
-    assert run_personal(Path(), "stress-predict")["n_people"] == 0
+def test_nobody_to_test_gives_no_rows() -> None:
+    assert run_rows([], "earlier", LeaveOneOut([], seed=1)) == []
 
 
 @pytest.mark.needs_data
 def test_learning_from_the_first_task_makes_nobody_clearly_worse(data_dir: Path) -> None:
-    result = run_personal(data_dir, "stress-predict", None, "earlier")
-    assert result["n_people"] > 0
-    assert result["n_hurt_over_5_points"] == 0
-    assert result["log_loss_personal"] <= result["log_loss_generic"]
-    assert math.isfinite(result["gain"])
+    windows = load_windows(stress_predict.sessions(data_dir))
+    rows = run_rows(windows, "earlier", LeaveOneOut(people_of(windows), seed=1))
+    assert rows
+    gains = [_gain(row) for row in rows]
+    assert min(gains) > -HARM
+    assert np.mean(gains) >= 0.0

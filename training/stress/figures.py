@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from firmware_host.errors import AdaptationReason
 from firmware_host.scoring import auc, balanced_accuracy, macro_f1
 from training.metrics import expected_calibration_error, interval_over_people
-from training.stress.personal_summary import NOISE
 
 FloatArray = NDArray[np.float64]
 
+# A window or two: neither help nor harm.
+NOISE = 0.01
 NOISE_WORDS = f"a change of more than {NOISE:g} in a person's balanced accuracy"
 # The calibration held nothing to learn from: no gain there means "could not learn".
 _NOT_LEARNABLE = (

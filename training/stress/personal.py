@@ -1,14 +1,13 @@
 """Does learning on the host help people, and whom does it hurt? The job that ships, on recordings.
 
-`run_rows` gives probabilities window by window, with and without what the host learned;
-`run_personal` sums them up. Neither the baseline nor the update knows anything of the test part.
+`run_rows` gives probabilities window by window, with and without what the host learned. Neither the
+baseline nor the update knows anything of the test part.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,20 +22,17 @@ from firmware_host.adaptation.samples import WindowTable
 from firmware_host.adaptation.update import CANDIDATES, Candidate, choose_update
 from firmware_host.signals.effort import effort_of
 from firmware_host.signals.stress import WINDOW_S
-from training.datasets import physionet, stress_predict
-from training.datasets.stress_windows import SessionWindows, load_windows
+from training.datasets.stress_windows import SessionWindows
 from training.stress.calibration_split import Division, Protocol, divide
 from training.stress.detector import readable
-from training.stress.generic_models import Generic, LeaveOneOut, generic_of_bundle
+from training.stress.generic_models import Generic
 from training.stress.people import BaselineKind, Person, people_of
-from training.stress.personal_summary import summarise_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-DATASETS = {stress_predict.NAME: stress_predict, physionet.NAME: physionet}
 NOT_ASKED = "no_labels"
 
 
@@ -98,50 +94,6 @@ def run_rows(
             job = _Job(person, session, division, model_for(person.person), window_s, baseline)
             rows.append(job.row(candidates, seed))
     return rows
-
-
-def run_personal(
-    data_dir: Path,
-    dataset: str,
-    bundle: str | Path | None = None,
-    protocol: Protocol = "earlier",
-    *,
-    candidates: tuple[Candidate, ...] = CANDIDATES,
-    seed: int = 1,
-    cache_dir: Path | None = None,
-) -> dict[str, Any]:
-    """Figures of learning for every person of a dataset, as plain values.
-
-    Parameters
-    ----------
-    bundle
-        The generic model: a bundle, or None to fit it anew for every person on everybody else in
-        `data_dir`. People the bundle was trained on are counted in `n_seen_in_training`: their
-        generic figures are too good, and so what is left to gain is too small.
-    """
-    windows = _windows(data_dir, cache_dir)
-    tested = [one for one in windows if one.session.dataset == dataset]
-    rows = run_rows(
-        tested, protocol, model_source(windows, bundle, seed), candidates=candidates, seed=seed
-    )
-    return {
-        "dataset": dataset,
-        "protocol": protocol,
-        "generic": "left out one by one" if bundle is None else str(bundle),
-        "seed": seed,
-        **summarise_rows(rows, seed=seed),
-        "n_without_test": len(tested) - len(rows),
-    }
-
-
-def model_source(
-    windows: Sequence[SessionWindows], bundle: str | Path | None, seed: int
-) -> Callable[[str], Generic]:
-    """One bundle for everybody, or a model refit without each person if it is None."""
-    if bundle is None:
-        return LeaveOneOut(people_of(windows), seed=seed)
-    generic = generic_of_bundle(bundle)
-    return lambda _name: generic
 
 
 class _Job:
@@ -242,12 +194,3 @@ class _Job:
             self._windows.worn & readable(person.quality, limits) & still & sure
         )
         return answered
-
-
-def _windows(data_dir: Path, cache_dir: Path | None) -> list[SessionWindows]:
-    found: list[SessionWindows] = []
-    for name, module in DATASETS.items():
-        if (Path(data_dir) / name).is_dir():
-            sessions = [one for one in module.sessions(data_dir) if one.kind == "stress"]
-            found += load_windows(sessions, cache_dir=cache_dir)
-    return found
