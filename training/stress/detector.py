@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firmware_host.events import State
-from firmware_host.signals.effort import MIN_EXERCISE_RISE_BPM, effort_of, heart_rise_bpm
+from firmware_host.signals.effort import effort_of
 from firmware_host.signals.normalise import CLIP
 from firmware_host.signals.smoothing import TIME_CONSTANT_S, LogitEma
-from firmware_host.signals.stress import CHANNELS
 from training.metrics import PersonScore, score_person
 from training.stress.network import StressNet, fit_net, sigmoid, training_set
 from training.stress.people import spread_of
@@ -39,7 +37,6 @@ MIN_SKIN_QUALITY = 0.5
 MIN_PULSE_QUALITY = 0.2
 # The movement that this share of laboratory windows stays under: no rest above it.
 LAB_MOVEMENT_SHARE = 0.98
-_PULSE, _SKIN = CHANNELS.index("bvp"), CHANNELS.index("eda")
 _NO_LIMIT = 1e3
 
 
@@ -144,30 +141,6 @@ def choose_thresholds(
         moving_ms2=round(float(np.quantile(motion, LAB_MOVEMENT_SHARE)), 2),
         effort_ms2=_effort_threshold(pool, exercise, stress) if exercise else _NO_LIMIT,
     )
-
-
-def states_of(scored: Scored, limits: StressThresholds) -> NDArray[np.str_]:
-    """(n,) what the host says of a session's windows; wear is taken for granted."""
-    person, p = scored.person, scored.probability
-    is_effort = _effort(person, limits.effort_s) > limits.effort_ms2
-    rise_bpm = heart_rise_bpm(person.raw, person.baseline.center)
-    asked = [
-        (~readable(person.quality, limits), State.POOR_SIGNAL),
-        (is_effort & (rise_bpm >= MIN_EXERCISE_RISE_BPM), State.EXERCISE),
-        (is_effort | (person.motion > limits.moving_ms2), State.MOVING),
-        (np.abs(p - limits.stress) < limits.unsure_band, State.UNSURE),
-        (p > limits.stress, State.STRESS),
-    ]
-    conditions, states = zip(*asked, strict=True)
-    return np.select(conditions, [state.value for state in states], State.REST.value)
-
-
-def readable(quality: NDArray[np.float64], limits: StressThresholds) -> NDArray[np.bool_]:
-    """(n,) where skin and pulse are good enough for an answer, given (n, 4) qualities."""
-    good: NDArray[np.bool_] = (quality[:, _SKIN] >= limits.quality_min) & (
-        quality[:, _PULSE] >= limits.pulse_min
-    )
-    return good
 
 
 def _effort_threshold(lab: Sequence[Scored], exercise: Sequence[Scored], stress: float) -> float:

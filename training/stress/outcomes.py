@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.stress.detector import states_of
+from training.stress.decisions import states_of_scored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,9 @@ class _Said:
         known = scored.person.y >= 0
         stressed = scored.probability > limits.stress
         return cls(
-            scored.person.y[known], states_of(scored, limits)[known], float(stressed[known].mean())
+            scored.person.y[known],
+            states_of_scored(scored, limits)[known],
+            float(stressed[known].mean()),
         )
 
     def shares(self, label: int) -> dict[str, float]:

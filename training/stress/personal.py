@@ -24,7 +24,7 @@ from firmware_host.signals.effort import effort_of
 from firmware_host.signals.stress import WINDOW_S
 from training.datasets.stress_windows import SessionWindows
 from training.stress.calibration_split import Division, Protocol, divide
-from training.stress.detector import readable
+from training.stress.decisions import readable
 from training.stress.generic_models import Generic
 from training.stress.people import BaselineKind, Person, people_of
 

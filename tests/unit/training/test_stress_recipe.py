@@ -10,7 +10,8 @@ import pytest
 from firmware_host.signals.stress import FEATURE_NAMES
 from tests.unit.training.synthetic_people import make_people, make_person
 from training.metrics import expected_calibration_error, summarise
-from training.stress.detector import Scored, StressThresholds, states_of
+from training.stress.decisions import states_of_scored
+from training.stress.detector import Scored, StressThresholds
 from training.stress.network import sigmoid
 from training.stress.outcomes import Judged, decide
 from training.stress.recipe import (
@@ -116,7 +117,7 @@ def test_states_are_asked_in_the_order_of_the_host(rng):
     )
     limits = StressThresholds(0.3, 0.05, 0.4, 0.25, effort_ms2=0.5)
     scored = Scored(person, np.array([0.9, 0.9, 0.9, 0.33, 0.9]))
-    said = states_of(scored, limits).tolist()
+    said = states_of_scored(scored, limits).tolist()
     assert said == ["poor_signal", "exercise", "moving", "unsure", "stress"]
 
 
@@ -129,7 +130,7 @@ def test_busy_hands_are_no_exercise_while_the_heart_rests(rng):
         person, quality=np.ones((3, 4)), motion=np.full(3, 2.0), raw=raw, baseline=resting
     )
     limits = StressThresholds(0.3, 0.05, 0.4, 0.25, effort_ms2=0.5)
-    said = states_of(Scored(busy, np.full(3, 0.9)), limits).tolist()
+    said = states_of_scored(Scored(busy, np.full(3, 0.9)), limits).tolist()
     assert said == ["moving", "exercise", "moving"]
 
 
