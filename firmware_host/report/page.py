@@ -8,14 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from firmware_host.report import accounts, scores, sections
+from firmware_host.report.document import document_head
 from firmware_host.report.envelope import clipped, seconds_by_name
 from firmware_host.report.markup import Markup, element
 from firmware_host.report.model import ReportData
 from firmware_host.report.scales import finite, local, print_duration, print_share, zone_name
-from firmware_host.report.style import STYLE_SHEET
 from firmware_host.report.tables import sentence
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 # Less than this between two runs is not worth a word.
 _SHORT_PAUSE_S = 600.0
@@ -99,17 +97,7 @@ _SECTIONS: tuple[_Section, ...] = (
 
 def render(data: ReportData) -> str:
     """The whole page as one HTML document; the same data gives the same text."""
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("meta", name="referrer", content="no-referrer"),
-        element("title", f"{data.title} · Signet report"),
-        # Ours alone, nothing of the data goes into it: no escaping needed inside <style>.
-        element("style", Markup(STYLE_SHEET)),
-    )
+    head = document_head(f"{data.title} · Signet report")
     body = element(
         "body",
         element(

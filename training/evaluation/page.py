@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from firmware_host.report.document import document_head
 from firmware_host.report.markup import Markup, element, join
 from firmware_host.report.scales import print_count, print_share
-from firmware_host.report.style import STYLE_SHEET
 from firmware_host.report.tables import sentence
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 # What the host's page has no need of: warnings, thin lines of many people, figures of half width.
 _RULES = (
     ".warn{border-left:5px solid var(--bad)}.warn li{margin:5px 0}"
@@ -47,16 +46,7 @@ class Page:
 
 def render(page: Page) -> str:
     """One HTML document; the same page gives the same text."""
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{page.title} · Signet evaluation"),
-        # Ours alone, nothing of the data goes into it: no escaping needed inside <style>.
-        element("style", Markup(STYLE_SHEET + _RULES)),
-    )
+    head = document_head(f"{page.title} · Signet evaluation", rules=_RULES)
     main = element(
         "main",
         _header(page),
