@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,10 @@ class WindowTable:
     def quality_of(self, idx: int) -> dict[str, float]:
         """Quality of one window by channel name."""
         return {name: float(self.quality[idx, i]) for i, name in enumerate(CHANNELS)}
+
+    def rows(self, idx: NDArray[np.int64]) -> WindowTable:
+        """Some of the windows, as a table."""
+        return WindowTable(*(getattr(self, column.name)[idx] for column in fields(self)))
 
 
 def window_payload(window: StressWindow, *, session: int) -> bytes:
@@ -101,6 +105,18 @@ def load_windows(vault: Vault, spans: Iterable[LabelSpan]) -> WindowTable:
     return table_of(found)
 
 
+def load_windows_between(vault: Vault, start_utc: float, end_utc: float) -> WindowTable:
+    """Load the stored windows that end within a stretch of time, labelled or not."""
+    found: list[tuple[float, StressWindow]] = []
+    for record in vault.iterate(
+        WINDOW_KIND, since_utc=start_utc, until_utc=end_utc, skip_damaged=True
+    ):
+        arrays, meta = unpack(record.payload)
+        if has_these_features(meta):
+            found.append((record.t_utc, _window(arrays)))
+    return table_of(found)
+
+
 def _window(arrays: Mapping[str, NDArray[Any]]) -> StressWindow:
     t_end_s, motion, missing = arrays["facts"].tolist()
     return StressWindow(
@@ -137,6 +153,17 @@ def load_baseline(vault: Vault) -> tuple[int, Baseline] | None:
     if not has_these_features(meta):
         return None
     return record_id, Baseline(arrays["center"], arrays["scale"], int(meta["n_windows"]))
+
+
+def load_baselines(vault: Vault) -> list[tuple[float, Baseline]]:
+    """Every stored baseline of these features with its time, oldest first."""
+    found = []
+    for record in vault.iterate(BASELINE_KIND, skip_damaged=True):
+        arrays, meta = unpack(record.payload)
+        if has_these_features(meta):
+            baseline = Baseline(arrays["center"], arrays["scale"], int(meta["n_windows"]))
+            found.append((record.t_utc, baseline))
+    return found
 
 
 def model_inputs(table: WindowTable, baseline: Baseline, spread: FloatArray) -> NDArray[np.float32]:

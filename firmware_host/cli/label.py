@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import add_shared, open_vault, print_json, say, settings
+from firmware_host.cli.times import local_time, utc_of
 from firmware_host.errors import ConfigError, LabelError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _print(shown: list[Numbered], *, as_json: bool) -> None:
         return
     for number, span in shown:
         head = "" if number is None else f"{number:>3}  "
-        print(f"{head}{_iso(span.start_utc)}  {_iso(span.end_utc)}  {span.label.value}")
+        print(f"{head}{local_time(span.start_utc)}  {local_time(span.end_utc)}  {span.label.value}")
 
 
 def _spans(args: argparse.Namespace, now_utc: float) -> list[LabelSpan]:
@@ -161,22 +161,4 @@ def _stretch(args: argparse.Namespace, now_utc: float) -> tuple[float, float]:
         return now_utc - float(match[1]) * _UNIT_S[match[2]], now_utc
     if not args.start:
         raise ConfigError("label", "--last TIME or --from WHEN", "neither")
-    return _when(args.start, "--from"), _when(args.end, "--to") if args.end else now_utc
-
-
-def _when(text: str, key: str) -> float:
-    """UNIX seconds of an ISO time, of HH:MM today, or of a number; without zone, local time."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text):
-            text = f"{datetime.now().date().isoformat()}T{text.zfill(5)}"
-        return datetime.fromisoformat(text).astimezone().timestamp()
-    except (ValueError, OverflowError) as err:
-        raise ConfigError(key, "ISO 8601, HH:MM or UNIX seconds", text) from err
-
-
-def _iso(utc: float) -> str:
-    return datetime.fromtimestamp(utc).astimezone().isoformat(timespec="seconds")
+    return utc_of(args.start, "--from"), utc_of(args.end, "--to") if args.end else now_utc

@@ -15,6 +15,7 @@ from firmware_host import __version__
 from firmware_host.cli import (
     doctor,
     enrol,
+    explain,
     label,
     learn,
     ports,
@@ -30,7 +31,7 @@ from firmware_host.host.sockets import COUNTER
 
 _LOGGER = logging.getLogger(__name__)
 
-VERBS = (run, record, replay, enrol, label, learn, status, report, ports, doctor, vault)
+VERBS = (run, record, replay, enrol, label, learn, explain, status, report, ports, doctor, vault)
 INTERRUPTED = 130
 STORAGE = 8
 EXIT_CODES = """\

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import add_model, add_shared, open_vault, print_json, settings
+from firmware_host.cli.times import local_time
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _lines(state: dict[str, Any]) -> list[str]:
     last = state["last_event_utc"]
-    when = "never" if last is None else _local(last)
+    when = "never" if last is None else local_time(last)
     adapter = state["adapter"]
     lines = [
         f"bundle      {state['bundle']}",
@@ -68,7 +68,3 @@ def _gait(state: dict[str, Any]) -> str:
     if stale := state["gait_of_another_bundle"]:
         text += f"; enrol again for {', '.join(stale)}: made with another bundle, or damaged"
     return text
-
-
-def _local(utc: float) -> str:
-    return datetime.fromtimestamp(utc).astimezone().isoformat(timespec="seconds")

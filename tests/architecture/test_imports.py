@@ -22,6 +22,7 @@ LEVELS: list[set[str]] = [
     {"inference", "identity", "publish"},
     {"adaptation"},
     {"config", "devices", "runtime", "flash"},
+    {"explain"},
     {"cli"},
     {"__main__"},
 ]

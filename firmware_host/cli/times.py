@@ -1,0 +1,33 @@
+"""Times as people type and read them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from firmware_host.errors import ConfigError
+
+
+def utc_of(text: str, key: str) -> float:
+    """UNIX seconds of an ISO time, of HH:MM today, or of a number; without zone, local time.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of them; `key` names the option.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text):
+            text = f"{datetime.now().date().isoformat()}T{text.zfill(5)}"
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except (ValueError, OverflowError) as err:
+        raise ConfigError(key, "ISO 8601, HH:MM or UNIX seconds", text) from err
+
+
+def local_time(utc: float) -> str:
+    """ISO 8601 to the second in the machine's time zone."""
+    return datetime.fromtimestamp(utc).astimezone().isoformat(timespec="seconds")

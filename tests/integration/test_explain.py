@@ -1,0 +1,55 @@
+"""``signet explain`` on a simulated day, of which every answer was really given."""
+
+from __future__ import annotations
+
+import pytest
+from command import Wearer, one_line
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Wearer:
+    wearer = Wearer(tmp_path_factory.mktemp("lived"))
+    wearer.signet("run", "--device", "synthetic:?seed=7&scenario=day&hours=1.5").check()
+    return wearer
+
+
+def test_every_answer_is_scored_again_to_what_was_said(lived: Wearer) -> None:
+    stretches = lived.signet("explain", "--list", "--json").check().json
+    assert len(stretches) >= 2
+    for row in stretches:
+        account = lived.signet("explain", str(row["number"]), "--json").check().json
+        score = account["score"]
+        assert score["is_exact"], account["event"]
+        assert account["event"]["utc"] == row["peak_utc"]
+        assert score["p_stress"] == pytest.approx(account["event"]["p_personal"], abs=5e-4)
+
+
+def test_latest_stress_is_told_in_words(lived: Wearer) -> None:
+    told = lived.signet("explain").check().out
+    assert "above the line" in told
+    for signal in ("pulse", "skin", "temperature", "movement", "Single measures"):
+        assert signal in told
+
+
+def test_window_without_an_answer_says_why(lived: Wearer) -> None:
+    first = lived.signet("explain", "--list", "--json").check().json[0]
+    # The first minutes of the day, before there was anything to compare with.
+    morning = str(first["start_utc"] - 330)
+    assert "no baseline" in lived.signet("explain", morning).check().out
+
+
+def test_impossible_moments_are_one_line(
+    lived: Wearer, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for asked, code, says in (
+        ("999", 2, "--list"),
+        ("yesterday", 2, "ISO 8601"),
+        ("2020-01-01T00:00:00Z", 4, "--list"),
+    ):
+        done = lived.signet("explain", asked)
+        assert done.code == code
+        assert says in one_line(done)
+    nobody = Wearer(tmp_path_factory.mktemp("nobody"))
+    assert nobody.signet("explain").code == 7
+    nobody.signet("label", "rest", "--last", "5m").check()
+    assert "nothing was scored yet" in one_line(nobody.signet("explain"))
