@@ -14,8 +14,10 @@ from firmware_host.signals.gait_features import N_FEATURES
 from firmware_host.signals.normalise import BaselineEstimator
 from firmware_host.signals.stress import WINDOW_S
 from tests.training.test_personal import _session
-from tests.unit.training.synthetic_people import GOOD, make_people
+from tests.unit.training.synthetic_people import GOOD, make_people, scores_left_out
 from training.datasets import motionsense
+from training.datasets.registry import STRESS
+from training.datasets.stress_windows import load_windows
 from training.gait.identity import fit_distribution, fit_identity, score_trials, split_walk
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.verification_metrics import eer
@@ -24,7 +26,8 @@ from training.metrics import summarise
 from training.splits import LeakError
 from training.stress import calibration_split
 from training.stress.calibration_split import divide
-from training.stress.loso import leave_each_out, load_people, time_only_scores
+from training.stress.people import people_of
+from training.stress.time_control import time_only_scores
 
 # Shuffled, a model points somewhere by chance, and people point there together: one run of ten
 # people strays by up to 0.1. Over five runs that averages out.
@@ -33,13 +36,12 @@ CHANCE = pytest.approx(0.5, abs=0.06)
 
 
 def shuffled_mean(people) -> float:
-    runs = [leave_each_out(people, [], seed=seed, shuffle=True)[0] for seed in range(N_SHUFFLES)]
-    return float(np.mean([one.score().balanced_accuracy for run in runs for one in run]))
+    runs = [scores_left_out(people, seed=seed, shuffle=True) for seed in range(N_SHUFFLES)]
+    return float(np.mean([score.balanced_accuracy for run in runs for score in run]))
 
 
 def accuracy(people) -> float:
-    lab, _ = leave_each_out(people, [], seed=1)
-    return summarise([one.score() for one in lab]).balanced_accuracy
+    return summarise(scores_left_out(people, seed=1)).balanced_accuracy
 
 
 def clock(people) -> float:
@@ -57,10 +59,8 @@ def test_stress_falls_to_chance_when_labels_are_shuffled(rng):
 def test_stress_of_real_people_falls_to_chance_when_labels_are_shuffled(
     data_dir: Path, dataset: str
 ):
-    from training.stress.loso import DATASETS
-
-    rest = frozenset(sorted({s.person for s in DATASETS[dataset](data_dir)})[10:])
-    people = load_people(data_dir, only=dataset, hold_out=rest).lab[dataset]
+    lab = [session for session in STRESS[dataset](data_dir) if session.kind == "stress"]
+    people = [p for p in people_of(load_windows(lab[:10])) if p.has_both_classes()]
     assert len(people) >= 8
     assert accuracy(people) > 0.62
     assert shuffled_mean(people) == CHANCE

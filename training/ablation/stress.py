@@ -23,8 +23,8 @@ from training.evaluation.options import at_least
 from training.evaluation.progress import progress
 from training.metrics import PersonScore
 from training.stress.detector import Detector
-from training.stress.loso import time_only_scores
 from training.stress.people import Person, people_of
+from training.stress.time_control import time_only_scores
 
 if TYPE_CHECKING:
     import argparse
@@ -70,7 +70,7 @@ def load(data_dir: Path, cache_dir: Path | None, *, n_folds: int, seed: int) -> 
         lab = [one for one in sessions(data_dir) if one.kind == "stress"]
         found = load_windows(lab, cache_dir=cache_dir)
         windows |= {one.session.person: one for one in found}
-        people[name] = [p for p in people_of(found) if {0, 1} <= set(p.y.tolist())]
+        people[name] = [p for p in people_of(found) if p.has_both_classes()]
     n_people = sum(len(part) for part in people.values())
     if n_people < n_folds:
         expected = f"{n_folds} or more people with rest and stress, one in each group"

@@ -12,9 +12,9 @@ from firmware_host.signals.normalise import Baseline
 from firmware_host.signals.stress import FEATURE_CHANNELS
 from training.evaluation.progress import progress
 from training.metrics import PersonScore
-from training.splits import check_apart, leave_groups_out
+from training.splits import leave_groups_out
 from training.stress.detector import Detector, Scored, fit_detector
-from training.stress.people import Person, center_of, spread_of
+from training.stress.people import Person, center_of, check_people_apart, spread_of
 
 FloatArray = NDArray[np.float64]
 
@@ -112,10 +112,7 @@ def transfer(
 
 def _fitted(train: Sequence[Person], test: Sequence[Person], change: Change, seed: int) -> Detector:
     """A detector of some people, after the check that it will not meet them again."""
-    check_apart(
-        (key for person in train for key in person.keys(person.y >= 0)),
-        (key for person in test for key in person.keys(person.y >= 0)),
-    )
+    check_people_apart(train, test)
     return fit_detector([change(train, person) for person in train], seed=seed)
 
 

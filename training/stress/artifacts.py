@@ -10,7 +10,7 @@ import numpy as np
 from models.stress import StressWeights, with_adapters
 from training.bundle.artifacts import Recordings, StressArtifacts, merged
 from training.metrics import interval_over_people
-from training.stress.loso import DEFAULT_SEED
+from training.stress.recipe import DEFAULT_SEED
 from training.stress.time_control import BIN_S
 from training.stress.train import TrainedStress, train_stress
 

@@ -12,7 +12,7 @@ from firmware_host.signals.normalise import CLIP
 from firmware_host.signals.smoothing import TIME_CONSTANT_S, LogitEma
 from training.metrics import PersonScore, score_person
 from training.stress.network import StressNet, fit_net, sigmoid, training_set
-from training.stress.people import spread_of
+from training.stress.people import check_people_apart, spread_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,22 +103,30 @@ class Scored:
         )
 
 
-def fit_detector(people: Sequence[Person], *, seed: int, shuffle: bool = False) -> Detector:
-    """Fit on the rest and stress windows of these people.
-
-    Parameters
-    ----------
-    shuffle
-        Permute each person's labels first: the control that must fall to chance.
-    """
+def fit_detector(people: Sequence[Person], *, seed: int) -> Detector:
+    """Fit on the rest and stress windows of these people."""
     rng = np.random.default_rng(seed)
     spread = spread_of(people)
     parts = []
     for person in people:
         mask = (person.y == 0) | (person.y == 1)
-        y = person.y[mask]
-        parts.append((person.z(spread)[mask], rng.permutation(y) if shuffle else y))
+        parts.append((person.z(spread)[mask], person.y[mask]))
     return Detector(fit_net(training_set(parts), rng), spread)
+
+
+def cross_dataset(
+    train: Sequence[Person], test: Sequence[Person], *, seed: int
+) -> list[PersonScore]:
+    """Score every person of one dataset by a detector trained on another.
+
+    Raises
+    ------
+    LeakError
+        If a person or a recording is in both.
+    """
+    check_people_apart(train, test)
+    detector = fit_detector(train, seed=seed)
+    return [Scored(person, detector.probability(person)).score() for person in test]
 
 
 def choose_thresholds(

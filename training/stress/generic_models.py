@@ -13,7 +13,7 @@ from firmware_host.inference.table import TableModel
 from firmware_host.signals.normalise import CLIP
 from firmware_host.signals.smoothing import LogitEma
 from training.stress.detector import StressThresholds
-from training.stress.recipe import fit_recipe
+from training.stress.recipe import fit_without
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,10 +84,8 @@ class LeaveOneOut:
         return self._made[name]
 
     def _fit(self, name: str) -> Generic:
-        others = [person for person in self._people if person.person != name]
-        names = frozenset(person.person for person in others)
-        exercise = [person for person in self._exercise if person.person in names]
-        recipe = fit_recipe(others, exercise, seed=self._seed)
+        names = frozenset(person.person for person in self._people) - {name}
+        recipe = fit_without(name, self._people, self._exercise, seed=self._seed)
         return Generic(
             table_model(recipe.detector.net.arrays(), seed=self._seed),
             recipe.detector.spread,

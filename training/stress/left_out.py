@@ -24,8 +24,8 @@ from training.splits import WindowKey, check_apart
 from training.stress.assess import Assessment, Question, assess
 from training.stress.evaluate import add_options, asked, check_options, stress_windows
 from training.stress.generic_models import Generic, LeaveOneOut
-from training.stress.loso import DEFAULT_SEED
 from training.stress.people import BaselineKind, people_of
+from training.stress.recipe import DEFAULT_SEED
 
 if TYPE_CHECKING:
     import argparse
@@ -124,7 +124,7 @@ def _score(
     check_each_apart(material.lab, others)
     train = _people([*material.lab, *others], question.baseline)
     model_for = LeaveOneOut(
-        _shuffled(train, question.seed) if shuffle else train,
+        shuffled(train, question.seed) if shuffle else train,
         seed=question.seed,
         exercise=_people([*material.exercise, *material.exercise_beside], question.baseline),
     )
@@ -154,8 +154,8 @@ def _keys(windows: SessionWindows) -> list[WindowKey]:
     return [WindowKey(name, content, float(ends[0]) - windows.window_s, float(ends[-1]))]
 
 
-def _shuffled(people: Sequence[Person], seed: int) -> list[Person]:
-    """The same people with their rest and stress labels in random order."""
+def shuffled(people: Sequence[Person], seed: int) -> list[Person]:
+    """The same people with their rest and stress labels in random order: the control."""
     rng = np.random.default_rng(seed)
     mixed = []
     for person in people:
@@ -189,7 +189,7 @@ def _trained_on(
 ) -> Callable[[str], Generic]:
     check_each_apart(tested, windows)
     people = _people(windows, question.baseline)
-    source = LeaveOneOut(_shuffled(people, question.seed) if shuffle else people,
+    source = LeaveOneOut(shuffled(people, question.seed) if shuffle else people,
                          seed=question.seed)  # fmt: skip
     return lambda _name: source(_NOBODY)
 

@@ -12,7 +12,7 @@ from firmware_host.signals.normalise import CLIP, Baseline, BaselineEstimator, n
 from firmware_host.signals.resting import QUIET_UNTIL_S, quiet_windows
 from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAMES, WINDOW_S
 from training.datasets.base import EXERCISE, REST, STRESS
-from training.splits import WindowKey
+from training.splits import WindowKey, check_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,12 +55,30 @@ class Person:
         """(n, 26) model inputs of every window, by the code that ships."""
         return normalise_rows(self.raw, self.quality, self.baseline, spread, clip=clip)
 
-    def keys(self, mask: NDArray[np.bool_]) -> list[WindowKey]:
-        """What the chosen windows are made of, for the leak check."""
+    def has_both_classes(self) -> bool:
+        """Whether there are windows of rest and of stress."""
+        return bool((self.y == 0).any() and (self.y == 1).any())
+
+    def window_keys(self) -> list[WindowKey]:
+        """What the labelled windows are made of, for the leak check."""
         return [
             WindowKey(self.person, self.content_sha256, t - self.window_s, t)
-            for t in self.t_end_s[mask]
+            for t in self.t_end_s[self.y >= 0]
         ]
+
+
+def check_people_apart(train: Sequence[Person], test: Sequence[Person]) -> None:
+    """Raise if somebody tested is also trained on, be it under another name.
+
+    Raises
+    ------
+    LeakError
+        With the first person or recording found on both sides.
+    """
+    check_apart(
+        (key for person in train for key in person.window_keys()),
+        (key for person in test for key in person.window_keys()),
+    )
 
 
 def people_of(

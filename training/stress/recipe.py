@@ -22,6 +22,7 @@ from training.stress.detector import (
 )
 from training.stress.network import sigmoid
 from training.stress.outcomes import Judged
+from training.stress.people import check_people_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     FloatArray = NDArray[np.float64]
 
+DEFAULT_SEED = 20261121
 # Of five folds each detector still sees four fifths of the people it will see in the end.
 N_FOLDS = 5
 _NEWTON_STEPS = 30
@@ -51,28 +53,34 @@ class Recipe:
         return calibrated(Scored(person, sigmoid(log_odds), log_odds), self.calibration)
 
 
-def fit_recipe(
-    people: Sequence[Person],
-    exercise: Sequence[Person] = (),
-    *,
-    seed: int,
-    n_folds: int = N_FOLDS,
-    shuffle: bool = False,
-) -> Recipe:
+def fit_recipe(people: Sequence[Person], exercise: Sequence[Person] = (), *, seed: int) -> Recipe:
     """Fit the detector on everybody, calibration and thresholds on folds of the same people.
 
     Parameters
     ----------
     people, exercise
         Laboratory sessions, and exercise sessions of the same people; others' are ignored.
-    shuffle
-        Permute each person's labels before every fit: the control that must fall to chance.
     """
-    lab, moving = out_of_fold(people, exercise, seed=seed, n_folds=n_folds, shuffle=shuffle)
+    lab, moving = out_of_fold(people, exercise, seed=seed)
     calibration = fit_calibration(lab)
     lab, moving = ([calibrated(s, calibration) for s in part] for part in (lab, moving))
     thresholds = choose_thresholds(lab, moving, calibration.probability(0.0))
-    return Recipe(fit_detector(people, seed=seed, shuffle=shuffle), calibration, thresholds)
+    return Recipe(fit_detector(people, seed=seed), calibration, thresholds)
+
+
+def fit_without(
+    name: str, people: Sequence[Person], exercise: Sequence[Person] = (), *, seed: int
+) -> Recipe:
+    """The recipe of everybody but one person ("dataset/participant"), who had no part in it.
+
+    Raises
+    ------
+    LeakError
+        If a recording of theirs would stay in training under another name.
+    """
+    train = [person for person in people if person.person != name]
+    check_people_apart(train, [person for person in people if person.person == name])
+    return fit_recipe(train, exercise, seed=seed)
 
 
 def leave_recipes_out(
@@ -80,9 +88,8 @@ def leave_recipes_out(
 ) -> tuple[list[Judged], list[Judged]]:
     """Every session judged by a recipe in which its person had no part, exercise beside."""
     lab, moving = [], []
-    for names, name in leave_one_out(sorted({person.person for person in people})):
-        train = [person for person in people if person.person in names]
-        recipe = fit_recipe(train, exercise, seed=seed)
+    for _, name in leave_one_out(sorted({person.person for person in people})):
+        recipe = fit_without(name, people, exercise, seed=seed)
         for part, sessions in ((lab, people), (moving, exercise)):
             held = [person for person in sessions if person.person == name]
             part.extend(Judged(recipe.score(person), recipe.thresholds) for person in held)
@@ -90,22 +97,17 @@ def leave_recipes_out(
 
 
 def out_of_fold(
-    people: Sequence[Person],
-    exercise: Sequence[Person],
-    *,
-    seed: int,
-    n_folds: int = N_FOLDS,
-    shuffle: bool = False,
+    people: Sequence[Person], exercise: Sequence[Person], *, seed: int
 ) -> tuple[list[Scored], list[Scored]]:
     """Every session scored by a detector fitted without its person; folds mix the data sets."""
     # Sorted names put each data set's people next to each other: dealing them out in turn gives
     # every fold its share of both.
     names = sorted({person.person for person in people})
-    fold_of = {name: i % min(n_folds, len(names)) for i, name in enumerate(names)}
+    fold_of = {name: i % min(N_FOLDS, len(names)) for i, name in enumerate(names)}
     lab, moving = [], []
     for fold in sorted(set(fold_of.values())):
         train = [person for person in people if fold_of[person.person] != fold]
-        detector = fit_detector(train or people, seed=seed, shuffle=shuffle)
+        detector = fit_detector(train or people, seed=seed)
         for part, sessions in ((lab, people), (moving, exercise)):
             for person in sessions:
                 if fold_of.get(person.person) == fold:

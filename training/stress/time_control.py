@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from training.metrics import PersonScore, score_person
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,6 +43,17 @@ def time_table(people: Sequence[Person]) -> NDArray[np.float64]:
 def probability(table: NDArray[np.float64], t_end_s: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n,) P(stress) of windows by their end time alone."""
     return table[_bins(t_end_s)]
+
+
+def time_only_scores(people: Sequence[Person]) -> list[PersonScore]:
+    """The clock's score on each person, its table made from the other people."""
+    scores = []
+    for person in people:
+        table = time_table([p for p in people if p.person != person.person])
+        mask = (person.y == 0) | (person.y == 1)
+        p = probability(table, person.t_end_s[mask])
+        scores.append(score_person(person.person, person.y[mask], p, 0.5))
+    return scores
 
 
 def _bins(t_end_s: NDArray[np.float64]) -> NDArray[np.int64]:

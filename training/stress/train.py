@@ -12,17 +12,12 @@ from firmware_host.errors import RecordingError
 from firmware_host.signals.normalise import CLIP
 from firmware_host.signals.stress import FEATURE_NAMES
 from training.metrics import expected_calibration_error, summarise
-from training.stress.detector import StressThresholds
-from training.stress.loso import (
-    DEFAULT_SEED,
-    cross_dataset,
-    load_people,
-    time_only_scores,
-)
+from training.stress.data import load_people
+from training.stress.detector import StressThresholds, cross_dataset
 from training.stress.outcomes import Judged, decide
 from training.stress.people import center_of
-from training.stress.recipe import fit_recipe, leave_recipes_out
-from training.stress.time_control import time_table
+from training.stress.recipe import DEFAULT_SEED, fit_recipe, leave_recipes_out
+from training.stress.time_control import time_only_scores, time_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firmware_host.inference.contract import Calibration
+    from training.stress.data import StressData
     from training.stress.detector import Scored
-    from training.stress.loso import StressData
 
 
 @dataclass(frozen=True)

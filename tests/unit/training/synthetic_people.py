@@ -6,6 +6,9 @@ import numpy as np
 
 from firmware_host.signals.normalise import BaselineEstimator
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES
+from training.stress.detector import Scored
+from training.stress.generic_models import LeaveOneOut
+from training.stress.left_out import shuffled
 from training.stress.people import Person
 
 HEART_RATE = FEATURE_NAMES.index("hr_median_bpm")
@@ -48,3 +51,14 @@ def make_person(rng, name, *, effect=2.0, n=150, kind="stress", dataset="made-up
 
 def make_people(rng, n_people=8, **options):
     return [make_person(rng, f"P{i}", **options) for i in range(n_people)]
+
+
+def scores_left_out(people, *, seed, shuffle=False):
+    """Figures of everybody by the model without them, which `loso` trains, shuffled if asked."""
+    model_for = LeaveOneOut(shuffled(people, seed) if shuffle else people, seed=seed)
+    scores = []
+    for person in people:
+        model = model_for(person.person)
+        p = model.probability(person.z(model.spread, clip=model.clip), person.t_end_s)
+        scores.append(Scored(person, p).score(model.thresholds.stress))
+    return scores

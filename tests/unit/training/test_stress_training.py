@@ -13,10 +13,10 @@ from firmware_host.inference.bundle import load_bundle
 from firmware_host.signals.stress import FEATURE_NAMES
 from tests.bundles import write_bundle
 from tests.unit.training.synthetic_people import make_people, make_person
+from training.stress.data import StressData
 from training.stress.detector import Detector, fit_detector
 from training.stress.evaluate import run_evaluate
 from training.stress.generic_models import generic_of_bundle, table_model
-from training.stress.loso import StressData
 from training.stress.people import center_of
 from training.stress.train import train_on
 
