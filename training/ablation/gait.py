@@ -13,6 +13,7 @@ from firmware_host.errors import DataError
 from training.ablation import gait_people as see
 from training.ablation.table import Table, add_common, check_output, finish
 from training.datasets import motionsense, wisdm_watch
+from training.datasets.registry import require_all
 from training.evaluation.options import at_least
 from training.gait.gate import LABELS, N_STEPS, GateWeights, train_gate
 from training.gait.identity import N_DIRECTIONS
@@ -176,9 +177,7 @@ def require_enough(people: Mapping[str, Sequence[Person]], *, n_folds: int) -> N
 
 
 def _load(data_dir: Path) -> dict[str, list[Person]]:
-    for name in SHORT:
-        if not (data_dir / name).is_dir():
-            raise DataError(f"expected {' and '.join(SHORT)} in {data_dir}, got no {name}")
+    require_all(data_dir, SHORT)
     return {name: load_people(data_dir, [name]) for name in SHORT}
 
 

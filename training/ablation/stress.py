@@ -18,6 +18,7 @@ from training.ablation import stress_updates as learn
 from training.ablation.table import Table, add_common, check_output, finish
 from training.bundle.rounding import rounded_arrays
 from training.datasets import physionet, stress_predict
+from training.datasets.registry import STRESS, require_all
 from training.datasets.stress_windows import SessionWindows, load_windows
 from training.evaluation.options import at_least
 from training.evaluation.progress import progress
@@ -29,7 +30,6 @@ from training.stress.time_control import time_only_scores
 if TYPE_CHECKING:
     import argparse
 
-DATASETS = {stress_predict.NAME: stress_predict.sessions, physionet.NAME: physionet.sessions}
 SHORT = {stress_predict.NAME: "A", physionet.NAME: "B"}
 CHANNELS = tuple(dict.fromkeys(FEATURE_CHANNELS))
 # What is learned in int8 too: nothing more than the shipped choice and its boldest part.
@@ -64,10 +64,9 @@ def load(data_dir: Path, cache_dir: Path | None, *, n_folds: int, seed: int) -> 
         people than groups.
     """
     windows, people = {}, {}
-    for name, sessions in DATASETS.items():
-        if not (data_dir / name).is_dir():
-            raise RecordingError(data_dir, f"both {' and '.join(DATASETS)}", f"no {name}")
-        lab = [one for one in sessions(data_dir) if one.kind == "stress"]
+    require_all(data_dir, SHORT)
+    for name in SHORT:
+        lab = [one for one in STRESS[name](data_dir) if one.kind == "stress"]
         found = load_windows(lab, cache_dir=cache_dir)
         windows |= {one.session.person: one for one in found}
         people[name] = [p for p in people_of(found) if p.has_both_classes()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -57,6 +57,20 @@ def is_there(data_dir: Path, name: str) -> bool:
     if name == own.NAME:
         return own.is_own(data_dir)
     return any((data_dir / mark).exists() for mark in _MARKS.get(name, ()))
+
+
+def require_all(data_dir: Path, names: Iterable[str]) -> None:
+    """Refuse a folder that lacks one of the data sets.
+
+    Raises
+    ------
+    RecordingError
+        Naming the first that is missing; or if there is no such folder.
+    """
+    names = list(names)
+    for name in names:
+        if not is_there(data_dir, name):
+            raise RecordingError(data_dir, f"both {' and '.join(names)}", f"no {name}")
 
 
 def gait_sets(data_dir: Path) -> list[str]:

@@ -200,6 +200,21 @@ def test_ablation_counts_people_before_anything_is_trained():
         require_enough_to_ablate({**enough, "motionsense": _walkers(3, 4)}, n_folds=3)
 
 
+@pytest.mark.parametrize(
+    ("task", "there", "missing"),
+    [
+        ("stress", "stress-predict", "physionet-stress-exercise"),
+        ("gait", "wisdm-watch", "motionsense"),
+    ],
+)
+def test_ablation_names_the_data_set_that_is_missing(capsys, tmp_path, task, there, missing):
+    (tmp_path / there).mkdir()
+    code, line = _error(capsys, "ablate", "--task", task, "--data", tmp_path)
+    assert code == 4
+    assert f"expected both {there} and {missing}" in line
+    assert line.endswith(f"got no {missing}")
+
+
 def test_note_says_where_the_reference_is_when_there_is_none(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(
         "training.gait.cadence_figures.cadence_figures",
