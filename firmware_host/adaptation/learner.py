@@ -93,19 +93,17 @@ def learn(
     AdaptationError
         `no_data`, `one_class`, or `diverged`; the adapter is what it was, byte for byte.
     """
-    _check_settings(groups, steps=steps, learning_rate=learning_rate, anchor=anchor)
-    if bias_anchor is not None:
-        _check_settings(groups, steps=steps, learning_rate=learning_rate, anchor=bias_anchor)
-    pace = _Pace(groups, steps, learning_rate, anchor, bias_anchor, settle)
+    pace = Pace(groups, steps, learning_rate, anchor, bias_anchor, settle)
     windows = balanced(x, y, weight, n_features=BatchShape.of(model).n_features)
+    training = Training(model, windows, pace, seed)
     before = model.run("get_adapter")
     try:
         if first_step == 0:
-            model.run("set_adapter", **at_rest(before))
-        loss_before = mean_loss(model, windows)
-        losses = _train(model, windows, pace, range(first_step, steps), seed)
-        loss_after = mean_loss(model, windows)
-        after = _checked(model, loss_before, loss_after)
+            training.rest()
+        loss_before = training.loss()
+        losses = [training.step(step) for step in range(first_step, steps)]
+        loss_after = training.loss()
+        after = training.checked(loss_before, loss_after)
     except BaseException:
         # Also on Ctrl-C: half an update is no update.
         model.run("set_adapter", **before)
@@ -121,7 +119,7 @@ def learn(
 
 
 @dataclass(frozen=True, slots=True)
-class _Pace:
+class Pace:
     """How far each group moves at each step, and what pulls it back."""
 
     groups: str
@@ -131,7 +129,18 @@ class _Pace:
     bias_anchor: float | None
     settle: bool
 
+    def __post_init__(self) -> None:
+        if self.groups not in _MOVING:
+            raise ValueError(f"groups: expected one of {', '.join(_MOVING)}; got {self.groups!r}")
+        anchors = (self.anchor, self.anchor if self.bias_anchor is None else self.bias_anchor)
+        if self.steps < 1 or not self.learning_rate > 0 or not min(anchors) >= 0:
+            raise ValueError(
+                f"expected steps >= 1, learning_rate > 0, anchors >= 0; "
+                f"got {self.steps}, {self.learning_rate}, {anchors}"
+            )
+
     def at(self, step: int) -> dict[str, FloatArray]:
+        """Rates and anchor of one step, as inputs of `train`."""
         rates = np.array(_MOVING[self.groups], np.float32) * np.float32(self.learning_rate)
         anchor = self.anchor
         if self.settle:
@@ -144,50 +153,52 @@ class _Pace:
         return {"lr": rates, "anchor": np.array([anchor], np.float32)}
 
 
+class Training:
+    """A model's `train` function over labelled windows, one step at a time.
+
+    Where it stands is in the model alone, momentum included: whoever puts that back may go on.
+    """
+
+    def __init__(
+        self, model: SignatureModel, windows: LabelledWindows, pace: Pace, seed: int
+    ) -> None:
+        self._model, self._windows, self._pace, self._seed = model, windows, pace, seed
+        self._shape = BatchShape.of(model)
+
+    def rest(self) -> None:
+        """Forget the momentum of what was trained before."""
+        self._model.run("set_adapter", **at_rest(self._model.run("get_adapter")))
+
+    def loss(self) -> float:
+        """Weighted loss over all windows."""
+        return mean_loss(self._model, self._windows)
+
+    def step(self, step: int) -> float:
+        """Take one step, given its index; the loss of its batch before it."""
+        batch = draw(self._windows, self._shape.n_rows, seed=self._seed, step=step)
+        inputs = self._shape.fill(batch.x, batch.y, batch.weight)
+        loss = float(self._model.run("train", **inputs, **self._pace.at(step))["loss"][0])
+        if not math.isfinite(loss):
+            raise _diverged(f"loss is {loss} at step {step}")
+        return loss
+
+    def checked(self, loss_before: float, loss_after: float) -> Adapter:
+        """Values and momentum of a finished training; diverged ones are refused."""
+        after = self._model.run("get_adapter")
+        broken = [name for name, value in after.items() if not np.isfinite(value).all()]
+        if broken:
+            raise _diverged(f"{', '.join(broken)} no longer finite")
+        if not loss_after <= max(loss_before, _DIVERGED_LOSS):
+            raise _diverged(f"loss went from {loss_before:.3g} to {loss_after:.3g}")
+        return after
+
+
 def at_rest(adapter: Adapter) -> dict[str, FloatArray]:
     """Copy an adapter with its momentum at zero."""
     return {
         name: np.zeros_like(value) if name.startswith(MOMENTUM_PREFIX) else value
         for name, value in adapter.items()
     }
-
-
-def _check_settings(groups: str, *, steps: int, learning_rate: float, anchor: float) -> None:
-    if groups not in _MOVING:
-        raise ValueError(f"groups: expected one of {', '.join(_MOVING)}; got {groups!r}")
-    if steps < 1 or not learning_rate > 0 or not anchor >= 0:
-        raise ValueError(
-            f"expected steps >= 1, learning_rate > 0, anchor >= 0; "
-            f"got {steps}, {learning_rate}, {anchor}"
-        )
-
-
-def _train(
-    model: SignatureModel,
-    windows: LabelledWindows,
-    pace: _Pace,
-    steps: range,
-    seed: int,
-) -> list[float]:
-    shape = BatchShape.of(model)
-    losses = []
-    for step in steps:
-        batch = draw(windows, shape.n_rows, seed=seed, step=step)
-        inputs = shape.fill(batch.x, batch.y, batch.weight)
-        losses.append(float(model.run("train", **inputs, **pace.at(step))["loss"][0]))
-        if not math.isfinite(losses[-1]):
-            raise _diverged(f"loss is {losses[-1]} at step {step}")
-    return losses
-
-
-def _checked(model: SignatureModel, loss_before: float, loss_after: float) -> Adapter:
-    after = model.run("get_adapter")
-    broken = [name for name, value in after.items() if not np.isfinite(value).all()]
-    if broken:
-        raise _diverged(f"{', '.join(broken)} no longer finite")
-    if not loss_after <= max(loss_before, _DIVERGED_LOSS):
-        raise _diverged(f"loss went from {loss_before:.3g} to {loss_after:.3g}")
-    return after
 
 
 def _diverged(what: str) -> AdaptationError:

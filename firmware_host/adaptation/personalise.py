@@ -20,18 +20,14 @@ from firmware_host.adaptation.adapters import (
     pointer_name,
     put_adapter,
 )
+from firmware_host.adaptation.choice import Choice, Trial
 from firmware_host.adaptation.episodes import EpisodeSet, LeftOut, Refusal
+from firmware_host.adaptation.evidence import Evidence
+from firmware_host.adaptation.job import Job
 from firmware_host.adaptation.prepare import ModelFacts, Prepared, prepare
+from firmware_host.adaptation.recipe import CANDIDATES, Candidate
+from firmware_host.adaptation.runner import Progress, run
 from firmware_host.adaptation.samples import BASELINE_KIND, BASELINE_POINTER, baseline_payload
-from firmware_host.adaptation.update import (
-    CANDIDATES,
-    Candidate,
-    Choice,
-    Evidence,
-    Progress,
-    Trial,
-    choose_update,
-)
 from firmware_host.inference.base import SignatureModel
 from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
@@ -90,14 +86,15 @@ def personalise(
         return _outcome(job, NOTHING_NEW, "no new labelled windows since the last update")
     before = model.run("get_adapter")
     try:
-        choice = choose_update(
+        steps = Job(
             model,
             _evidence(job, current),
             current=None if current is None else current.arrays,
             candidates=candidates,
             seed=seed,
-            progress=progress,
         )
+        run(steps, candidates, progress)
+        choice = steps.choice()
         entry = _entry(job, choice, facts, candidates, seed) | {"run_sha256": run_sha256}
         return _write(vault, model, job, choice, entry, current, now_utc)
     except BaseException:

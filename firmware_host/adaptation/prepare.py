@@ -19,6 +19,7 @@ from firmware_host.adaptation.episodes import (
     build_episodes,
     split_for_gate,
 )
+from firmware_host.adaptation.evidence import Evidence, Labelled
 from firmware_host.adaptation.labels import load_labels
 from firmware_host.adaptation.samples import (
     WindowTable,
@@ -26,7 +27,6 @@ from firmware_host.adaptation.samples import (
     load_windows,
     model_inputs,
 )
-from firmware_host.adaptation.update import Evidence, Labelled
 from firmware_host.errors import AdaptationReason
 from firmware_host.signals.normalise import Baseline, BaselineEstimator
 from firmware_host.signals.stress import CHANNELS

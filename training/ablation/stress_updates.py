@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from firmware_host.adaptation.adapters import apply_adapter
 from firmware_host.adaptation.episodes import Refusal, build_episodes, split_for_gate
+from firmware_host.adaptation.evidence import Evidence
+from firmware_host.adaptation.job import choose_update
 from firmware_host.adaptation.learner import learn
 from firmware_host.adaptation.prepare import (
     evidence_of,
     first_rest_baseline,
     unusable_windows,
 )
+from firmware_host.adaptation.recipe import CANDIDATES, Candidate
 from firmware_host.adaptation.samples import WindowTable
-from firmware_host.adaptation.update import CANDIDATES, Candidate, Evidence, choose_update
 from firmware_host.errors import AdaptationError
 from firmware_host.inference.base import FloatArray, SignatureModel
 from firmware_host.scoring import balanced_accuracy

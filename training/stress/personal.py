@@ -13,13 +13,14 @@ import numpy as np
 
 from firmware_host.adaptation.adapters import apply_adapter
 from firmware_host.adaptation.episodes import Refusal, Split, build_episodes, split_for_gate
+from firmware_host.adaptation.job import choose_update
 from firmware_host.adaptation.prepare import (
     evidence_of,
     first_rest_baseline,
     unusable_windows,
 )
+from firmware_host.adaptation.recipe import CANDIDATES, Candidate
 from firmware_host.adaptation.samples import WindowTable
-from firmware_host.adaptation.update import CANDIDATES, Candidate, choose_update
 from firmware_host.signals.effort import effort_of
 from firmware_host.signals.stress import WINDOW_S
 from training.datasets.stress_windows import SessionWindows

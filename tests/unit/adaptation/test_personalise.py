@@ -17,8 +17,8 @@ from firmware_host.adaptation.exact import solve
 from firmware_host.adaptation.gate import GateReason
 from firmware_host.adaptation.personalise import Outcome, personalise
 from firmware_host.adaptation.prepare import ModelFacts, Prepared, prepare
+from firmware_host.adaptation.recipe import CANDIDATES, Candidate
 from firmware_host.adaptation.samples import load_baseline, put_baseline
-from firmware_host.adaptation.update import CANDIDATES, Candidate
 from firmware_host.errors import AdaptationError, AdaptationReason, StorageError
 from firmware_host.inference.table import TableModel
 from firmware_host.signals.normalise import Baseline

@@ -1,0 +1,294 @@
+"""A learning job as small steps: training every candidate, and the one that wins once more.
+
+weigh -> candidate by candidate, turn by turn, step by step -> choice -> the winner on everything.
+The order is fixed, nothing is drawn but from the seed, and `JobState` is all that a step needs of
+the ones before it. A job that is stopped after any step and goes on from its state, in another
+process or on another day, ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from firmware_host.adaptation.adapters import apply_adapter, read_adapter
+from firmware_host.adaptation.batches import BatchShape, LabelledWindows, balanced, probabilities
+from firmware_host.adaptation.choice import Choice, Learned, Verdict, can_be_judged, choose
+from firmware_host.adaptation.evidence import Evidence, Labelled
+from firmware_host.adaptation.exact import solve
+from firmware_host.adaptation.gate import Decision, GateReason
+from firmware_host.adaptation.learner import Pace, Training
+from firmware_host.adaptation.recipe import CANDIDATES, Candidate
+from firmware_host.errors import AdaptationError, AdaptationReason
+from firmware_host.inference.base import FloatArray, SignatureModel
+
+_NONE = np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One training: a candidate on one turn's calibration, or (turn None) on everything."""
+
+    candidate: int
+    turn: int | None
+
+
+@dataclass(slots=True)
+class JobState:
+    """Where a job stands. Nothing in here can be computed again without training.
+
+    `n_steps` steps done in all; the training at position `task` has `step` steps behind it and
+    started at `loss_before`; `adapter` holds its values and momentum, None between trainings.
+    `p_generic`, `p_current` are empty until weighed; `learned` is by candidate and turn.
+    """
+
+    n_steps: int = 0
+    task: int = 0
+    step: int = 0
+    loss_before: float = 0.0
+    adapter: Mapping[str, FloatArray] | None = None
+    p_generic: FloatArray = field(default_factory=lambda: _NONE)
+    p_current: FloatArray = field(default_factory=lambda: _NONE)
+    learned: dict[tuple[int, int], Learned] = field(default_factory=dict)
+
+
+class Job:
+    """Takes one step at a time; `state` after any of them is enough for `restore` in a new job.
+
+    Parameters
+    ----------
+    current
+        Weights in force, None for the generic ones.
+    """
+
+    def __init__(
+        self,
+        model: SignatureModel,
+        evidence: Evidence,
+        *,
+        current: Mapping[str, FloatArray] | None,
+        candidates: tuple[Candidate, ...] = CANDIDATES,
+        seed: int,
+    ) -> None:
+        self._model, self._evidence, self._current = model, evidence, current
+        self._candidates, self._seed = candidates, seed
+        self._state = JobState()
+        self._training: Training | None = None
+        self._final: Mapping[str, FloatArray] | None = None
+        self._failed_at_last = ""
+        self._tasks = tuple(
+            Task(idx, turn)
+            for idx, candidate in enumerate(candidates)
+            if evidence.n_stories >= candidate.min_stories
+            for turn in range(len(evidence.turns))
+        )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the choice is made."""
+        return bool(len(self._state.p_generic)) and self._task is None
+
+    @property
+    def n_steps(self) -> int:
+        """Steps done, over all calls."""
+        return self._state.n_steps
+
+    @property
+    def candidate(self) -> int:
+        """Position of the candidate that is next; their number once only the last training is left."""
+        tried = self._state.task < len(self._tasks)
+        return self._tasks[self._state.task].candidate if tried else len(self._candidates)
+
+    def advance(self) -> None:
+        """Take one step; what diverges is written down as such and passed over."""
+        if not len(self._state.p_generic):
+            self._weigh()
+        elif self._task is not None:
+            self._train_or_give_up(self._task)
+        else:
+            raise ValueError("expected a job with steps left, got one that is done")
+        self._state.n_steps += 1
+
+    def state(self) -> JobState:
+        """Copy of where it stands."""
+        now = self._state
+        adapter = self._model.run("get_adapter") if now.step else None
+        return JobState(
+            now.n_steps,
+            now.task,
+            now.step,
+            now.loss_before,
+            adapter,
+            now.p_generic,
+            now.p_current,
+            dict(now.learned),
+        )
+
+    def restore(self, state: JobState) -> None:
+        """Go on from a state of an equal job: same model, evidence, candidates and seed."""
+        self._state = state
+        self._training = None
+        if state.adapter is not None:
+            self._model.run("set_adapter", **state.adapter)
+
+    def choice(self) -> Choice:
+        """What came of it, once done; the model is left with the chosen weights."""
+        verdict = self._verdict
+        changed, arrays = verdict.chosen is not None, self._current
+        decision = verdict.telling.decision
+        if self._failed_at_last:
+            changed = False
+            decision = Decision(False, GateReason.DIVERGED, self._failed_at_last, decision.figures)
+        elif changed:
+            arrays = self._final
+        apply_adapter(self._model, arrays)
+        return Choice(changed, verdict.telling.groups, decision, arrays, verdict.trials)
+
+    @property
+    def _task(self) -> Task | None:
+        """The training that is next, None once there is none."""
+        now = self._state
+        if now.task < len(self._tasks):
+            return self._tasks[now.task]
+        winner = self._verdict.winner
+        return Task(winner, None) if now.task == len(self._tasks) and winner is not None else None
+
+    @cached_property
+    def _verdict(self) -> Verdict:
+        now = self._state
+        return choose(
+            self._evidence,
+            self._candidates,
+            {idx: self._joined(idx) for idx in {task.candidate for task in self._tasks}},
+            p_generic=now.p_generic,
+            p_current=now.p_current if len(now.p_current) else None,
+        )
+
+    def _joined(self, candidate: int) -> Learned:
+        """One candidate's turns in a row; the losses are those of the last."""
+        turns = [one for (idx, _), one in sorted(self._state.learned.items()) if idx == candidate]
+        last = turns[-1]
+        p_stress = np.concatenate([one.p_stress for one in turns])
+        return Learned(p_stress, last.loss_before, last.loss_after, last.failed)
+
+    def _weigh(self) -> None:
+        """Generic weights on all that is held back, and those in force where they can be judged."""
+        x = self._evidence.held_back_x
+        if self._current is not None and can_be_judged(self._evidence):
+            apply_adapter(self._model, self._current)
+            self._state.p_current = self._p_stress(x)
+        apply_adapter(self._model, None)
+        self._state.p_generic = self._p_stress(x)
+
+    def _train_or_give_up(self, task: Task) -> None:
+        try:
+            self._train(task)
+        except AdaptationError as err:
+            if err.reason is not AdaptationReason.DIVERGED:
+                raise
+            self._give_up(task, str(err))
+
+    def _train(self, task: Task) -> None:
+        candidate, now = self._candidates[task.candidate], self._state
+        if now.step == 0:
+            # Always from the generic weights: the order of past jobs must not matter.
+            apply_adapter(self._model, None)
+        if candidate.steps == 0:
+            result = self._solve(candidate, self._labelled(task))
+            self._finish(task, *result)
+            return
+        training = self._training = self._training or self._begin(candidate, task)
+        if now.step == 0:
+            training.rest()
+            now.loss_before = training.loss()
+        training.step(now.step)
+        now.step += 1
+        if now.step == candidate.steps:
+            loss_after = training.loss()
+            training.checked(now.loss_before, loss_after)
+            self._finish(task, now.loss_before, loss_after)
+
+    def _begin(self, candidate: Candidate, task: Task) -> Training:
+        pace = Pace(
+            candidate.groups,
+            candidate.steps,
+            candidate.learning_rate,
+            candidate.anchor,
+            candidate.bias_anchor,
+            settle=True,
+        )
+        windows = _windows(self._model, candidate, self._labelled(task))
+        return Training(self._model, windows, pace, self._seed)
+
+    def _solve(self, candidate: Candidate, labelled: Labelled) -> tuple[float, float]:
+        result = solve(
+            self._model,
+            labelled.x,
+            labelled.y,
+            _weight(candidate, labelled),
+            linear=candidate.groups == "head",
+            anchor=candidate.anchor,
+            bias_anchor=candidate.bias_anchor or candidate.anchor,
+        )
+        return result.loss_before, result.loss_after
+
+    def _labelled(self, task: Task) -> Labelled:
+        everything = self._evidence.everything
+        return everything if task.turn is None else self._evidence.turns[task.turn][0]
+
+    def _finish(self, task: Task, loss_before: float, loss_after: float) -> None:
+        if task.turn is None:
+            self._final = read_adapter(self._model)
+        else:
+            p_stress = self._p_stress(self._evidence.turns[task.turn][1].x)
+            learned = Learned(p_stress, loss_before, loss_after)
+            self._state.learned[task.candidate, task.turn] = learned
+        self._next(self._state.task + 1)
+
+    def _give_up(self, task: Task, why: str) -> None:
+        if task.turn is None:
+            self._failed_at_last = why
+            self._next(self._state.task + 1)
+            return
+        self._state.learned[task.candidate, task.turn] = Learned(_NONE, failed=why)
+        later = (i for i, one in enumerate(self._tasks) if one.candidate > task.candidate)
+        self._next(next(later, len(self._tasks)))
+
+    def _next(self, task: int) -> None:
+        self._state.task, self._state.step, self._training = task, 0, None
+
+    def _p_stress(self, x: FloatArray) -> FloatArray:
+        """(n,) by the weights that the model holds."""
+        return probabilities(self._model, x)[:, 1]
+
+
+def choose_update(
+    model: SignatureModel,
+    evidence: Evidence,
+    *,
+    current: Mapping[str, FloatArray] | None,
+    candidates: tuple[Candidate, ...] = CANDIDATES,
+    seed: int,
+) -> Choice:
+    """Run a whole job in one go; the model is left with the choice, after an error as it was."""
+    before = model.run("get_adapter")
+    try:
+        job = Job(model, evidence, current=current, candidates=candidates, seed=seed)
+        while not job.is_done:
+            job.advance()
+        return job.choice()
+    except BaseException:
+        model.run("set_adapter", **before)
+        raise
+
+
+def _windows(model: SignatureModel, candidate: Candidate, labelled: Labelled) -> LabelledWindows:
+    n_features = BatchShape.of(model).n_features
+    return balanced(labelled.x, labelled.y, _weight(candidate, labelled), n_features=n_features)
+
+
+def _weight(candidate: Candidate, labelled: Labelled) -> FloatArray:
+    return np.ones_like(labelled.weight) if candidate.by_window else labelled.weight

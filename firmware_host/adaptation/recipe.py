@@ -1,0 +1,47 @@
+"""Which updates a learning job tries, in which order: the recipe that ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from firmware_host.adaptation.learner import Groups
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to update: what moves, how far, by how much it must be better, and after what.
+
+    `anchor` is the pull to the generic values in units of the mean loss: 2 lambda / 10 for a MAP
+    estimate with prior precision lambda on the logit and total calibration weight 10;
+    `bias_anchor` the one of the bias alone, if it differs. `min_gain` is the share by which the
+    held-back log loss must fall; `min_stories` the number of labelled stress episodes with a
+    labelled rest after them. With `by_window` every window of a class weighs the same, else every
+    episode of it. `steps` 0 solves for "bias" or "head" exactly, without a learning rate.
+    """
+
+    groups: Groups
+    steps: int
+    learning_rate: float
+    anchor: float
+    min_gain: float
+    min_stories: int = 1
+    bias_anchor: float | None = None
+    by_window: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps == 0 and self.groups not in ("bias", "head"):
+            raise ValueError(f"steps: expected at least 1 for {self.groups!r}, got 0")
+
+
+# How they were chosen and what they do to people is in docs/studies/personal.md. With one stressor
+# only a large and plain error may be corrected: a bias at lambda 3 that takes a fifth off the loss.
+# After two, whatever loses nothing on what is held back: weights at lambda 10 with a free bias
+# (0.1); a nearly free bias alone (0.3), for whom weights do not help; and the layers below, only
+# for more than the last few windows' worth of noise.
+CANDIDATES = (
+    Candidate("bias", 0, 0.0, anchor=0.6, min_gain=0.2),
+    Candidate("head", 0, 0.0, 2.0, 0.0, min_stories=2, bias_anchor=0.02, by_window=True),
+    Candidate("bias", 0, 0.0, anchor=0.06, min_gain=0.0, min_stories=2, by_window=True),
+    # Fewer or smaller steps stop short of the estimate and give away a point or two.
+    Candidate("lora+head", 800, 0.01, 2.0, 0.05, min_stories=2, bias_anchor=0.02, by_window=True),
+)
