@@ -16,6 +16,7 @@ from pathlib import Path
 
 from firmware_host.host.machine import Machine
 from firmware_host.host.ports import PortInfo
+from firmware_host.host.thermal import read_heat
 from firmware_host.transport.port_files import (
     UDEV_RULE_NAME,
     join_group_advice,
@@ -40,9 +41,6 @@ OLDEST_PLAUSIBLE_UTC = 1_735_689_600.0
 # The Raspberry Pi firmware slows the CPU down from 80 degC on (vcgencmd get_throttled, bit 3).
 HOT_DEGC = 80.0
 RULE_FOLDERS = ("etc/udev/rules.d", "run/udev/rules.d", "usr/lib/udev/rules.d", "lib/udev/rules.d")
-THROTTLE_FILE = "sys/devices/platform/soc/soc:firmware/get_throttled"
-# Bits of that file which are about now; bits 16 and up are about some time since boot.
-THROTTLE_NOW = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "too hot"}
 PRIVATE_MODE = 0o600
 
 
@@ -237,17 +235,14 @@ def check_clock(machine: Machine) -> Check:
 
 def check_heat(machine: Machine) -> Check:
     """Temperature can be read, so that learning can stop before the host throttles."""
-    now = _throttle_now(machine.root / THROTTLE_FILE)
-    zones = sorted((machine.root / "sys/class/thermal").glob("thermal_zone*/temp"))
-    temps_degc = [t for t in map(_read_degc, zones) if t is not None]
-    if now:
-        return Check("heat", Status.WARN, ", ".join(now), "better supply or cooling")
-    if not temps_degc:
+    heat = read_heat(machine.root)
+    if heat.slowed:
+        return Check("heat", Status.WARN, ", ".join(heat.slowed), "better supply or cooling")
+    if heat.soc_c is None:
         text = "no temperature to read: learning cannot yield to heat"
         return Check("heat", Status.WARN, text, "none on a virtual machine")
-    hottest_degc = max(temps_degc)
-    text = f"{hottest_degc:.0f} degC"
-    if hottest_degc >= HOT_DEGC:
+    text = f"{heat.soc_c:.0f} degC"
+    if heat.soc_c >= HOT_DEGC:
         return Check("heat", Status.WARN, text, "cool the host: it slows down from here on")
     return Check("heat", Status.OK, text)
 
@@ -269,19 +264,3 @@ def _key_problem(info: os.stat_result, uid: int) -> tuple[str, str]:
     if info.st_uid != uid:
         return f"belongs to user {info.st_uid}, this is user {uid}", "run as the key's owner"
     return "", ""
-
-
-def _read_degc(file: Path) -> float | None:
-    try:
-        return int(file.read_text()) / 1000.0
-    except (OSError, ValueError):
-        # Some zones exist and answer EINVAL while their sensor sleeps.
-        return None
-
-
-def _throttle_now(file: Path) -> list[str]:
-    try:
-        bits = int(file.read_text().strip(), 16)
-    except (OSError, ValueError):
-        return []
-    return [text for bit, text in THROTTLE_NOW.items() if bits >> bit & 1]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from firmware_host.host.files import free_bytes
 from firmware_host.host.ports import PortInfo, list_ports
 
 # adjtimex(2) returns this while nobody keeps the clock right.
@@ -81,12 +82,6 @@ def load_module(module: str) -> str:
     lines = done.stderr.strip().splitlines()
     # A negative code is the signal that killed it: 4 is an instruction this CPU does not have.
     return lines[-1] if lines else f"process ended with {done.returncode}"
-
-
-def free_bytes(folder: Path) -> int:
-    """Bytes an ordinary user may still write where ``folder`` is."""
-    info = os.statvfs(folder)
-    return info.f_bavail * info.f_frsize
 
 
 @dataclass(frozen=True, slots=True)

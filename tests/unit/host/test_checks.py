@@ -10,6 +10,7 @@ from firmware_host.host import checks, machine
 from firmware_host.host.checks import Check, Status, run_checks, worst
 from firmware_host.host.machine import Machine
 from firmware_host.host.ports import PortInfo
+from firmware_host.host.thermal import THROTTLE_FILE
 from firmware_host.transport.port_files import shipped_udev_rule
 
 PORT = PortInfo(
@@ -238,10 +239,10 @@ def test_heat(good, fake) -> None:
     fake.write("sys/class/thermal/thermal_zone2/temp", "asleep")
     assert checks.check_heat(good).status is Status.WARN
     # Bit 16 and up are history and no reason to warn now.
-    fake.write(checks.THROTTLE_FILE, "50005")
+    fake.write(THROTTLE_FILE, "50005")
     assert checks.check_heat(good).text == "under-voltage, throttled"
     fake.write("sys/class/thermal/thermal_zone1/temp", "40000")
-    fake.write(checks.THROTTLE_FILE, "50000")
+    fake.write(THROTTLE_FILE, "50000")
     assert checks.check_heat(good).status is Status.OK
 
 
