@@ -23,7 +23,9 @@ from firmware_host.adaptation.evidence import Evidence, Labelled
 from firmware_host.adaptation.labels import load_labels
 from firmware_host.adaptation.samples import (
     WindowTable,
+    inputs_by_day,
     load_baseline,
+    load_rests,
     load_windows,
     model_inputs,
 )
@@ -86,7 +88,12 @@ def prepare(vault: Vault, facts: ModelFacts) -> Prepared | tuple[Refusal, Episod
     if baseline is None:
         text = "no rest to compare with yet: sit still for a few minutes and label it rest"
         return Refusal(AdaptationReason.NO_BASELINE, text), built
-    x = model_inputs(table, baseline, facts.spread)
+    rests = load_rests(vault) if stored else []
+    x = (
+        inputs_by_day(table, rests, facts.spread)
+        if rests
+        else model_inputs(table, baseline, facts.spread)
+    )
     evidence = evidence_of(x, built, split)
     return Prepared(
         baseline_id,

@@ -14,7 +14,7 @@ from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.signals.normalise import Baseline, normalise
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES, StressWindow
 from firmware_host.vault.pack import pack, unpack
-from firmware_host.vault.records import Vault
+from firmware_host.vault.records import Record, Vault
 
 WINDOW_KIND = "stress_window"
 BASELINE_KIND = "baseline"
@@ -129,41 +129,82 @@ def _window(arrays: Mapping[str, NDArray[Any]]) -> StressWindow:
     )
 
 
-def baseline_payload(baseline: Baseline) -> bytes:
-    """Bytes of a baseline for the vault."""
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A stored baseline, and from when on windows are seen from it.
+
+    `line_id` is the record that its line began with: rest found anew each day goes on with the line,
+    and what was learned on one day holds on the next; another kind of rest begins a new one.
+    """
+
+    id: int
+    line_id: int
+    since_utc: float
+    taken_utc: float
+    baseline: Baseline
+
+
+def baseline_payload(
+    baseline: Baseline, *, since_utc: float | None = None, line_id: int | None = None
+) -> bytes:
+    """Bytes of a baseline for the vault; without ``line_id`` it begins a line of its own."""
     # NaN, an unknown centre, is welcome in arrays.
     arrays = {"center": baseline.center, "scale": baseline.scale}
-    return pack(arrays, {"n_windows": baseline.n_windows, "features": _FEATURES_ID})
+    meta = {"n_windows": baseline.n_windows, "features": _FEATURES_ID}
+    links = {"since_utc": since_utc, "line_id": line_id}
+    return pack(arrays, meta | {name: v for name, v in links.items() if v is not None})
 
 
-def put_baseline(vault: Vault, baseline: Baseline, *, now_utc: float) -> int:
+def put_baseline(
+    vault: Vault,
+    baseline: Baseline,
+    *,
+    now_utc: float,
+    since_utc: float | None = None,
+    line_id: int | None = None,
+) -> int:
     """Store a baseline and make it the one in force."""
     with vault.transaction():
-        record_id = vault.put(BASELINE_KIND, baseline_payload(baseline), now_utc)
+        payload = baseline_payload(baseline, since_utc=since_utc, line_id=line_id)
+        record_id = vault.put(BASELINE_KIND, payload, now_utc)
         vault.set_pointer(BASELINE_POINTER, record_id)
     return record_id
 
 
-def load_baseline(vault: Vault) -> tuple[int, Baseline] | None:
-    """Return the baseline in force with its record id; None if it is of other features."""
+def rest_in_force(vault: Vault) -> Rest | None:
+    """The baseline in force as it is stored; None if it is of other features."""
     record_id = vault.pointer(BASELINE_POINTER)
-    if record_id is None:
-        return None
-    arrays, meta = unpack(vault.get(record_id).payload)
-    if not has_these_features(meta):
-        return None
-    return record_id, Baseline(arrays["center"], arrays["scale"], int(meta["n_windows"]))
+    return None if record_id is None else _rest(vault.get(record_id))
+
+
+def load_baseline(vault: Vault) -> tuple[int, Baseline] | None:
+    """Return the baseline in force with the id of its line; None if it is of other features."""
+    rest = rest_in_force(vault)
+    return None if rest is None else (rest.line_id, rest.baseline)
+
+
+def load_rests(vault: Vault) -> list[Rest]:
+    """Every stored baseline of these features, oldest record first."""
+    found = (_rest(record) for record in vault.iterate(BASELINE_KIND, skip_damaged=True))
+    return [rest for rest in found if rest is not None]
 
 
 def load_baselines(vault: Vault) -> list[tuple[float, Baseline]]:
     """Every stored baseline of these features with its time, oldest first."""
-    found = []
-    for record in vault.iterate(BASELINE_KIND, skip_damaged=True):
-        arrays, meta = unpack(record.payload)
-        if has_these_features(meta):
-            baseline = Baseline(arrays["center"], arrays["scale"], int(meta["n_windows"]))
-            found.append((record.t_utc, baseline))
-    return found
+    return [(rest.taken_utc, rest.baseline) for rest in load_rests(vault)]
+
+
+def _rest(record: Record) -> Rest | None:
+    arrays, meta = unpack(record.payload)
+    if not has_these_features(meta):
+        return None
+    return Rest(
+        record.id,
+        int(meta.get("line_id", record.id)),
+        float(meta.get("since_utc", record.t_utc)),
+        record.t_utc,
+        Baseline(arrays["center"], arrays["scale"], int(meta["n_windows"])),
+    )
 
 
 def model_inputs(table: WindowTable, baseline: Baseline, spread: FloatArray) -> NDArray[np.float32]:
@@ -173,3 +214,24 @@ def model_inputs(table: WindowTable, baseline: Baseline, spread: FloatArray) -> 
         for i in range(len(table))
     ]
     return np.array(rows, np.float32).reshape(len(table), len(FEATURE_NAMES))
+
+
+def inputs_by_day(
+    table: WindowTable, rests: Sequence[Rest], spread: FloatArray
+) -> NDArray[np.float32]:
+    """The same with every window seen from the rest of its own day; (n, 26).
+
+    That is the last one stored of those that count since before the window's end, else the first.
+    """
+    rows = [
+        normalise(table.features[i], table.quality_of(i), _rest_at(rests, t_utc), spread)
+        for i, t_utc in enumerate(table.t_end_utc.tolist())
+    ]
+    return np.array(rows, np.float32).reshape(len(table), len(FEATURE_NAMES))
+
+
+def _rest_at(rests: Sequence[Rest], t_utc: float) -> Baseline:
+    begun = [rest for rest in rests if rest.since_utc <= t_utc]
+    if not begun:
+        return min(rests, key=lambda rest: rest.since_utc).baseline
+    return max(begun, key=lambda rest: (rest.since_utc, rest.id)).baseline

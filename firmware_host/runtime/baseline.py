@@ -1,4 +1,9 @@
-"""The wearer at rest: guided by a rest label, or else learned from the first calm minutes of wear."""
+"""The wearer at rest: guided by a rest label, or else learned from the first calm minutes of wear.
+
+Rest is learned anew each time the band is put on another day. Seen from the rest of another session,
+stress is told hardly better than by chance (docs/studies/drift.md); within a session it never moves,
+because a rest that follows is a clock.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +22,10 @@ from firmware_host.signals.stress import FEATURE_NAMES, StressWindow
 # Two minutes: seven windows of 60 s, 10 s apart. With fewer the spread of a feature is mostly noise.
 MIN_GUIDED_WINDOWS = 7
 _HEART_RATE = FEATURE_NAMES.index("hr_median_bpm")
+# A rest older than this is of another day. A band taken off for lunch keeps the morning's.
+FRESH_S = 6 * 3600.0
+# Off the skin for so long, or no window at all: what comes then is another wear.
+NEW_WEAR_S = 1800.0
 # Windows that a rest label given afterwards may reach back to: an hour.
 _MAX_RECENT = 360
 
@@ -44,8 +53,8 @@ class WearerBaseline:
     ----------
     max_motion_ms2
         Movement above which a minute is no rest, whatever the label says.
-    current, source
-        What an earlier run learned, if anything.
+    current, source, taken_utc
+        What an earlier run learned, if anything, and when.
     changed
         Called with every new baseline.
     """
@@ -57,15 +66,19 @@ class WearerBaseline:
         max_motion_ms2: float = math.inf,
         current: Baseline | None = None,
         source: Source | None = None,
+        taken_utc: float | None = None,
         changed: Callable[[Baseline, Source, float], None] = lambda *_: None,
     ) -> None:
         self.current = current
         self.source = source
+        self.n_learned = 0
+        self._taken_utc = taken_utc
         self._window_s = window_s
         self._max_motion_ms2 = max_motion_ms2
         self._changed = changed
         self._recent: deque[TimedWindow] = deque(maxlen=_MAX_RECENT)
         self._first_worn_utc: float | None = None
+        self._last_worn_utc: float | None = None
 
     @property
     def progress(self) -> float:
@@ -82,6 +95,9 @@ class WearerBaseline:
 
     def watch(self, timed: TimedWindow) -> None:
         """Take note of a window; without any baseline, learn one once enough minutes were worn."""
+        if timed.window.worn:
+            self._forget_if_old(timed.utc)
+            self._last_worn_utc = timed.utc
         self._recent.append(timed)
         if self.current is not None or not timed.window.worn:
             return
@@ -89,6 +105,16 @@ class WearerBaseline:
             self._first_worn_utc = timed.utc - self._window_s
         if _whole_s(timed.utc - self._first_worn_utc) >= QUIET_UNTIL_S:
             self._learn_quiet(self._first_worn_utc, timed.utc)
+
+    def _forget_if_old(self, utc: float) -> None:
+        """Begin anew when the band is put on and the rest in force is of another day."""
+        last_utc, taken_utc = self._last_worn_utc, self._taken_utc
+        is_same_wear = last_utc is not None and abs(utc - last_utc) < NEW_WEAR_S
+        # A replay may be of a day before: old is far off either way.
+        if is_same_wear or taken_utc is None or abs(utc - taken_utc) < FRESH_S:
+            return
+        self.current = self.source = self._taken_utc = self._first_worn_utc = None
+        self._recent.clear()
 
     def rest_labelled(self, start_utc: float, end_utc: float, now_utc: float) -> bool:
         """A stretch of rest as the wearer says; the first one long enough becomes the guided baseline."""
@@ -122,6 +148,8 @@ class WearerBaseline:
         for window in windows:
             estimator.add(window.features, window.quality)
         self.current, self.source = estimator.baseline(), source
+        self._taken_utc = now_utc
+        self.n_learned += 1
         self._changed(self.current, source, now_utc)
 
 

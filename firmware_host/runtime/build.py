@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from firmware_host.adaptation.samples import rest_in_force
 from firmware_host.config import DEFAULT_PLACEMENT
 from firmware_host.devices import open_device
 from firmware_host.events import AnyEvent
@@ -133,8 +134,14 @@ def _baseline(bundle: Bundle, vault: Vault | None, memory: Memory | None) -> Wea
         max_motion_ms2=bundle.stress.thresholds["max_motion_ms2"],
         current=None if stored is None else stored[1],
         source=None if vault is None or stored is None else stored_source(vault),
+        taken_utc=None if vault is None or stored is None else _taken_utc(vault),
         changed=(lambda *_: None) if memory is None else memory.take_baseline,
     )
+
+
+def _taken_utc(vault: Vault) -> float | None:
+    rest = rest_in_force(vault)
+    return None if rest is None else rest.taken_utc
 
 
 def _listeners(listeners: Listeners, memory: Memory | None) -> Listeners:

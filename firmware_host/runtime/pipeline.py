@@ -106,7 +106,7 @@ class Pipeline:
         self._baseline = baseline
         self._walking = walking
         self.placement = placement
-        self._told_source = baseline.source
+        self._told_baseline = (baseline.source, baseline.n_learned)
         self._buttons = ButtonLabels()
         self._pending = PendingLabels(labels)
         self._listeners = listeners or Listeners()
@@ -238,8 +238,9 @@ class Pipeline:
 
     def _tell_baseline(self, events: list[AnyEvent]) -> None:
         source = self._baseline.source
-        if source is not None and source is not self._told_source:
-            self._told_source = source
+        known = (source, self._baseline.n_learned)
+        if source is not None and known != self._told_baseline:
+            self._told_baseline = known
             events.append(self._note(BASELINE_NOTE, source=source.value))
 
     def _begin_session(self, events: list[AnyEvent]) -> None:

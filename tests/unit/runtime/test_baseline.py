@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
+from firmware_host.signals.normalise import BaselineEstimator
 from firmware_host.signals.stress import FEATURE_NAMES, StressWindow
 
 WINDOW_S, HOP_S = 60.0, 10.0
@@ -72,3 +73,54 @@ def test_walking_under_a_rest_label_is_no_rest() -> None:
     for t_s in _times(5):
         baseline.watch(_window(t_s, motion=2.0))
     assert not baseline.rest_labelled(1e9, 1e9 + 300, 1e9 + 300)
+
+
+def _at(day: float, t_s: float, **facts) -> TimedWindow:
+    timed = _window(t_s, **facts)
+    return TimedWindow(timed.window, 1e9 + day * 86_400.0 + t_s, 7)
+
+
+def test_rest_is_learned_anew_on_another_day() -> None:
+    seen = []
+    again = WearerBaseline(
+        window_s=WINDOW_S,
+        current=BaselineEstimator().baseline(),
+        source=Source.GUIDED,
+        taken_utc=1e9,
+        changed=lambda *args: seen.append(args),
+    )
+    again.watch(_at(1, 60.0, value=8.0))
+    assert again.current is None
+    for t_s in _times(10)[1:]:
+        again.watch(_at(1, t_s, value=8.0))
+    assert again.source is Source.QUIET
+    assert np.allclose(again.current.center, 8.0)
+    assert len(seen) == 1
+
+
+def test_rest_of_this_morning_is_kept_after_lunch() -> None:
+    morning = BaselineEstimator().baseline()
+    again = WearerBaseline(
+        window_s=WINDOW_S, current=morning, source=Source.QUIET, taken_utc=1e9 - 4 * 3600.0
+    )
+    for t_s in _times(12):
+        again.watch(_window(t_s, value=8.0))
+    assert again.current is morning
+
+
+def test_rest_never_moves_while_the_band_stays_on() -> None:
+    baseline = WearerBaseline(window_s=WINDOW_S)
+    for t_s in _times(12 * 60):
+        baseline.watch(_window(t_s, value=1.0 if t_s <= 600 else 5.0))
+    assert np.allclose(baseline.current.center, 1.0)
+    assert baseline.n_learned == 1
+
+
+def test_a_band_put_on_the_next_morning_learns_again_in_the_same_run() -> None:
+    baseline = WearerBaseline(window_s=WINDOW_S)
+    for t_s in _times(12):
+        baseline.watch(_window(t_s, value=1.0))
+    for t_s in _times(12):
+        baseline.watch(_at(1, t_s, value=4.0))
+    assert np.allclose(baseline.current.center, 4.0)
+    assert baseline.n_learned == 2
