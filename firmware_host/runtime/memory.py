@@ -10,12 +10,19 @@ from typing import Any
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import given_labels, load_labels, put_label
-from firmware_host.adaptation.samples import WINDOW_KIND, put_baseline, window_payload
+from firmware_host.adaptation.samples import (
+    WINDOW_KIND,
+    Rest,
+    put_baseline,
+    rest_in_force,
+    window_payload,
+)
 from firmware_host.errors import LabelError, VaultError
 from firmware_host.events import AnyEvent, Labelled, to_json
 from firmware_host.runtime.baseline import FRESH_S, Source, TimedWindow
 from firmware_host.runtime.stored_before import StoredBefore
 from firmware_host.signals.normalise import Baseline
+from firmware_host.signals.resting import QUIET_UNTIL_S
 from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Vault
 
@@ -23,7 +30,6 @@ EVENT_KIND = "event"
 SUMMARY_KIND = "run_summary"
 SOURCE_KIND = "baseline_source"
 # Writes wait for this many records or this much stream time: a memory card dislikes many small ones.
-from firmware_host.signals.resting import QUIET_UNTIL_S
 _BATCH_RECORDS = 500
 _BATCH_S = 60.0
 # Live, somebody may pull the plug at any moment: less is at stake, and ten seconds pass in ten seconds.
@@ -124,6 +130,11 @@ def put_guided_baseline(vault: Vault, baseline: Baseline, *, utc: float) -> None
 
 
 def _put_baseline(vault: Vault, baseline: Baseline, source: Source, utc: float) -> None:
+    before = _rest_before(vault)
+    is_same_day = before is not None and abs(utc - before.taken_utc) < FRESH_S
+    # Rest found unasked on another day goes on with the line; what was learned stays in force.
+    goes_on = before is not None and source is Source.QUIET
+    facts = {"what": "baseline", "source": source.value, "n_windows": baseline.n_windows}
     with vault.transaction():
         record_id = put_baseline(
             vault,
@@ -133,6 +144,14 @@ def _put_baseline(vault: Vault, baseline: Baseline, source: Source, utc: float) 
             line_id=before.line_id if before and goes_on else None,
         )
         vault.put(SOURCE_KIND, pack({}, {"source": source.value}), utc)
+        ledger.append(vault, {**facts, "baseline_id": record_id}, now_utc=utc)
+
+
+def _rest_before(vault: Vault) -> Rest | None:
+    try:
+        return rest_in_force(vault)
+    except VaultError:
+        return None
 
 
 def stored_events(vault: Vault, *, since_id: int = 0) -> Iterator[dict[str, Any]]:
@@ -142,22 +161,9 @@ def stored_events(vault: Vault, *, since_id: int = 0) -> Iterator[dict[str, Any]
 
 
 def stored_source(vault: Vault) -> Source | None:
-    before = _rest_before(vault)
-    is_same_day = before is not None and abs(utc - before.taken_utc) < FRESH_S
-    # Rest found unasked on another day goes on with the line; what was learned stays in force.
-    goes_on = before is not None and source is Source.QUIET
-    facts = {"what": "baseline", "source": source.value, "n_windows": baseline.n_windows}
     """Where the baseline in force came from."""
     try:
         record = vault.latest(SOURCE_KIND)
-        ledger.append(vault, {**facts, "baseline_id": record_id}, now_utc=utc)
-
-
-def _rest_before(vault: Vault) -> Rest | None:
-    try:
-        return rest_in_force(vault)
-    except VaultError:
-        return None
     except VaultError:
         return None
     return None if record is None else Source(unpack(record.payload)[1]["source"])
