@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from firmware_host.protocol.messages import (
     Command,
     CommandKind,
     Event,
+    EventKind,
     Hello,
     MessageParser,
     Ping,
@@ -26,15 +28,17 @@ from firmware_host.protocol.messages import (
     encode_hello,
     encode_pong,
 )
+from sim.schedule import BodyEvent
 from sim.sensors import NUMPY_DTYPES
 
 if TYPE_CHECKING:
     from sim.body import Body
-    from sim.schedule import BodyEvent
 
 HELLO_EVERY_S = 5.0
 FIRMWARE = "signet-sim 0.1"
 CUE_PATTERNS = (1, 2, 3)
+# How long somebody takes to press a button about a tap on the wrist.
+ANSWER_S = 6.0
 _SESSION_STREAM = 9
 # A block spans about half a second, or one second of the slow channels: short enough to see a
 # button's moment, long enough that headers stay a small part of the line.
@@ -302,6 +306,10 @@ class VirtualBoard:
         if pattern not in CUE_PATTERNS:
             return AckResult.BAD_VALUE
         self.counters.cues.append(Cue(self._now_s, pattern))
+        answer = self._body.answer_to_cue(self._now_s)
+        if answer is not None:
+            pressed = BodyEvent(self._now_s + ANSWER_S, EventKind.BUTTON, int(answer))
+            insort(self._events, pressed, lo=self._event_at, key=lambda event: event.t_s)
         return AckResult.DONE
 
     def _next_seq(self, kind: str) -> int:

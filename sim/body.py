@@ -13,7 +13,7 @@ from sim.sensors import CHANNELS, to_raw
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from firmware_host.protocol.messages import Channel
+    from firmware_host.protocol.messages import Button, Channel
     from sim.person import PieceSignals, Wearer
 
     Ints = NDArray[np.int64]
@@ -47,6 +47,10 @@ class Body(Protocol):
         """Every event in time order."""
         ...
 
+    def answer_to_cue(self, t_s: float) -> Button | None:
+        """Button that is pressed some seconds after a tap at body time ``t_s``; None if none is."""
+        ...
+
 
 class SyntheticBody:
     """A simulated wearer through simulated sensors."""
@@ -78,6 +82,10 @@ class SyntheticBody:
     def events(self) -> list[BodyEvent]:
         """Every event of the schedule in time order."""
         return self._schedule.events(seed=self._wearer.seed)
+
+    def answer_to_cue(self, t_s: float) -> Button | None:
+        """What the scenario's wearer says of a tap."""
+        return self._schedule.answer_to_cue(t_s)
 
     def _make_piece(self) -> bool:
         signals = next(self._pieces, None)

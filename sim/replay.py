@@ -66,6 +66,10 @@ class RecordingBody:
                 events.append(BodyEvent(t_s, EventKind.BUTTON, int(Button.PRESS)))
         return events
 
+    def answer_to_cue(self, t_s: float) -> None:  # noqa: ARG002 - whoever was recorded felt nothing
+        """Nobody: the tap comes long after."""
+        return
+
 
 def _wire_channel(stream: int, source: E4Channel) -> Channel:
     dtype = _DTYPES[source.name]

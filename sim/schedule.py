@@ -24,6 +24,8 @@ _DEFAULT_ACTIVITY = {
     "rest": "still", "stress": "still", "walk": "walk", "run": "run", "stairs": "stairs",
     "other": "typing", "off": "table", "other_person": "walk",
 }  # fmt: skip
+# Nobody there, or somebody who does not know what the tap is about.
+_NO_ANSWER = ("off", "other_person")
 _BOUT_KEYS = ("label", "activity", "minutes", "task", "buttons", "late_s")
 # One random stream per purpose, so that a change to one leaves the others as they were.
 _BUTTON_STREAM = 11
@@ -77,6 +79,7 @@ class Schedule:
     name: str
     start_utc: float
     bouts: tuple[Bout, ...]
+    answers_cues: bool = False
 
     @property
     def duration_s(self) -> int:
@@ -115,6 +118,13 @@ class Schedule:
         for bout in self.bouts:
             events += _presses(bout, rng)
         return sorted(events, key=lambda event: (event.t_s, event.kind, event.value))
+
+    def answer_to_cue(self, t_s: float) -> Button | None:
+        """What the wearer presses on being tapped at ``t_s``; None if nobody answers."""
+        at_cue = [bout for bout in self.bouts if bout.start_s <= t_s < bout.end_s]
+        if not self.answers_cues or not at_cue or at_cue[0].label in _NO_ANSWER:
+            return None
+        return Button.CUE_ACCEPTED if at_cue[0].label == "stress" else Button.CUE_DISMISSED
 
     def _contact(self) -> Iterator[BodyEvent]:
         worn = None
@@ -178,15 +188,18 @@ def load_scenario(name_or_path: str | Path) -> Schedule:
 
 
 def build_schedule(table: Mapping[str, Any], *, name: str) -> Schedule:
-    """Schedule from a parsed scenario: ``start_utc`` and a list ``bout``."""
-    _known_keys(table, ("start_utc", "bout"), "scenario")
+    """Schedule from a parsed scenario: ``start_utc``, a list ``bout``, and ``answers_cues``."""
+    _known_keys(table, ("start_utc", "bout", "answers_cues"), "scenario")
     rows = table.get("bout")
     if not isinstance(rows, list) or not rows:
         raise ConfigError("bout", "at least one [[bout]]", rows)
     bouts: list[Bout] = []
     for row in rows:
         bouts.append(_bout(row, idx=len(bouts), start_s=bouts[-1].end_s if bouts else 0))
-    return Schedule(name, _start_utc(table.get("start_utc")), tuple(bouts))
+    answers_cues = table.get("answers_cues", False)
+    if not isinstance(answers_cues, bool):
+        raise ConfigError("answers_cues", "true or false", answers_cues)
+    return Schedule(name, _start_utc(table.get("start_utc")), tuple(bouts), answers_cues)
 
 
 def _start_utc(value: object) -> float:

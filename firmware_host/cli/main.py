@@ -19,6 +19,7 @@ from firmware_host.cli import (
     label,
     learn,
     ports,
+    prefer,
     record,
     replay,
     report,
@@ -31,7 +32,21 @@ from firmware_host.host.sockets import COUNTER
 
 _LOGGER = logging.getLogger(__name__)
 
-VERBS = (run, record, replay, enrol, label, learn, explain, status, report, ports, doctor, vault)
+VERBS = (
+    run,
+    record,
+    replay,
+    enrol,
+    label,
+    prefer,
+    learn,
+    explain,
+    status,
+    report,
+    ports,
+    doctor,
+    vault,
+)
 INTERRUPTED = 130
 STORAGE = 8
 EXIT_CODES = """\

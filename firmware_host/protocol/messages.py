@@ -35,6 +35,8 @@ class Button(IntEnum):
     STRESS_ENDS = 2
     REST_STARTS = 3
     REST_ENDS = 4
+    CUE_ACCEPTED = 5
+    CUE_DISMISSED = 6
 
 
 class CommandKind(IntEnum):

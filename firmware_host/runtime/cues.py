@@ -5,13 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from firmware_host.adaptation.preferences import CueAnswer
 from firmware_host.events import State
+from firmware_host.protocol.messages import Button
 
 # Half a minute of windows that say stress: a single one is often wrong.
 LASTING_WINDOWS = 3
 # A cue that comes more often is switched off.
 QUIET_S = 600.0
 SHORT_PATTERN = 1
+# Buttons by which the wearer answers a cue, and until when a press is about the latest one.
+CUE_ANSWERS: dict[int, CueAnswer] = {
+    Button.CUE_ACCEPTED: CueAnswer.ACCEPTED,
+    Button.CUE_DISMISSED: CueAnswer.DISMISSED,
+}
+MAX_ANSWER_S = 300.0
 
 
 @dataclass(slots=True)

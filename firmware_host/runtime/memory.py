@@ -10,6 +10,7 @@ from typing import Any
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import given_labels, load_labels, put_label
+from firmware_host.adaptation.preferences import CueAnswer, put_cue_answer
 from firmware_host.adaptation.samples import (
     WINDOW_KIND,
     Rest,
@@ -29,6 +30,7 @@ from firmware_host.vault.records import Vault
 EVENT_KIND = "event"
 SUMMARY_KIND = "run_summary"
 SOURCE_KIND = "baseline_source"
+CUE_NOTE = "cue"
 # Writes wait for this many records or this much stream time: a memory card dislikes many small ones.
 _BATCH_RECORDS = 500
 _BATCH_S = 60.0
@@ -90,6 +92,10 @@ class Memory:
             self.vault.put_many(WINDOW_KIND, self._windows)
             self.vault.put_many(EVENT_KIND, self._events)
         self._events, self._windows = [], []
+
+    def take_cue_answer(self, answer: CueAnswer, *, cue_utc: float, utc: float) -> None:
+        """Keep whether the wearer found a cue right."""
+        put_cue_answer(self.vault, answer, cue_utc=cue_utc, now_utc=utc)
 
     def new_labels(self) -> list[LabelSpan]:
         """Labels that somebody else stored since the last look, such as ``signet label``."""
@@ -158,6 +164,16 @@ def stored_events(vault: Vault, *, since_id: int = 0) -> Iterator[dict[str, Any]
     """Every event of earlier runs as plain values, oldest first."""
     for record in vault.iterate(EVENT_KIND, since_id, skip_damaged=True):
         yield json.loads(record.payload)
+
+
+def nearest_cue_utc(vault: Vault, utc: float) -> float | None:
+    """Time of the cue nearest to a moment, of those up to a day away; None if there was none."""
+    records = vault.iterate(
+        EVENT_KIND, since_utc=utc - _DAY_S, until_utc=utc + _DAY_S, skip_damaged=True
+    )
+    events = (json.loads(record.payload) for record in records)
+    cues = [e["utc"] for e in events if e["kind"] == "stream" and e["what"] == CUE_NOTE]
+    return min(cues, key=lambda cue_utc: abs(cue_utc - utc), default=None)
 
 
 def stored_source(vault: Vault) -> Source | None:

@@ -20,13 +20,14 @@ from firmware_host.protocol.messages import (
     encode_ping,
 )
 from firmware_host.runtime.baseline import Source
-from firmware_host.runtime.cues import CueRule
+from firmware_host.runtime.cues import CUE_ANSWERS, MAX_ANSWER_S, CueRule
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
 from firmware_host.runtime.link import Link
-from firmware_host.runtime.memory import Memory, put_summary, stored_source
+from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary, stored_source
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
 from firmware_host.runtime.summary import summarise
+from firmware_host.stream.samples import Note
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Session:
     _last_ping_s: float = 0.0
     _n_pings: int = 0
     _n_cues: int = 0
+    _cue_utc: float | None = None
     _vault_version: int = -1
 
     def run(self) -> dict[str, Any]:
@@ -166,11 +168,24 @@ class Session:
         if self.cues is None or not self.cues.is_due(event.state, event.t_s):
             return
         self._n_cues += 1
+        note = self._note(CUE_NOTE, {})
+        self._cue_utc = note.utc
+        self._handle([note])
         self.link.write(
             encode_command(
                 Command(CommandKind.CUE, self.cues.pattern, self._n_cues), seq=self._n_cues
             )
         )
+
+    def _take_cue_answer(self, event: StreamNoted) -> None:
+        """A press that says whether the latest cue was right, unless that was too long ago to tell."""
+        answer = CUE_ANSWERS.get(int(event.detail["value"]))
+        if answer is None or self._cue_utc is None or self.memory is None:
+            return
+        if 0 <= event.utc - self._cue_utc <= MAX_ANSWER_S:
+            self.memory.take_cue_answer(answer, cue_utc=self._cue_utc, utc=event.utc)
+            # One answer a cue: a second press is a slip of the finger.
+            self._cue_utc = None
 
     def _handle(self, events: list[AnyEvent]) -> None:
         for event in events:
@@ -179,6 +194,8 @@ class Session:
                 self._cue_if_due(event)
             elif isinstance(event, StreamNoted) and event.what == BASELINE_NOTE:
                 self._is_baseline_new = True
+            elif isinstance(event, StreamNoted) and event.what == Note.BUTTON:
+                self._take_cue_answer(event)
             elif isinstance(event, Labelled):
                 self._trigger.add(event)
             self.emit(event)

@@ -31,7 +31,7 @@ class ButtonLabels:
             button = Button(value)
         except ValueError:
             return None
-        if button is Button.PRESS:
+        if button not in _STARTS and button not in _ENDS:
             return None
         done = self._close(t_s, utc, _ENDS.get(button))
         if button in _STARTS:
