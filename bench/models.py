@@ -7,8 +7,8 @@ import numpy as np
 from bench.rows import Options, Row, main, per_call_s
 from firmware_host.inference.base import FloatArray, SignatureModel
 from firmware_host.inference.bundle import load_bundle, open_model
-from firmware_host.inference.table import TableModel
 from firmware_host.inference.tflite import installed_runtimes
+from training.stress.numpy_model import TableModel
 
 _PEER = "the same network in plain numpy (TableModel)"
 

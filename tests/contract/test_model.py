@@ -10,8 +10,8 @@ import pytest
 
 from firmware_host.errors import InferenceError
 from firmware_host.inference.base import SignatureModel
-from firmware_host.inference.table import TableModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel, installed_runtimes
+from training.stress.numpy_model import TableModel
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 IMPLEMENTATIONS = ["table", *RUNTIMES]

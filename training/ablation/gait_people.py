@@ -23,6 +23,7 @@ from training.gait.identity import (
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.verification_metrics import eer
 from training.gait.windows import Walks
+from training.numpy_model import Outputs
 from training.splits import leave_groups_out
 
 # A whole turn of the sensor leaves these as they are; the other features come from all axes.
@@ -64,23 +65,17 @@ SETTINGS = (
 
 
 class TemplateModel(NumpyGaitModel):
-    """Score is the cosine to the mean of the wearer's windows; nothing is trained."""
+    """Score is the cosine to the mean of the wearer's windows; training only remembers them."""
 
-    def __init__(self, arrays: Mapping[str, FloatArray]) -> None:
-        super().__init__(arrays)
+    def _train(self, features: FloatArray, y: FloatArray, **_given: FloatArray) -> Outputs:
+        self._seen.append(super().embed(features[y[:, 0] > 0])["embedding"])
+        return {"loss": np.zeros(1, np.float32)}
+
+    def _reset(self) -> Outputs:
         self._seen: list[FloatArray] = []
+        return super()._reset()
 
-    def run(self, signature: str, **arrays: FloatArray) -> dict[str, FloatArray]:
-        """As the network, but `train` only remembers whose windows it was shown."""
-        if signature == "train":
-            own = arrays["features"][arrays["y"][:, 0] > 0]
-            self._seen.append(super().embed(own)["embedding"])
-            return {"loss": np.zeros(1, np.float32)}
-        if signature == "reset":
-            self._seen = []
-        return super().run(signature, **arrays)
-
-    def embed(self, features: FloatArray) -> dict[str, FloatArray]:
+    def embed(self, features: FloatArray) -> Outputs:
         """Embedding of (N, F) features and its cosine to the template; 0 before there is one."""
         found = super().embed(features)
         if not self._seen:

@@ -5,26 +5,24 @@ It has no activity gate: `infer` is not among its signatures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.inference.base import Signature, check_inputs, find_signature, signature_of
+from firmware_host.inference.base import Signature, signature_of
+from training.numpy_model import NumpyModel, Outputs, learning_signatures, shares_of
 
 FloatArray = NDArray[np.float32]
 
-TRAIN_BATCH = 16
-MOMENTUM = 0.9
-MOMENTUM_PREFIX = "momentum_"
 _CLIP = 5.0
 _LORA_SCALE = np.float32(2.0)
 _RATE_IDX = {"head_b": 0, "head_w": 1, "lora_a": 2, "lora_b": 2}
 _FROZEN = ("center", "scale", "directions", "shrink")
 
 
-class NumpyGaitModel:
-    """Same signatures and numbers as the exported file, to float32 rounding.
+class NumpyGaitModel(NumpyModel):
+    """Same numbers as the exported file, to float32 rounding.
 
     Parameters
     ----------
@@ -36,34 +34,18 @@ class NumpyGaitModel:
 
     def __init__(self, arrays: Mapping[str, FloatArray]) -> None:
         self._frozen = {name: np.asarray(arrays[name], np.float32) for name in _FROZEN}
-        self._generic = {name: np.asarray(arrays[name], np.float32) for name in _RATE_IDX}
+        generic = {name: np.asarray(arrays[name], np.float32) for name in _RATE_IDX}
         n_features = len(self._frozen["center"])
         self._gain = np.float32(0.3 * np.sqrt(n_features))
-        self._signatures = _signatures(n_features, self._generic)
-        self._reset()
+        super().__init__(generic, _RATE_IDX, _signatures(n_features, generic))
 
-    @property
-    def signatures(self) -> Mapping[str, Signature]:
-        """Every function by name."""
-        return self._signatures
-
-    def run(self, signature: str, **arrays: FloatArray) -> dict[str, FloatArray]:
-        """Call one signature; gives its outputs by name."""
-        check_inputs(find_signature(self._signatures, signature), arrays)
-        calls: dict[str, Callable[..., dict[str, FloatArray]]] = {
-            "embed": self.embed,
-            "evaluate": self._evaluate,
-            "train": self._train,
-            "get_adapter": self._get_adapter,
-            "set_adapter": self._set_adapter,
-            "reset": self._reset,
-        }
-        return calls[signature](**arrays)
-
-    def embed(self, features: FloatArray) -> dict[str, FloatArray]:
+    def embed(self, features: FloatArray) -> Outputs:
         """Embedding and score of (N, F) features; unlike the file's, for any N."""
         logits, kept = self._forward(features)
         return {"embedding": kept["unit"], "score": logits}
+
+    def _embed(self, features: FloatArray) -> Outputs:
+        return self.embed(features)
 
     def _forward(self, features: FloatArray) -> tuple[FloatArray, dict[str, FloatArray]]:
         f, v = self._frozen, self._values
@@ -76,9 +58,7 @@ class NumpyGaitModel:
         logits = (self._gain * unit) @ v["head_w"].T + v["head_b"]
         return logits, {"x": x, "code": code, "unit": unit, "inverse": inverse}
 
-    def _evaluate(
-        self, features: FloatArray, y: FloatArray, weight: FloatArray
-    ) -> dict[str, FloatArray]:
+    def _evaluate(self, features: FloatArray, y: FloatArray, weight: FloatArray) -> Outputs:
         logits, _ = self._forward(features)
         return {"loss": _loss(logits, y, weight)[0], "probs": _sigmoid(logits)}
 
@@ -89,15 +69,11 @@ class NumpyGaitModel:
         weight: FloatArray,
         lr: FloatArray,
         anchor: FloatArray,
-    ) -> dict[str, FloatArray]:
+    ) -> Outputs:
         logits, kept = self._forward(features)
         loss, d_logits = _loss(logits, y, weight)
-        gradients = self._gradients(kept, d_logits, with_lora=bool(lr[2] > 0.0))
-        for name, gradient in gradients.items():
-            pull = anchor * (self._values[name] - self._generic[name])
-            rate = lr[_RATE_IDX[name]]
-            self._momenta[name] = MOMENTUM * self._momenta[name] - rate * (gradient + pull)
-            self._values[name] = self._values[name] + self._momenta[name]
+        # Without a step for them, gradients of the factors would be most of the work.
+        self._step(self._gradients(kept, d_logits, with_lora=bool(lr[2] > 0.0)), lr, anchor)
         return {"loss": loss}
 
     def _gradients(
@@ -112,38 +88,11 @@ class NumpyGaitModel:
             found["lora_a"] = _LORA_SCALE * ((d_y @ v["lora_b"]).T @ kept["x"])
         return found
 
-    def _get_adapter(self) -> dict[str, FloatArray]:
-        momenta = {MOMENTUM_PREFIX + name: v.copy() for name, v in self._momenta.items()}
-        return {**{name: v.copy() for name, v in self._values.items()}, **momenta}
-
-    def _set_adapter(self, **arrays: FloatArray) -> dict[str, FloatArray]:
-        self._values = {name: arrays[name].copy() for name in _RATE_IDX}
-        self._momenta = {name: arrays[MOMENTUM_PREFIX + name].copy() for name in _RATE_IDX}
-        return {"ok": np.ones(1, np.float32)}
-
-    def _reset(self) -> dict[str, FloatArray]:
-        self._values = {name: v.copy() for name, v in self._generic.items()}
-        self._momenta = {name: np.zeros_like(v) for name, v in self._generic.items()}
-        return {"ok": np.ones(1, np.float32)}
-
 
 def _signatures(n_features: int, generic: Mapping[str, FloatArray]) -> dict[str, Signature]:
-    adapter = {name: v.shape for name, v in generic.items()}
-    state = {**adapter, **{MOMENTUM_PREFIX + name: shape for name, shape in adapter.items()}}
-    rows: dict[str, tuple[int, ...]] = {
-        "features": (TRAIN_BATCH, n_features),
-        "y": (TRAIN_BATCH, 1),
-        "weight": (TRAIN_BATCH,),
-    }
     one = {"embedding": (1, n_features), "score": (1, 1)}
-    return {
-        "embed": signature_of("embed", {"features": (1, n_features)}, one),
-        "evaluate": signature_of("evaluate", rows, {"loss": (1,), "probs": (TRAIN_BATCH, 1)}),
-        "train": signature_of("train", {**rows, "lr": (3,), "anchor": (1,)}, {"loss": (1,)}),
-        "get_adapter": signature_of("get_adapter", {}, state),
-        "set_adapter": signature_of("set_adapter", state, {"ok": (1,)}),
-        "reset": signature_of("reset", {}, {"ok": (1,)}),
-    }
+    embed = signature_of("embed", {"features": (1, n_features)}, one)
+    return {"embed": embed, **learning_signatures("features", n_features, 1, generic)}
 
 
 def _sigmoid(logits: FloatArray) -> FloatArray:
@@ -152,6 +101,6 @@ def _sigmoid(logits: FloatArray) -> FloatArray:
 
 
 def _loss(logits: FloatArray, y: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    shares = (weight / max(float(weight.sum()), 1e-12)).astype(np.float32)[:, None]
+    shares = shares_of(weight)
     rows = np.maximum(logits, 0.0) - logits * y + np.log1p(np.exp(-np.abs(logits)))
     return np.array([(shares * rows).sum()], np.float32), shares * (_sigmoid(logits) - y)

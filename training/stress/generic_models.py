@@ -9,10 +9,10 @@ import numpy as np
 
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Calibration
-from firmware_host.inference.table import TableModel
 from firmware_host.signals.normalise import CLIP
 from firmware_host.signals.smoothing import LogitEma
 from training.stress.detector import StressThresholds
+from training.stress.numpy_model import TableModel
 from training.stress.recipe import fit_without
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from firmware_host.adaptation.episodes import Label, LabelSpan
 from firmware_host.adaptation.labels import put_label
 from firmware_host.adaptation.prepare import ModelFacts
 from firmware_host.adaptation.samples import WINDOW_KIND, window_payload
-from firmware_host.inference.table import TableModel
 from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAMES, StressWindow
 from firmware_host.vault.records import Vault
+from training.stress.numpy_model import TableModel
 
 N_FEATURES = len(FEATURE_NAMES)
 # An EDA feature: its z is not shrunk by pulse quality.

@@ -15,9 +15,9 @@ from firmware_host.adaptation.adapters import (
     revert,
 )
 from firmware_host.errors import AdaptationError, AdaptationReason
-from firmware_host.inference.table import TableModel
 from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
+from training.stress.numpy_model import TableModel
 
 BUNDLE, OTHER = "ab" * 32, "cd" * 32
 

@@ -9,7 +9,7 @@ from firmware_host.adaptation.batches import balanced
 from firmware_host.adaptation.exact import solve
 from firmware_host.adaptation.learner import learn
 from firmware_host.errors import AdaptationError, AdaptationReason
-from firmware_host.inference.table import TableModel
+from training.stress.numpy_model import TableModel
 
 from .conftest import N_FEATURES
 

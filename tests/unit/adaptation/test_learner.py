@@ -9,8 +9,8 @@ from firmware_host.adaptation.batches import BatchShape, balanced, draw, probabi
 from firmware_host.adaptation.learner import LearnResult, learn
 from firmware_host.errors import AdaptationError, AdaptationReason
 from firmware_host.inference.base import SignatureModel
-from firmware_host.inference.table import TableModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel, installed_runtimes
+from training.stress.numpy_model import TableModel
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 SETTINGS = {"groups": "lora+head", "steps": 60, "learning_rate": 0.02, "anchor": 0.0, "seed": 1}

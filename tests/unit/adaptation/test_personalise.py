@@ -20,9 +20,9 @@ from firmware_host.adaptation.prepare import ModelFacts, Prepared, prepare
 from firmware_host.adaptation.recipe import CANDIDATES, Candidate
 from firmware_host.adaptation.samples import load_baseline, put_baseline
 from firmware_host.errors import AdaptationError, AdaptationReason, StorageError
-from firmware_host.inference.table import TableModel
 from firmware_host.signals.normalise import Baseline
 from firmware_host.vault.records import Vault
+from training.stress.numpy_model import TableModel
 
 from .conftest import N_FEATURES, Day, skip_model
 

@@ -12,8 +12,8 @@ from firmware_host.adaptation.adapters import read_adapter
 from firmware_host.adaptation.evidence import Evidence, Labelled
 from firmware_host.adaptation.job import choose_update
 from firmware_host.adaptation.recipe import CANDIDATES
-from firmware_host.inference.table import TableModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel
+from training.stress.numpy_model import TableModel
 
 from .conftest import N_FEATURES
 

@@ -16,9 +16,9 @@ from firmware_host.explain.answer import score_again
 from firmware_host.explain.moment import Moment
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.inference.contract import StressContract
-from firmware_host.inference.table import TableModel
 from firmware_host.signals.normalise import Baseline
 from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, FEATURE_NAMES, StressWindow
+from training.stress.numpy_model import TableModel
 
 N_FEATURES = len(FEATURE_NAMES)
 GOOD = dict.fromkeys(CHANNELS, 1.0)

@@ -13,7 +13,6 @@ from firmware_host.inference.contract import (
     StressContract,
     TimeControl,
 )
-from firmware_host.inference.table import TableModel
 from firmware_host.protocol.messages import Channel
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.stress_path import StressPath
@@ -25,6 +24,7 @@ from training.datasets.stress_windows import SessionWindows
 from training.stress.decisions import states_of
 from training.stress.detector import StressThresholds
 from training.stress.generic_models import Generic
+from training.stress.numpy_model import TableModel
 
 RATES_HZ = {"bvp": 64.0, "eda": 4.0, "temp": 4.0, "acc": 32.0}
 N_AXES = {"bvp": 1, "eda": 1, "temp": 1, "acc": 3}

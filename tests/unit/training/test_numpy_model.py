@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from firmware_host.inference.table import TableModel
+from training.stress.numpy_model import TableModel
 
 
 def loss_at(model: TableModel, state: dict[str, np.ndarray], batch: dict[str, np.ndarray]) -> float:
