@@ -6,6 +6,7 @@ wheel for a small Linux host carries that delegate.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -19,6 +20,14 @@ class LoraGradients(NamedTuple):
     a: Tensor
     b: Tensor
     x: Tensor
+
+
+class CosineGradients(NamedTuple):
+    """Gradients by the direction and by the two low-rank factors."""
+
+    w: Tensor
+    a: Tensor
+    b: Tensor
 
 
 def relu_backward(y: Tensor, dy: Tensor) -> Tensor:
@@ -51,17 +60,33 @@ def head_backward(x: Tensor, dy: Tensor) -> tuple[Tensor, Tensor]:
     return tf.matmul(dy, x, transpose_a=True), tf.reduce_sum(dy, axis=0)
 
 
-def unit_length(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows scaled to length 1, and the inverse lengths (N, 1) that the backward needs."""
+def cosine(y: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """Product (N, 1) of `w` (1, D) with the rows of y (N, D) at length 1, and 1 / their length."""
     # 1e-12 keeps an all-zero row at zero instead of NaN.
-    inverse = tf.math.rsqrt(tf.reduce_sum(x * x, axis=1, keepdims=True) + 1e-12)
-    return x * inverse, inverse
+    inverse = tf.math.rsqrt(tf.reduce_sum(y * y, axis=1, keepdims=True) + 1e-12)
+    return inverse * tf.matmul(y, w, transpose_b=True), inverse
 
 
-def unit_length_backward(unit: Tensor, inverse: Tensor, d_unit: Tensor) -> Tensor:
-    """Backward of `unit_length`: the part along the row itself is lost."""
-    along = tf.reduce_sum(d_unit * unit, axis=1, keepdims=True)
-    return inverse * (d_unit - unit * along)
+def cosine_backward(
+    d: Tensor, kept: Mapping[str, Tensor], *, w: Tensor, b: Tensor, scale: float
+) -> CosineGradients:
+    """Backward of `cosine(y, w)` by w, and by the low-rank part of y, `scale * (x A^T) B^T`.
+
+    d (N, 1) is by the cosine; `kept` has x (N, in), code = x A^T (N, rank), y (N, D), cosine and
+    inverse (N, 1). The gradient by y is `p w - q y`, a column times a row less the rows of y
+    scaled: its products are taken of either part, and nothing of its size is ever made.
+    """
+    y, code = kept["y"], kept["code"]
+    p = kept["inverse"] * d  # (N, 1)
+    q = kept["inverse"] * p * kept["cosine"]  # (N, 1)
+    d_code = scale * (p * tf.matmul(w, b) - q * tf.matmul(y, b))  # (N, rank)
+    along_w = tf.matmul(w, tf.matmul(p, code, transpose_a=True), transpose_a=True)  # (D, rank)
+    along_y = tf.matmul(y, q * code, transpose_a=True)
+    return CosineGradients(
+        w=tf.matmul(p, y, transpose_a=True),  # (1, D)
+        a=tf.matmul(d_code, kept["x"], transpose_a=True),  # (rank, in)
+        b=scale * (along_w - along_y),  # (D, rank)
+    )
 
 
 def row_shares(weight: Tensor) -> Tensor:

@@ -9,15 +9,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from models import backward, lora
+from models import backward, int8, lora
 from models.gait_gate import N_CHANNELS, N_CLASSES, N_SAMPLES, gate_logits
-from models.signatures import (
-    TRAIN_BATCH,
-    Shapes,
-    SignatureShapes,
-    adapter_signatures,
-    batch_signatures,
-)
+from models.signatures import Shapes, SignatureShapes, adapter_signatures, batch_signatures
+from models.trainable import TrainableNet, Values
 
 Tensor = tf.Tensor
 FloatArray = NDArray[np.float32]
@@ -26,6 +21,8 @@ LORA_RANK = 4
 LORA_SCALE = 2.0
 # Standardised features beyond this are sensor glitches more often than gait.
 CLIP = 5.0
+# Level 0 of an int8 weight that is stored unsigned.
+_ZERO_LEVEL = 128.0
 GROUPS = {"lora_a": "lora", "lora_b": "lora", "head_w": "head", "head_b": "bias"}
 
 
@@ -75,34 +72,35 @@ def gait_signatures(
     scores = {"activity_logits": (1, N_CLASSES), "activity_probs": (1, N_CLASSES)}
     embedding = {"embedding": (1, n_features), "score": (1, 1)}
     placement = {"placement": (1, n_placements)}
-    batch = batch_signatures({"features": (TRAIN_BATCH, n_features)}, 1)
-    placed = {
-        "embed": SignatureShapes({"features": (1, n_features)}, embedding),
-        **batch,
-    }
     return {
         "infer": SignatureShapes({"imu": (1, N_SAMPLES, N_CHANNELS)}, scores),
-        **{
-            name: SignatureShapes({**shapes.inputs, **placement}, shapes.outputs)
-            for name, shapes in placed.items()
-        },
+        "embed": SignatureShapes({"features": (1, n_features), **placement}, embedding),
+        **batch_signatures({"features": n_features}, 1, adapter, shared=placement),
         **adapter_signatures(adapter),
     }
 
 
-class GaitNet(tf.Module):
-    """The exported functions over one set of weights."""
+class GaitNet(TrainableNet):
+    """The exported functions over one set of weights; rows of features (N, F) are windows.
+
+    The directions are rounded to int8 levels and unpacked at each call, only those of the
+    placement in question: as floats they would be the largest thing in memory, once for every
+    function.
+    """
+
+    loss = staticmethod(backward.sigmoid_loss)
 
     def __init__(self, weights: GaitWeights) -> None:
         super().__init__()
         # Plain arrays become constants of the graph; a Mapping would be tracked as variables.
         self._weights = weights
-        n_placements, self._n_directions, n_features = weights.directions.shape
-        # (P, k F): picking a placement's matrix at run time keeps one copy of it in the file. A
-        # constant factor of two matrix products is stored twice, once for each layout.
-        self._directions = weights.directions.reshape(n_placements, -1)
+        levels, scale = int8.grid(weights.directions, 0)
+        # Unsigned: the oldest runtime picks rows of these and of floats only.
+        self._codes = (levels + _ZERO_LEVEL).astype(np.uint8)
+        # Levels are multiplied in twice: once along each direction, once on the way back.
+        self._shrink = (weights.shrink * scale[:, :, 0] ** 2).astype(np.float32)
         self._inverse_scale = (1.0 / weights.scale).astype(np.float32)
-        self._gain = head_gain(n_features)
+        self._gain = head_gain(weights.n_features)
         generic = {name: getattr(weights, name) for name in GROUPS}
         self.adapter = lora.AdapterState(generic, GROUPS)
 
@@ -120,77 +118,53 @@ class GaitNet(tf.Module):
 
     def embed(self, features: Tensor, placement: Tensor) -> dict[str, Tensor]:
         """Unit-length embedding, and the personal head's log odds that this is the wearer."""
-        logits, kept = self.logits(features, placement)
-        return {"embedding": kept["unit"], "score": logits}
+        logits, kept = self.logits(self.adapter.values, features=features, placement=placement)
+        return {"embedding": kept["y"] * kept["inverse"], "score": logits}
 
-    def logits(self, features: Tensor, placement: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Log odds (N, 1) and the activations that the backward needs, from features (N, F)."""
-        v = self.adapter.values
-        x = self._standardised(features, placement)
-        whitened = x - self._within(x, placement)
-        code = tf.matmul(x, v["lora_a"], transpose_b=True)  # (N, 4)
-        y = whitened + LORA_SCALE * tf.matmul(code, v["lora_b"], transpose_b=True)
-        unit, inverse = backward.unit_length(y)
-        scaled = self._gain * unit
-        logits = tf.matmul(scaled, v["head_w"], transpose_b=True) + v["head_b"]
-        return logits, {"x": x, "code": code, "unit": unit, "inverse": inverse, "scaled": scaled}
+    def logits(
+        self, values: Values, *, features: Tensor, placement: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Log odds (N, 1) that this is the wearer."""
+        place = tf.argmax(placement, axis=1, output_type=tf.int32)  # (1,)
+        x = self._standardised(features, place)
+        whitened = x - self._within(x, place)
+        code = tf.matmul(x, values["lora_a"], transpose_b=True)  # (N, 4)
+        y = whitened + tf.matmul(LORA_SCALE * code, values["lora_b"], transpose_b=True)
+        cosine, inverse = backward.cosine(y, values["head_w"])
+        logits = self._gain * cosine + values["head_b"]
+        return logits, {"x": x, "code": code, "y": y, "cosine": cosine, "inverse": inverse}
 
-    def _standardised(self, features: Tensor, placement: Tensor) -> Tensor:
-        chosen = tf.transpose(placement)  # (P, 1)
-        center = tf.reduce_sum(chosen * self._weights.center, axis=0, keepdims=True)
-        inverse_scale = tf.reduce_sum(chosen * self._inverse_scale, axis=0, keepdims=True)
-        x = (features - center) * inverse_scale
+    def _standardised(self, features: Tensor, place: Tensor) -> Tensor:
+        center = tf.gather(self._weights.center, place)  # (1, F)
+        x = (features - center) * tf.gather(self._inverse_scale, place)
         return tf.minimum(tf.maximum(x, -CLIP), CLIP)
 
-    def _within(self, x: Tensor, placement: Tensor) -> Tensor:
+    def _within(self, x: Tensor, place: Tensor) -> Tensor:
         """(N, F) what is taken away: the part of `x` along the placement's directions, shrunk."""
-        shape = [self._n_directions, self._weights.n_features]
-        directions = tf.reshape(tf.matmul(placement, self._directions), shape)
-        chosen = tf.transpose(placement)
-        shrink = tf.reduce_sum(chosen * self._weights.shrink, axis=0, keepdims=True)  # (1, k)
-        along = tf.matmul(x, directions, transpose_b=True)  # (N, k)
-        return tf.matmul(along * shrink, directions)
+        codes = tf.reshape(tf.gather(self._codes, place), self._codes.shape[1:])  # (k, F)
+        along = tf.matmul(x, _levels(codes), transpose_b=True)  # (N, k)
+        shrunk = along * tf.gather(self._shrink, place)
+        # Turned around while it is small.
+        return tf.matmul(shrunk, _levels(tf.transpose(codes)), transpose_b=True)
 
     def gradients(self, kept: Mapping[str, Tensor], d_logits: Tensor) -> dict[str, Tensor]:
         """Gradient of the loss by every trainable, from the gradient by the log odds (N, 1)."""
         v = self.adapter.values
-        d_head_w, d_head_b = backward.head_backward(kept["scaled"], d_logits)
-        d_unit = self._gain * tf.matmul(d_logits, v["head_w"])  # (N, F)
-        d_y = backward.unit_length_backward(kept["unit"], kept["inverse"], d_unit)
-        low_rank = backward.lora_backward(
-            d_y,
-            x=kept["x"],
-            code=kept["code"],
-            a=v["lora_a"],
-            b=v["lora_b"],
-            scale=LORA_SCALE,
+        by_cosine = self._gain * d_logits
+        found = backward.cosine_backward(
+            by_cosine, kept, w=v["head_w"], b=v["lora_b"], scale=LORA_SCALE
         )
         return {
-            "lora_a": low_rank.a,
-            "lora_b": low_rank.b,
-            "head_w": d_head_w,
-            "head_b": d_head_b,
+            "lora_a": found.a,
+            "lora_b": found.b,
+            "head_w": found.w,
+            "head_b": tf.reduce_sum(d_logits, axis=0),
         }
 
-    def evaluate(
-        self, features: Tensor, y: Tensor, weight: Tensor, placement: Tensor
-    ) -> dict[str, Tensor]:
-        """Weighted loss and probability of being the wearer, a batch; nothing changes."""
-        logits, _ = self.logits(features, placement)
-        loss, _ = backward.sigmoid_loss(logits, y, backward.row_shares(weight))
-        return {"loss": loss, "probs": tf.sigmoid(logits)}
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(N, 1) of being the wearer."""
+        return tf.sigmoid(logits)
 
-    def train(
-        self,
-        features: Tensor,
-        y: Tensor,
-        weight: Tensor,
-        placement: Tensor,
-        lr: Tensor,
-        anchor: Tensor,
-    ) -> dict[str, Tensor]:
-        """One momentum step; gives the data loss before the step, without the anchor's share."""
-        logits, kept = self.logits(features, placement)
-        loss, d_logits = backward.sigmoid_loss(logits, y, backward.row_shares(weight))
-        self.adapter.step(self.gradients(kept, d_logits), lr, anchor)
-        return {"loss": loss}
+
+def _levels(codes: Tensor) -> Tensor:
+    return tf.cast(codes, tf.float32) - _ZERO_LEVEL

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models import backward, lora
 from models.signatures import SignatureShapes, stress_signatures
+from models.trainable import TrainableNet, Values
 
 Tensor = tf.Tensor
 FloatArray = NDArray[np.float32]
@@ -24,6 +25,8 @@ GROUPS = {
     "head_w": "head",
     "head_b": "bias",
 }
+# Log-odds of stress from the two logits.
+_ODDS = np.array([[-1.0, 1.0]], np.float32)
 
 
 @dataclass(frozen=True)
@@ -85,8 +88,10 @@ def random_weights(rng: np.random.Generator, n_features: int) -> StressWeights:
     return with_adapters(rng, layers)
 
 
-class StressNet(tf.Module):
-    """The exported functions over one set of weights."""
+class StressNet(TrainableNet):
+    """The exported functions over one set of weights; rows of x (N, F) are windows."""
+
+    loss = staticmethod(backward.softmax_loss)
 
     def __init__(self, weights: StressWeights) -> None:
         super().__init__()
@@ -102,41 +107,39 @@ class StressNet(tf.Module):
         """Names and shapes of the exported functions."""
         return stress_signatures(self._n_features, self.adapter.shapes)
 
-    def logits(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Logits (N, 2) and the activations that the backward needs, from x (N, F)."""
-        v, frozen = self.adapter.values, self._frozen
+    def logits(self, values: Values, *, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Logits (N, 2), rest first."""
+        frozen = self._frozen
         z1, code1 = lora.lora_dense(
-            x, weight=frozen["dense1_w"], bias=frozen["dense1_b"], **self._low_rank(1)
+            x, weight=frozen["dense1_w"], bias=frozen["dense1_b"], **self._low_rank(values, 1)
         )
         h1 = tf.nn.relu(z1)  # (N, 32)
         z2, code2 = lora.lora_dense(
-            h1, weight=frozen["dense2_w"], bias=frozen["dense2_b"], **self._low_rank(2)
+            h1, weight=frozen["dense2_w"], bias=frozen["dense2_b"], **self._low_rank(values, 2)
         )
         h2 = tf.nn.relu(z2)  # (N, 16)
         skip = tf.concat([h2, x], axis=1)  # (N, 16 + F)
-        logits = tf.matmul(skip, v["head_w"], transpose_b=True) + v["head_b"]
-        kept = {"code1": code1, "h1": h1, "code2": code2, "h2": h2, "skip": skip}
+        logits = tf.matmul(skip, values["head_w"], transpose_b=True) + values["head_b"]
+        kept = {"x": x, "code1": code1, "h1": h1, "code2": code2, "h2": h2, "skip": skip}
         return logits, kept
 
-    def gradients(
-        self, x: Tensor, kept: Mapping[str, Tensor], d_logits: Tensor
-    ) -> dict[str, Tensor]:
+    def gradients(self, kept: Mapping[str, Tensor], d_logits: Tensor) -> dict[str, Tensor]:
         """Gradient of the loss by every trainable, from the gradient by the logits (N, 2)."""
-        head_w = self.adapter.values["head_w"]
+        values = self.adapter.values
         d_head_w, d_head_b = backward.head_backward(kept["skip"], d_logits)
-        d_h2 = tf.matmul(d_logits, head_w[:, : self._n_hidden])  # (N, 16)
+        d_h2 = tf.matmul(d_logits, values["head_w"][:, : self._n_hidden])  # (N, 16)
         second = backward.dense_backward(
             backward.relu_backward(kept["h2"], d_h2),
             x=kept["h1"],
             code=kept["code2"],
             weight=self._frozen["dense2_w"],
-            **self._low_rank(2),
+            **self._low_rank(values, 2),
         )
         first = backward.lora_backward(
             backward.relu_backward(kept["h1"], second.x),
-            x=x,
+            x=kept["x"],
             code=kept["code1"],
-            **self._low_rank(1),
+            **self._low_rank(values, 1),
         )
         return {
             "lora1_a": first.a,
@@ -147,26 +150,48 @@ class StressNet(tf.Module):
             "head_b": d_head_b,
         }
 
-    def _low_rank(self, layer: int) -> dict[str, Any]:
-        v = self.adapter.values
-        return {"a": v[f"lora{layer}_a"], "b": v[f"lora{layer}_b"], "scale": self._scale}
+    def _low_rank(self, values: Values, layer: int) -> dict[str, Any]:
+        a, b = values[f"lora{layer}_a"], values[f"lora{layer}_b"]
+        return {"a": a, "b": b, "scale": self._scale}
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """(N, 2), rest first."""
+        return tf.nn.softmax(logits)
 
     def infer(self, x: Tensor) -> dict[str, Tensor]:
         """Logits and probabilities of one window, rest first."""
-        logits, _ = self.logits(x)
-        return {"logits": logits, "probs": tf.nn.softmax(logits)}
+        logits, _ = self.logits(self.adapter.values, x=x)
+        return {"logits": logits, "probs": self.probabilities(logits)}
 
-    def evaluate(self, x: Tensor, y: Tensor, weight: Tensor) -> dict[str, Tensor]:
-        """Weighted loss and probabilities of a batch; nothing changes."""
-        logits, _ = self.logits(x)
-        loss, _ = backward.softmax_loss(logits, y, backward.row_shares(weight))
-        return {"loss": loss, "probs": tf.nn.softmax(logits)}
-
-    def train(
-        self, x: Tensor, y: Tensor, weight: Tensor, lr: Tensor, anchor: Tensor
+    def prefer(
+        self, more: Tensor, less: Tensor, weight: Tensor, beta: Tensor, lr: Tensor, anchor: Tensor
     ) -> dict[str, Tensor]:
-        """One momentum step; gives the data loss before the step, without the anchor's share."""
-        logits, kept = self.logits(x)
-        loss, d_logits = backward.softmax_loss(logits, y, backward.row_shares(weight))
-        self.adapter.step(self.gradients(x, kept, d_logits), lr, anchor)
-        return {"loss": loss}
+        """One momentum step towards "`more` was more stressful than `less`", pair by pair (8, F).
+
+        The frozen generic network is what it is measured from: `margin` (8,) is how much further
+        apart the two log-odds are than there, before the step. `beta` (1,) is how hard to pull on
+        a margin, the weights (8,) count as shares of their sum.
+
+        References
+        ----------
+        Rafailov et al. 2023, Direct preference optimization, equation 7.
+        """
+        loss, margin, kept, d_logits = self.preference(more, less, weight, beta)
+        self.adapter.step(self.gradients(kept, d_logits), lr, anchor)
+        return {"loss": loss, "margin": margin}
+
+    def preference(
+        self, more: Tensor, less: Tensor, weight: Tensor, beta: Tensor
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
+        """Loss (1,) and margins of `prefer`, activations, and the gradient by the logits."""
+        # Both windows of all pairs in one forward.
+        x = tf.concat([more, less], 0)
+        logits, kept = self.logits(self.adapter.values, x=x)
+        generic, _ = self.logits(self.adapter.generic, x=x)
+        moved = tf.reduce_sum((logits - generic) * _ODDS, axis=1, keepdims=True)  # (16, 1)
+        ahead, behind = tf.split(moved, 2)
+        margin = ahead - behind  # (8, 1)
+        loss, d_scaled = backward.sigmoid_loss(beta * margin, 1.0, backward.row_shares(weight))
+        d_margin = beta * d_scaled
+        d_logits = tf.concat([d_margin, -d_margin], 0) * _ODDS  # (16, 2)
+        return loss, tf.reshape(margin, [-1]), kept, d_logits

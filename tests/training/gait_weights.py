@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.int8 import rounded
+
 N_PLACEMENTS = 2
 
 
@@ -18,7 +20,8 @@ def random_gait_weights(rng: np.random.Generator, n_features: int = 37, n_direct
         "gate_scale": rng.uniform(0.5, 2.0, 6),
         "center": rng.normal(size=placed),
         "scale": rng.uniform(0.5, 2.0, placed),
-        "directions": np.linalg.qr(drawn)[0].transpose(0, 2, 1),
+        # As the network stores them; it would round any others.
+        "directions": rounded(np.linalg.qr(drawn)[0].transpose(0, 2, 1), 0),
         "shrink": rng.uniform(0.2, 0.9, n_placed),
         "lora_a": rng.normal(size=(LORA_RANK, n_features)) / np.sqrt(n_features),
         "lora_b": rng.normal(scale=0.3, size=(n_features, LORA_RANK)),

@@ -8,12 +8,15 @@ import tensorflow as tf
 from firmware_host.signals.gait_features import N_FEATURES
 from models import backward, lora
 from models.signatures import SignatureShapes, adapter_signatures, batch_signatures
+from models.trainable import TrainableNet
 
 GROUPS = {"lora_a": "lora", "lora_b": "lora", "head_w": "head", "head_b": "bias"}
 
 
-class MiniGait(tf.Module):
+class MiniGait(TrainableNet):
     """Dense 8 with a low-rank adapter, unit length, one logit."""
+
+    loss = staticmethod(backward.sigmoid_loss)
 
     def __init__(self, rng: np.random.Generator) -> None:
         super().__init__()
@@ -33,46 +36,30 @@ class MiniGait(tf.Module):
         embed = SignatureShapes(
             {"features": (1, N_FEATURES)}, {"embedding": (1, 8), "score": (1, 1)}
         )
-        batch = batch_signatures({"features": (16, N_FEATURES)}, 1)
-        return {"embed": embed, **batch, **adapter_signatures(self.adapter.shapes)}
+        shapes = self.adapter.shapes
+        batch = batch_signatures({"features": N_FEATURES}, 1, shapes)
+        return {"embed": embed, **batch, **adapter_signatures(shapes)}
 
-    def _forward(self, features):
+    def logits(self, values, *, features):
+        low_rank = {"a": values["lora_a"], "b": values["lora_b"], "scale": 2.0}
+        y, code = lora.lora_dense(features, weight=self._weight, bias=self._bias, **low_rank)
+        cosine, inverse = backward.cosine(y, values["head_w"])
+        kept = {"x": features, "code": code, "y": y, "cosine": cosine, "inverse": inverse}
+        return cosine + values["head_b"], kept
+
+    def gradients(self, kept, d_logits):
         v = self.adapter.values
-        z, code = lora.lora_dense(
-            features, weight=self._weight, bias=self._bias, **self._low_rank()
-        )
-        unit, inverse = backward.unit_length(z)
-        logits = tf.matmul(unit, v["head_w"], transpose_b=True) + v["head_b"]
-        return logits, (code, unit, inverse)
-
-    def _low_rank(self):
+        found = backward.cosine_backward(d_logits, kept, w=v["head_w"], b=v["lora_b"], scale=2.0)
         return {
-            "a": self.adapter.values["lora_a"],
-            "b": self.adapter.values["lora_b"],
-            "scale": 2.0,
+            "lora_a": found.a,
+            "lora_b": found.b,
+            "head_w": found.w,
+            "head_b": tf.reduce_sum(d_logits, axis=0),
         }
+
+    def probabilities(self, logits):
+        return tf.sigmoid(logits)
 
     def embed(self, features):
-        logits, (_, unit, _) = self._forward(features)
-        return {"embedding": unit, "score": logits}
-
-    def evaluate(self, features, y, weight):
-        logits, _ = self._forward(features)
-        loss, _ = backward.sigmoid_loss(logits, y, backward.row_shares(weight))
-        return {"loss": loss, "probs": tf.sigmoid(logits)}
-
-    def train(self, features, y, weight, lr, anchor):
-        logits, (code, unit, inverse) = self._forward(features)
-        loss, d_logits = backward.sigmoid_loss(logits, y, backward.row_shares(weight))
-        d_head_w, d_head_b = backward.head_backward(unit, d_logits)
-        d_unit = tf.matmul(d_logits, self.adapter.values["head_w"])
-        d_z = backward.unit_length_backward(unit, inverse, d_unit)
-        low_rank = backward.lora_backward(d_z, x=features, code=code, **self._low_rank())
-        gradients = {
-            "lora_a": low_rank.a,
-            "lora_b": low_rank.b,
-            "head_w": d_head_w,
-            "head_b": d_head_b,
-        }
-        self.adapter.step(gradients, lr, anchor)
-        return {"loss": loss}
+        logits, kept = self.logits(self.adapter.values, features=features)
+        return {"embedding": kept["y"] * kept["inverse"], "score": logits}

@@ -8,6 +8,7 @@ import pytest
 from firmware_host.errors import InferenceError
 from firmware_host.inference.placed import PlacedModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel
+from models import int8
 from tests.training.gait_weights import (
     identity_arrays,
     one_hot,
@@ -55,7 +56,8 @@ def test_gradients_are_autodiff_when_shapes_are_random(seed):
     network = GaitNet(weights)
     batch = random_batch(rng, weights.n_features)
     place = seed % 2
-    logits, kept = network.logits(batch["features"], one_hot(place))
+    data = {"features": batch["features"], "placement": one_hot(place)}
+    logits, kept = network.logits(network.adapter.values, **data)
     loss, d_logits = backward.sigmoid_loss(logits, batch["y"], backward.row_shares(batch["weight"]))
     expected, expected_loss = _twin_gradients(network, weights, batch, place)
     assert float(loss[0]) == pytest.approx(float(expected_loss), rel=1e-5)
@@ -206,7 +208,7 @@ def test_file_holds_built_in_ops_of_the_oldest_runtime_only(exported):
     assert versions["DEPTHWISE_CONV_2D"] <= OP_VERSION_CEILING["DEPTHWISE_CONV_2D"]
 
 
-def test_file_holds_each_whitening_matrix_once(exported):
+def test_file_holds_the_directions_once_and_in_one_byte_each(exported):
     from models.gait import GaitNet
     from training.bundle.tflite_file import convert
 
@@ -215,10 +217,9 @@ def test_file_holds_each_whitening_matrix_once(exported):
     # Prime sizes: no other constant has as many values.
     large = random_gait_weights(rng, n_features=211, n_directions=31)
     content = convert(GaitNet(large))
-    for matrix in large.directions:
-        n_found = content.count(matrix.tobytes()) + content.count(matrix.T.tobytes())
-        assert n_found <= 1
-    assert len(content) < len(convert(GaitNet(weights))) + 2 * 31 * 211 * 4 + 60_000
+    levels, _ = int8.grid(large.directions, 0)
+    assert content.count((levels + 128).astype(np.uint8).tobytes()) == 1
+    assert len(content) < len(convert(GaitNet(weights))) + 2 * 31 * 211 + 12_000
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

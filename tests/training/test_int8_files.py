@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from firmware_host.inference.tflite import RUNTIMES, installed_runtimes
+from models.int8 import MIN_VALUES, rounded
 from tests.training.file_outputs import outputs_apart
 from tests.training.gait_weights import random_gait_weights
 from training.bundle.compact import store_compactly
 from training.bundle.flatbuffer import pack, unpack
-from training.bundle.int8 import MIN_VALUES, rounded
 from training.bundle.op_gate import OpGateError, check_ops, op_versions
 
 pytestmark = pytest.mark.needs_tf

@@ -12,12 +12,15 @@ from models.lora import AdapterState
 from models.signatures import SignatureShapes
 from training.bundle.compact import store_compactly
 from training.bundle.flatbuffer import pack, unpack
+from training.bundle.nf4 import store_as_nf4
 from training.bundle.op_gate import check_ops
+from training.bundle.schedule import reorder
 
 # "int8" is what ships: weights that `int8.rounded` put on a grid are stored in a quarter of the
-# bytes, and every result stays as it was. The others are there to be compared with: all weights
-# float32, or the converter's dynamic-range int8, which rounds activations too.
-Storage = Literal["int8", "float32", "dynamic-range"]
+# bytes, and every result stays as it was. "nf4" does the same for matrices that `nf4.rounded` put on
+# 4-bit levels, besides. "dynamic-range", the converter's own int8, is there to be compared with: it
+# rounds activations too.
+Storage = Literal["int8", "nf4", "float32", "dynamic-range"]
 
 
 class Exportable(Protocol):
@@ -48,8 +51,11 @@ def convert(network: Exportable, *, storage: Storage = "int8") -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(network, folder, signatures=functions)
         model = unpack(bytes(_converter(folder, sorted(functions), storage).convert()))
-    if storage == "int8":
+    if storage == "nf4":
+        store_as_nf4(model)
+    if storage in ("int8", "nf4"):
         store_compactly(model)
+    reorder(model)
     content = pack(model)
     check_ops(content)
     return content
