@@ -18,6 +18,8 @@ from firmware_host.errors import ConfigError, SignetError
 from sim.board import VirtualBoard
 from sim.body import Body, SyntheticBody
 from sim.faults import FAULT_HELP, FaultyBoard, parse_fault_spec
+from sim.host import HostModel, HostTree
+from sim.host_plan import HostPlan
 from sim.links import serve, serve_stdio
 from sim.person import Wearer
 from sim.ports import PtyPort, TcpPort
@@ -85,6 +87,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, help="body seconds per second (default: 1)")
     parser.add_argument("--truth", type=Path, metavar="OUT.csv", help="write what really happened")
     parser.add_argument(
+        "--host",
+        type=Path,
+        metavar="DIR",
+        help="keep a simulated host's /sys and /proc in this folder",
+    )
+    parser.add_argument(
         "--fault", default="", metavar="SPEC", help="such as flip=1e-4,unplug=60:10, see below"
     )
     parser.add_argument("--drift-ppm", type=float, help="how fast the board's crystal is")
@@ -146,7 +154,8 @@ def run(args: argparse.Namespace) -> None:
     if args.stdio:
         _write_truth(args, life, start_utc=life.start_utc, speed=1.0)
         source, sink = sys.stdin.buffer, sys.stdout.buffer
-        serve_stdio(device, start_utc=life.start_utc, source=source, sink=sink)
+        host = _host(args, life)
+        serve_stdio(device, start_utc=life.start_utc, source=source, sink=sink, host=host)
     else:
         _serve_real_time(args, life, device)
     if args.fault:
@@ -164,7 +173,7 @@ def _serve_real_time(args: argparse.Namespace, life: _Life, device: FaultyBoard)
     try:
         port.plug(plugged=True)
         _write_truth(args, life, start_utc=time.time(), speed=speed)
-        serve(device, port, speed=speed)
+        serve(device, port, speed=speed, host=_host(args, life))
     finally:
         port.close()
 
@@ -196,6 +205,16 @@ def _live_again(args: argparse.Namespace) -> _Life:
     body = RecordingBody(args.recording, max_duration_s=limit_s)
     name = f"e4-{args.recording.stem}".encode()[:_MAX_ID_BYTES].decode(errors="ignore")
     return _Life(body, name, body.start_utc, args.drift_ppm or 0.0, None)
+
+
+def _host(args: argparse.Namespace, life: _Life) -> HostTree | None:
+    if args.host is None:
+        return None
+    plan = HostPlan() if life.schedule is None else life.schedule.host
+    try:
+        return HostTree(HostModel(plan, seed=args.seed), args.host)
+    except OSError as err:
+        raise ConfigError("host", "a folder to write", f"{args.host}: {err.strerror}") from err
 
 
 def _write_truth(args: argparse.Namespace, life: _Life, *, start_utc: float, speed: float) -> None:

@@ -41,6 +41,7 @@ _STEP_S = 1.0
 _SENSOR_STEP_C = 0.487
 _SENSOR_NOISE_C = 0.3
 _NOISE_STREAM = 21
+_WRITE_EVERY_S = 5.0
 
 
 class HostModel:
@@ -146,6 +147,35 @@ class HostModel:
         rng = np.random.default_rng([self._seed, _NOISE_STREAM, int(self._t_s)])
         noisy_c = self.soc_c + float(rng.normal(0.0, _SENSOR_NOISE_C))
         return round(noisy_c / _SENSOR_STEP_C) * _SENSOR_STEP_C
+
+
+class HostTree:
+    """A `HostModel` kept up to date in a folder, which a command takes for the root of its machine.
+
+    Written every few seconds only: a chip's temperature is not read more often.
+    """
+
+    def __init__(self, model: HostModel, root: Path) -> None:
+        self._model = model
+        self._root = root
+        self._now_s = 0.0
+        self._written_s = 0.0
+        self._worked_s = 0.0
+        model.write(root)
+
+    def work(self, cpu_s: float) -> None:
+        """Take note of work done besides the stream, in seconds of one CPU."""
+        self._worked_s += cpu_s
+
+    def live_until(self, now_s: float) -> None:
+        """Let time pass; what was worked since the last time is spread over it."""
+        if now_s <= self._now_s:
+            return
+        self._model.advance(now_s, self._worked_s / (now_s - self._now_s))
+        self._now_s, self._worked_s = now_s, 0.0
+        if now_s - self._written_s >= _WRITE_EVERY_S:
+            self._written_s = now_s
+            self._model.write(self._root)
 
 
 def _replace(file: Path, text: str) -> None:

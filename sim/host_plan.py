@@ -71,7 +71,7 @@ class HostPlan:
         return mains, ambient_c
 
 
-def build_host_plan(table: Mapping[str, Any], *, period_s: float) -> HostPlan:
+def build_host_plan(table: object, *, period_s: float) -> HostPlan:
     """Plan from the ``[host]`` table of a scenario.
 
     Raises
@@ -79,6 +79,8 @@ def build_host_plan(table: Mapping[str, Any], *, period_s: float) -> HostPlan:
     ConfigError
         For an unknown key, a value out of range, or changes that are not in the order of time.
     """
+    if not isinstance(table, Mapping):
+        raise ConfigError("host", "a table", table)
     _known(table, _KEYS, "host")
     rows = table.get("change", [])
     _check(isinstance(rows, list), "change", "a list of tables", rows)

@@ -7,6 +7,7 @@ adds up.
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 import time
@@ -18,6 +19,7 @@ from sim.faults import short_pieces
 
 if TYPE_CHECKING:
     from sim.faults import FaultyBoard
+    from sim.host import HostTree
     from sim.ports import Port
 
 STDIO_STEP_S = 1.0
@@ -26,7 +28,7 @@ STDIO_STEP_S = 1.0
 _UNEVEN = 0.4
 _DELIVERY_SEED = 20260504
 CHUNK_HEADER = struct.Struct("<dI")
-REPLY_HEADER = struct.Struct("<I")
+REPLY_HEADER = struct.Struct("<If")
 END_OF_DAY = 0xFFFFFFFF
 # A host sends commands of some twenty bytes; a longer answer is not one.
 _MAX_REPLY_BYTES = 1 << 20
@@ -62,13 +64,13 @@ class Loopback:
         self.device = device
         self._start_utc = start_utc
         self._step_s = step_s
-        self._elapsed_s = 0.0
+        self.elapsed_s = 0.0
         self._rng = random.Random(_DELIVERY_SEED)
         self._waiting: list[bytes] = []
 
     def now_utc(self) -> float:
         """Tell the virtual time."""
-        return self._start_utc + self._elapsed_s
+        return self._start_utc + self.elapsed_s
 
     def read(self, timeout_s: float = 0.0) -> Piece | None:  # noqa: ARG002 - time is virtual
         """Next bytes, None for a step without any."""
@@ -76,8 +78,8 @@ class Loopback:
             if self.device.finished:
                 msg = "the simulated day is over"
                 raise EOFError(msg)
-            self._elapsed_s += self._step_s * self._rng.uniform(1 - _UNEVEN, 1 + _UNEVEN)
-            data = self.device.advance(self._elapsed_s)
+            self.elapsed_s += self._step_s * self._rng.uniform(1 - _UNEVEN, 1 + _UNEVEN)
+            data = self.device.advance(self.elapsed_s)
             self._waiting = short_pieces(data, self.device.plan.short_bytes)
         return Piece(self.now_utc(), self._waiting.pop(0)) if self._waiting else None
 
@@ -87,9 +89,17 @@ class Loopback:
 
 
 def serve_stdio(
-    device: FaultyBoard, *, start_utc: float, source: IO[bytes], sink: IO[bytes]
+    device: FaultyBoard,
+    *,
+    start_utc: float,
+    source: IO[bytes],
+    sink: IO[bytes],
+    host: HostTree | None = None,
 ) -> None:
-    """Lock-step with a parent process: ``<dI`` and bytes out, ``<I`` and bytes in, in turn.
+    """Lock-step with a parent process: ``<dI`` and bytes out, ``<If`` and bytes in, in turn.
+
+    The number beside the length is how many seconds of one CPU the parent's host has worked since
+    its last reply, besides the stream; that is what warms up a simulated ``host``.
 
     Returns at the end of the day (announced by a length of 0xFFFFFFFF) or when the parent closes
     its end.
@@ -102,24 +112,32 @@ def serve_stdio(
             sink.write(CHUNK_HEADER.pack(link.now_utc(), END_OF_DAY))
             sink.flush()
             return
+        if host is not None:
+            host.live_until(link.elapsed_s)
         sink.write(CHUNK_HEADER.pack(piece.arrival_utc, len(piece.data)) + piece.data)
         sink.flush()
         reply = _read_reply(source)
         if reply is None:
             return
-        link.write(reply)
+        data, worked_s = reply
+        link.write(data)
+        if host is not None:
+            host.work(worked_s)
 
 
-def _read_reply(source: IO[bytes]) -> bytes | None:
+def _read_reply(source: IO[bytes]) -> tuple[bytes, float] | None:
     head = source.read(REPLY_HEADER.size)
     if len(head) < REPLY_HEADER.size:
         return None
-    (n_bytes,) = REPLY_HEADER.unpack(head)
+    n_bytes, worked_s = REPLY_HEADER.unpack(head)
     if n_bytes > _MAX_REPLY_BYTES:
-        msg = f"stdin: expected '<I' and that many bytes of commands, got a length of {n_bytes}"
+        msg = f"stdin: expected '<If' and that many bytes of commands, got a length of {n_bytes}"
+        raise LinkError(msg)
+    if not 0 <= worked_s < math.inf:
+        msg = f"stdin: expected seconds of work, got {worked_s}"
         raise LinkError(msg)
     data = source.read(n_bytes)
-    return data if len(data) == n_bytes else None
+    return (data, worked_s) if len(data) == n_bytes else None
 
 
 def serve(
@@ -127,14 +145,20 @@ def serve(
     port: Port,
     *,
     speed: float,
+    host: HostTree | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Stream in real time, ``speed`` body seconds per second, until the day is over."""
+    """Stream in real time, ``speed`` body seconds per second, until the day is over.
+
+    A simulated ``host`` lives along; what the real one does is not known here and does not warm it.
+    """
     buffer_bytes = _BUFFER_BYTES + int(speed * _BYTES_PER_BODY_S)
     pending = bytearray()
     start_s = clock()
     while not device.finished:
         now_s = (clock() - start_s) * speed
+        if host is not None:
+            host.live_until(now_s)
         device.receive(port.read())
         pending += device.advance(now_s, room_bytes=max(buffer_bytes - len(pending), 0))
         if device.unplugged:

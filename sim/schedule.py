@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from firmware_host.errors import ConfigError
 from firmware_host.protocol.messages import Button, EventKind
+from sim.host_plan import HostPlan, build_host_plan
 
 SCENARIO_DIR = Path(__file__).parent / "scenarios"
 LABELS = ("rest", "stress", "walk", "run", "stairs", "other", "off", "other_person")
@@ -80,6 +81,7 @@ class Schedule:
     start_utc: float
     bouts: tuple[Bout, ...]
     answers_cues: bool = False
+    host: HostPlan = field(default_factory=HostPlan)
 
     @property
     def duration_s(self) -> int:
@@ -188,8 +190,8 @@ def load_scenario(name_or_path: str | Path) -> Schedule:
 
 
 def build_schedule(table: Mapping[str, Any], *, name: str) -> Schedule:
-    """Schedule from a parsed scenario: ``start_utc``, a list ``bout``, and ``answers_cues``."""
-    _known_keys(table, ("start_utc", "bout", "answers_cues"), "scenario")
+    """Schedule from a parsed scenario: ``start_utc``, a list ``bout``, ``answers_cues``, and ``[host]``."""
+    _known_keys(table, ("start_utc", "bout", "answers_cues", "host"), "scenario")
     rows = table.get("bout")
     if not isinstance(rows, list) or not rows:
         raise ConfigError("bout", "at least one [[bout]]", rows)
@@ -199,7 +201,9 @@ def build_schedule(table: Mapping[str, Any], *, name: str) -> Schedule:
     answers_cues = table.get("answers_cues", False)
     if not isinstance(answers_cues, bool):
         raise ConfigError("answers_cues", "true or false", answers_cues)
-    return Schedule(name, _start_utc(table.get("start_utc")), tuple(bouts), answers_cues)
+    host = build_host_plan(table.get("host", {}), period_s=float(bouts[-1].end_s))
+    start_utc = _start_utc(table.get("start_utc"))
+    return Schedule(name, start_utc, tuple(bouts), answers_cues, host)
 
 
 def _start_utc(value: object) -> float:

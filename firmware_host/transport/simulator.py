@@ -1,7 +1,8 @@
 """The simulator as a board: a child process in lock-step, with its own clock.
 
-The child writes ``<dI`` (arrival_utc, n) and n bytes, then waits for ``<I`` (m) and m bytes of
-commands. One waits for the other at each chunk, so neither load nor scheduling changes a byte.
+The child writes ``<dI`` (arrival_utc, n) and n bytes, then waits for ``<If`` (m, CPU seconds that
+the host worked besides the stream) and m bytes of commands. One waits for the other at each chunk,
+so neither load nor scheduling changes a byte.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ from firmware_host.transport.base import Chunk, DeviceUrl
 _LOGGER = logging.getLogger(__name__)
 
 CHUNK_HEADER = struct.Struct("<dI")
-REPLY_HEADER = struct.Struct("<I")
+REPLY_HEADER = struct.Struct("<If")
 END_OF_DAY = 0xFFFFFFFF
 # A simulated second takes milliseconds, the first one includes starting Python on a slow card.
 STALL_S = 60.0
 # Long enough to flush its truth file, short enough that Ctrl-C feels immediate.
 EXIT_WAIT_S = 2.0
-OPTIONS = ("seed", "scenario", "hours", "recording", "fault", "truth")
-_FILE_OPTIONS = ("recording", "truth")
+OPTIONS = ("seed", "scenario", "hours", "recording", "fault", "truth", "host")
+_FILE_OPTIONS = ("recording", "truth", "host")
 _STDERR_TAIL_BYTES = 4096
 
 
@@ -70,6 +71,7 @@ class SimulatorTransport:
     def __init__(self, url: str, command: list[str], *, cwd: Path) -> None:
         self.url = url
         self._pending = bytearray()
+        self._worked_s = 0.0
         self._ended = False
         self._started = False
         # A file and not a pipe: nobody has to empty it while the child runs.
@@ -122,6 +124,10 @@ class SimulatorTransport:
             raise self._closed_error()
         self._pending += data
 
+    def work(self, cpu_s: float) -> None:
+        """Tell the simulated host that something besides the stream took this much of one CPU."""
+        self._worked_s += cpu_s
+
     def now_utc(self) -> float:
         """Arrival time of the last chunk; of the first, before any was read."""
         return self._now_utc
@@ -140,8 +146,9 @@ class SimulatorTransport:
 
     def _reply(self) -> None:
         data, self._pending = bytes(self._pending), bytearray()
+        worked_s, self._worked_s = self._worked_s, 0.0
         try:
-            self._stdin.write(REPLY_HEADER.pack(len(data)) + data)
+            self._stdin.write(REPLY_HEADER.pack(len(data), worked_s) + data)
         except OSError as err:
             raise self._died() from err
 

@@ -136,7 +136,7 @@ def _day(start, *arguments: str) -> bytes:
             assert child.wait(LIMIT_S) == 0
             return bytes(out)
         out += child.stdout.read(n)
-        child.stdin.write(bytes(4))
+        child.stdin.write(bytes(8))
         child.stdin.flush()
 
 
@@ -149,7 +149,7 @@ def test_lock_step_ends_quietly_when_the_reader_is_gone(start) -> None:
     child = start("--stdio", "--scenario", "short")
     child.stdout.read(12)
     child.stdout.close()
-    child.stdin.write(bytes(4 * 400))
+    child.stdin.write(bytes(8 * 400))
     child.stdin.close()
     assert child.wait(LIMIT_S) == 0
     assert child.stderr.read() == b""

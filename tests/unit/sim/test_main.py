@@ -7,11 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from firmware_host.errors import LinkError
+from firmware_host.host.load import read_load
+from firmware_host.host.thermal import read_heat
 from firmware_host.protocol.messages import Command, CommandKind, encode_command
 from sim.__main__ import build_parser, main
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.faults import FaultPlan, FaultyBoard
+from sim.host import HostModel, HostTree
+from sim.host_plan import HostPlan
 from sim.links import END_OF_DAY, Loopback, serve_stdio
 from sim.person import Wearer
 from sim.schedule import load_scenario
@@ -24,6 +29,7 @@ from sim.schedule import load_scenario
         (["--stdio", "--fault", "melt=1"], 2, "fault"),
         (["--stdio", "--speed", "2"], 2, "speed"),
         (["--stdio", "--drift-ppm", "1e9"], 2, "drift"),
+        (["--stdio", "--host", "/dev/null/tree"], 2, "host"),
         (["--tcp", "0", "--speed", "0"], 2, "speed"),
         (["--tcp", "99999"], 2, "tcp"),
         (["--stdio", "--recording", "nothing.zip"], 4, "nothing.zip"),
@@ -88,8 +94,8 @@ def test_every_option_has_help() -> None:
     assert all(action.help for action in build_parser()._actions)
 
 
-def _device(short_bytes: int = 0) -> FaultyBoard:
-    schedule = load_scenario("short").lasting(20 / 3600)
+def _device(short_bytes: int = 0, hours: float = 20 / 3600) -> FaultyBoard:
+    schedule = load_scenario("short").lasting(hours)
     board = VirtualBoard(SyntheticBody(Wearer(schedule, seed=2)), seed=2)
     return FaultyBoard(board, FaultPlan(short_bytes=short_bytes), seed=2)
 
@@ -109,7 +115,7 @@ def _split(output: bytes) -> list[tuple[float, bytes]]:
 
 def test_stdio_sends_a_chunk_about_each_second_and_says_when_the_day_ends() -> None:
     sink = io.BytesIO()
-    serve_stdio(_device(), start_utc=100.0, source=io.BytesIO(bytes(4 * 40)), sink=sink)
+    serve_stdio(_device(), start_utc=100.0, source=io.BytesIO(bytes(8 * 40)), sink=sink)
     chunks = _split(sink.getvalue())
     steps = np.diff([100.0, *(t for t, _ in chunks)])
     assert ((steps >= 0.6) & (steps <= 1.4)).all()
@@ -119,7 +125,7 @@ def test_stdio_sends_a_chunk_about_each_second_and_says_when_the_day_ends() -> N
 
 def test_stdio_hands_commands_to_the_board() -> None:
     order = encode_command(Command(CommandKind.CUE, 1, token=9), seq=0)
-    replies = bytes(4) + struct.pack("<I", len(order)) + order + bytes(4 * 40)
+    replies = bytes(8) + struct.pack("<If", len(order), 0.0) + order + bytes(8 * 40)
     device = _device()
     serve_stdio(device, start_utc=0.0, source=io.BytesIO(replies), sink=io.BytesIO())
     (cue,) = device.board.counters.cues
@@ -129,7 +135,7 @@ def test_stdio_hands_commands_to_the_board() -> None:
 
 def test_stdio_stops_when_the_parent_leaves() -> None:
     sink = io.BytesIO()
-    serve_stdio(_device(), start_utc=0.0, source=io.BytesIO(bytes(4 * 3)), sink=sink)
+    serve_stdio(_device(), start_utc=0.0, source=io.BytesIO(bytes(8 * 3)), sink=sink)
     assert len(_split(sink.getvalue())) == 4
 
 
@@ -142,3 +148,29 @@ def test_loopback_reads_are_short_when_asked() -> None:
     sizes = [len(p.data) for p in pieces if p is not None]
     assert max(sizes) == 10
     assert sum(sizes) == len(_device().advance(1e6))
+
+
+def test_stdio_host_is_warmed_by_what_the_parent_says_it_worked(tmp_path: Path) -> None:
+    """Ten minutes with one busy core or without: the tree that the host reads tells them apart."""
+    ends_c = []
+    for worked_s in (0.0, 1.0):
+        root = tmp_path / str(worked_s)
+        tree = HostTree(HostModel(HostPlan(), seed=1), root)
+        replies = struct.pack("<If", 0, worked_s) * 700
+        serve_stdio(
+            _device(hours=1 / 6),
+            start_utc=0.0,
+            source=io.BytesIO(replies),
+            sink=io.BytesIO(),
+            host=tree,
+        )
+        ends_c.append(read_heat(root).soc_c)
+        loads = read_load(root).last_minute
+        assert loads == pytest.approx(0.15 + worked_s, abs=0.15)
+    assert ends_c[1] - ends_c[0] == pytest.approx(9.0, abs=1.6)
+
+
+def test_stdio_refuses_work_that_is_no_number_of_seconds() -> None:
+    replies = io.BytesIO(struct.pack("<If", 0, float("nan")))
+    with pytest.raises(LinkError, match="expected seconds of work, got nan"):
+        serve_stdio(_device(), start_utc=0.0, source=replies, sink=io.BytesIO())

@@ -25,7 +25,7 @@ def take(n):
         data += part
     return data
 def reply():
-    return take(struct.unpack("<I", take(4))[0])
+    return take(struct.unpack("<If", take(8))[0])
 def end():
     os.write(1, struct.pack("<dI", 0.0, 0xFFFFFFFF))
 """
@@ -74,6 +74,18 @@ def test_what_was_written_reaches_the_board_before_the_next_chunk(sim) -> None:
     assert link.read(0.0).data == b"<>"
     link.write(b"cue")
     assert link.read(0.0).data == b"<cue>"
+
+
+def test_what_was_worked_is_told_once_beside_the_commands(sim) -> None:
+    link = sim(
+        "for i in range(4):\n"
+        "    send(1.0 + i, repr(struct.unpack('<If', take(8))[1] if i else 0).encode())"
+    )
+    assert link.read(0.0).data == b"0"
+    link.work(1.5)
+    link.work(0.25)
+    assert link.read(0.0).data == b"1.75"
+    assert link.read(0.0).data == b"0.0"
 
 
 def test_a_large_chunk_comes_whole(sim) -> None:
@@ -199,7 +211,7 @@ def test_an_option_given_twice_is_refused() -> None:
 
 
 def test_an_unknown_option_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="fault, hours, recording, scenario, seed, truth"):
+    with pytest.raises(ConfigError, match="fault, host, hours, recording, scenario, seed, truth"):
         open_simulator(parse_url("sim:?speed=2"))
 
 
