@@ -25,7 +25,7 @@ from firmware_host.report.scales import (
     print_signed,
     print_value,
 )
-from firmware_host.report.tables import mark, table
+from firmware_host.report.tables import heat_table, mark, table
 
 # Shares closer than this are one and the same to a reader.
 _SAME_SHARE = 0.005
@@ -217,54 +217,12 @@ def confusion_section(data: ReportData) -> Markup | None:
 
 
 def _confusion_table(confusion: Confusion) -> Markup:
-    counts = np.nan_to_num(clean(confusion.counts), nan=0.0).clip(min=0.0)
-    counts = counts.reshape(len(confusion.names), -1)
-    head = element(
-        "tr",
-        element("td", "", class_="x"),
-        *(element("th", name, scope="col") for name in confusion.names),
-    )
-    body = [
-        element("tr", element("th", name, scope="row"), *_confusion_cells(counts[idx], idx))
-        for idx, name in enumerate(confusion.names)
-    ]
-    caption = "Windows: truth in rows, decision in columns, share of the row below"
+    counts = np.nan_to_num(clean(confusion.counts), nan=0.0).clip(min=0.0).round().astype(int)
+    rows = zip(confusion.names, counts.reshape(len(confusion.names), -1).tolist(), strict=True)
+    caption = "Truth in rows, decision in columns, share of the row, windows below"
     if confusion.truth_from:
         caption += f". Truth: {confusion.truth_from}"
-    return element(
-        "div",
-        element(
-            "table",
-            element("caption", caption),
-            element("thead", head),
-            element("tbody", *body),
-            class_="heat",
-        ),
-        class_="scroll",
-    )
-
-
-def _confusion_cells(row: FloatArray, row_idx: int) -> list[Markup]:
-    total = float(row.sum())
-    cells = []
-    for idx, count in enumerate(row.tolist()):
-        share = count / total if total > 0 else np.nan
-        tint = (
-            f"background:color-mix(in srgb,var(--ink) {round(35 * share)}%,var(--card))"
-            if total > 0
-            else None
-        )
-        kind = "hit" if idx == row_idx else None
-        cells.append(
-            element(
-                "td",
-                print_count(round(count)),
-                element("small", print_share(share)),
-                class_=kind,
-                style=tint,
-            )
-        )
-    return cells
+    return heat_table(caption, confusion.names, list(rows))
 
 
 def _reliability_table(confusion: Confusion) -> Markup:

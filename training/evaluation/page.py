@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from firmware_host.report.document import document_head
 from firmware_host.report.markup import Markup, element, join
-from firmware_host.report.scales import print_count, print_share
 from firmware_host.report.tables import sentence
 
 # What the host's page has no need of: warnings, thin lines of many people, figures of half width.
@@ -108,46 +107,6 @@ def _section(section: Section) -> Markup:
         id=section.name,
         aria_labelledby=f"{section.name}-heading",
     )
-
-
-def heat_table(
-    caption: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[int]]]
-) -> Markup:
-    """Counts by truth (a row) and decision (a column): share of the row, tinted, count below."""
-    corner = element("td", "", class_="x")
-    head = element("tr", corner, *(element("th", name, scope="col") for name in heads))
-    body = [
-        element("tr", element("th", name, scope="row"), *_heat_cells(name, heads, counts))
-        for name, counts in rows
-    ]
-    return element(
-        "div",
-        element(
-            "table",
-            element("caption", caption),
-            element("thead", head),
-            element("tbody", *body),
-            class_="heat",
-        ),
-        class_="scroll",
-        tabindex="0",
-        role="region",
-        aria_label=caption,
-    )
-
-
-def _heat_cells(truth: str, heads: Sequence[str], counts: Sequence[int]) -> list[Markup]:
-    total = max(sum(counts), 1)
-    return [
-        element(
-            "td",
-            print_share(count / total),
-            element("small", print_count(count)),
-            class_="hit" if head == truth else None,
-            style=f"background:color-mix(in srgb,var(--ink) {round(35 * count / total)}%,var(--card))",
-        )
-        for head, count in zip(heads, counts, strict=True)
-    ]
 
 
 def side_by_side(*children: Markup | None) -> Markup:

@@ -11,10 +11,10 @@ from firmware_host.report.bars import draw_gait
 from firmware_host.report.canvas import HALF_PX, box, figure, line, swatch
 from firmware_host.report.markup import Markup
 from firmware_host.report.model import GaitScores
-from firmware_host.report.tables import table
+from firmware_host.report.tables import heat_table, table
 from training.evaluation.curve_pictures import Curve, draw_agreement, draw_by_length, draw_det
 from training.evaluation.curves import DET_FLOOR, det_curve
-from training.evaluation.page import Page, Section, heat_table, render, side_by_side, stacked
+from training.evaluation.page import Page, Section, render, side_by_side, stacked
 from training.evaluation.people_pictures import (
     Series,
     bar_key,

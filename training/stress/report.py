@@ -10,10 +10,10 @@ import numpy as np
 from firmware_host.events import State
 from firmware_host.report.canvas import HALF_PX, figure
 from firmware_host.report.markup import Markup, element
-from firmware_host.report.tables import mark, table
+from firmware_host.report.tables import heat_table, mark, table
 from training.evaluation.curve_pictures import Curve, draw_reliability_counts, draw_roc
 from training.evaluation.curves import mean_roc, roc_curve
-from training.evaluation.page import Page, Section, heat_table, render, side_by_side, stacked
+from training.evaluation.page import Page, Section, render, side_by_side, stacked
 from training.evaluation.people_pictures import (
     Mark,
     Series,
