@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from firmware_host.adaptation.adapters import apply_adapter
 from firmware_host.adaptation.episodes import Refusal, build_episodes, split_for_gate
 from firmware_host.adaptation.evidence import Evidence
+from firmware_host.adaptation.exact import solve
 from firmware_host.adaptation.job import choose_update
 from firmware_host.adaptation.learner import learn
 from firmware_host.adaptation.prepare import (
@@ -190,12 +191,19 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 def _learn(model: SignatureModel, evidence: Evidence, candidate: Candidate, seed: int) -> None:
     """Learn from everything labelled, whatever comes of it; a diverged update is undone."""
     windows = evidence.everything
+    weight = np.ones_like(windows.weight) if candidate.by_window else windows.weight
+    labelled = (model, windows.x, windows.y, weight)
     try:
+        if candidate.steps == 0:
+            solve(
+                *labelled,
+                linear=candidate.groups == "head",
+                anchor=candidate.anchor,
+                bias_anchor=candidate.bias_anchor or candidate.anchor,
+            )
+            return
         learn(
-            model,
-            windows.x,
-            windows.y,
-            np.ones_like(windows.weight) if candidate.by_window else windows.weight,
+            *labelled,
             groups=candidate.groups,
             steps=candidate.steps,
             learning_rate=candidate.learning_rate,
