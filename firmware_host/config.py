@@ -67,9 +67,10 @@ class Adaptation:
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """How much walking makes a gait reference."""
+    """How much walking makes a gait reference, and whether it follows the wearer afterwards."""
 
     walk_s: float = 60.0
+    follow: bool = False
 
     def __post_init__(self) -> None:
         _check(20 <= self.walk_s <= 600, "enrolment.walk_s", "20 to 600", self.walk_s)

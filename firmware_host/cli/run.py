@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
             silence_s=config.device.silence_s,
             labels=recorded.labels if recorded else (),
             learner_arguments=learner_arguments(args, config) if learns else None,
+            follow_gait=config.enrolment.follow,
+            seed=config.adaptation.seed,
             listeners=listeners,
         )
         stopper.install()

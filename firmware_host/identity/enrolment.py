@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,12 +61,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Enrolled:
-    """One wearer's reference: mean embedding (D,), adapter arrays by name, decision threshold."""
+    """One wearer's reference: mean embedding (D,), adapter arrays by name, decision threshold.
+
+    `features` (n, F) are the windows it was made of; none in references of earlier releases.
+    """
 
     template: FloatArray
     adapter: Mapping[str, FloatArray]
     threshold: float
     n_windows: int
+    features: FloatArray = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
 
 
 class Enrolment:
@@ -166,7 +170,7 @@ def enrol(
     template = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
     adapter = _scaled(model, others[:n_scale])
     model.run("set_adapter", **adapter)
-    return Enrolled(template, adapter, threshold, n)
+    return Enrolled(template, adapter, threshold, n, np.asarray(features, np.float32))
 
 
 def _scaled(model: EmbeddingModel, others: FloatArray) -> dict[str, FloatArray]:

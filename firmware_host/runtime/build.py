@@ -18,6 +18,7 @@ from firmware_host.inference.placed import PlacedModel, check_placement
 from firmware_host.reconnect import Reconnect
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.cues import CueRule
+from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.gait_path import WalkingReference
 from firmware_host.runtime.in_force import baseline_in_force, walking_in_force
 from firmware_host.runtime.learning import LearnerProcess
@@ -41,6 +42,8 @@ class SessionOptions:
         Where on the body the device is worn, one of the bundle's.
     learner_arguments
         Options for ``signet learn``; None never learns.
+    follow_gait
+        Let the gait reference follow the wearer, on proof (`identity.self_update`).
     """
 
     url: str
@@ -52,6 +55,8 @@ class SessionOptions:
     cue_on_stress: bool = False
     labels: LabelSpans = ()
     learner_arguments: Sequence[str | Path] | None = None
+    follow_gait: bool = False
+    seed: int = 1
     listeners: Listeners = field(default_factory=Listeners)
 
 
@@ -97,6 +102,7 @@ def open_session(
     )
     if memory is not None and not link.is_finite:
         memory.batch_s = LIVE_BATCH_S
+    follower = _follower(options, vault, bundle, models)
     pipeline = Pipeline(
         bundle,
         models,
@@ -104,7 +110,7 @@ def open_session(
         walking=_walking(vault, bundle, models, options.placement),
         placement=options.placement,
         labels=options.labels,
-        listeners=_listeners(options.listeners, memory),
+        listeners=_listeners(options.listeners, memory, follower),
     )
     can_learn = memory is not None and options.learner_arguments is not None
     return Session(
@@ -117,6 +123,7 @@ def open_session(
         learner=LearnerProcess(options.learner_arguments or ()) if can_learn else None,
         silence_s=options.silence_s,
         cues=CueRule() if options.cue_on_stress else None,
+        follower=follower,
         stop=stop,
     )
 
@@ -144,5 +151,17 @@ def _taken_utc(vault: Vault) -> float | None:
     return None if rest is None else rest.taken_utc
 
 
-def _listeners(listeners: Listeners, memory: Memory | None) -> Listeners:
-    return listeners if memory is None else replace(listeners, window=memory.take_window)
+def _follower(
+    options: SessionOptions, vault: Vault | None, bundle: Bundle, models: Models
+) -> GaitFollower | None:
+    if vault is None or not options.follow_gait:
+        return None
+    return GaitFollower(vault, bundle, models.gait, options.placement, options.seed)
+
+
+def _listeners(
+    listeners: Listeners, memory: Memory | None, follower: GaitFollower | None
+) -> Listeners:
+    if memory is not None:
+        listeners = replace(listeners, window=memory.take_window)
+    return listeners if follower is None else replace(listeners, walk=follower.take)

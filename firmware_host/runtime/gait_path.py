@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from firmware_host.events import Activity, ActivityScored, AnyEvent, Wearer, WearerVerified
 from firmware_host.identity.background import Background
-from firmware_host.identity.verification import Verifier
+from firmware_host.identity.self_update import SURE, Walk, WalkWatch
+from firmware_host.identity.verification import Anchor, Verification, Verifier
 from firmware_host.identity.walking import WalkingGate
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle, GaitContract
@@ -32,13 +33,15 @@ _MAX_MISSING = 0.2
 class WalkingReference:
     """What verification needs: the decision rule and the average person for missing features.
 
-    The wearer's adapter is in the model already.
+    The wearer's adapter is in the model already; ``anchor`` is what was enrolled, where a later
+    reference is in force.
     """
 
     gate: WalkingGate
     threshold: float
     margin: float
     fill: FloatArray = field(repr=False)
+    anchor: Anchor | None = None
 
 
 class GaitPath:
@@ -50,6 +53,8 @@ class GaitPath:
         The wearer's reference; None if nobody is enrolled or the board has no gyroscope.
     watched
         Is given each window with its probability of walking, for enrolment.
+    walked
+        Is given each walk that the reference may learn from; None looks for none.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class GaitPath:
         model: SignatureModel,
         walking: WalkingReference | None,
         watched: Callable[[GaitWindow, float], None],
+        walked: Callable[[Walk], None] | None = None,
     ) -> None:
         needed = {need.name for need in contract.channels}
         rates_hz = {c.name: c.rate_hz for c in channels if c.name in needed}
@@ -71,15 +77,31 @@ class GaitPath:
         self._cadence = CadenceTracker(sample_rate_hz=IDENTITY_RATE_HZ)
         self._model = model
         self._watched = watched
+        self._walked = walked
         self._verifier: Verifier | None = None
-        if walking is not None:
-            self._verifier = Verifier(
-                model,
-                walking.gate,
-                threshold=walking.threshold,
-                margin=walking.margin,
-                fill=walking.fill,
-            )
+        self._walks: WalkWatch | None = None
+        self.use(walking)
+
+    def use(self, walking: WalkingReference | None) -> None:
+        """From now on, tell the wearer by this reference, which the model holds."""
+        self._verifier = self._walks = None
+        if walking is None:
+            return
+        self._verifier = Verifier(
+            self._model,
+            walking.gate,
+            threshold=walking.threshold,
+            margin=walking.margin,
+            fill=walking.fill,
+            anchor=walking.anchor,
+        )
+        if self._walked is not None:
+            self._walks = WalkWatch(limit=walking.threshold + walking.margin + SURE)
+
+    def contact(self, *, is_on: bool) -> None:
+        """The band is on the skin, or not: a proof of who wears it holds while it is."""
+        if self._walks is not None:
+            self._walks.contact(is_on=is_on)
 
     def take(self, samples: Samples, utc: Callable[[float], float]) -> list[AnyEvent]:
         """Feed samples; the windows they complete, scored."""
@@ -95,6 +117,7 @@ class GaitPath:
         if window.missing > _MAX_MISSING:
             self._smoother.reset()
             self._cadence.reset()
+            self._forget_proof()
             return []
         raw = self._model.run("infer", imu=window.inv[None])["activity_probs"][0]
         smooth = self._smoother.update(raw)
@@ -124,11 +147,24 @@ class GaitPath:
         result = self._verifier.add(window, p_walk)
         if not result.used:
             return []
+        self._look_for_walk(window, result)
         return [
             WearerVerified(
                 window.t_end_s, utc, Wearer(result.decision), result.score, result.n_windows
             )
         ]
+
+    def _look_for_walk(self, window: GaitWindow, result: Verification) -> None:
+        if self._walks is None or self._walked is None:
+            return
+        walk = self._walks.add(window, result)
+        if walk is not None:
+            self._walked(walk)
+
+    def _forget_proof(self) -> None:
+        """In a hole of the stream the band may have changed hands."""
+        if self._walks is not None:
+            self._walks.forget()
 
 
 def walking_gate(contract: GaitContract, placement: str) -> WalkingGate:
@@ -138,13 +174,16 @@ def walking_gate(contract: GaitContract, placement: str) -> WalkingGate:
     )
 
 
-def reference(bundle: Bundle, placement: str, *, threshold: float) -> WalkingReference:
+def reference(
+    bundle: Bundle, placement: str, *, threshold: float, anchor: Anchor | None = None
+) -> WalkingReference:
     """Decision rule of an enrolled wearer."""
     return WalkingReference(
         walking_gate(bundle.gait, placement),
         threshold,
         bundle.gait.limit("verification_margin", placement),
         others(bundle, placement).center,
+        anchor,
     )
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from firmware_host.errors import ContractError, ProtocolMismatch
-from firmware_host.events import AnyEvent, Labelled, StreamNoted
+from firmware_host.events import AnyEvent, Labelled, State, StreamNoted
+from firmware_host.identity.self_update import Walk
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
@@ -50,11 +51,13 @@ class Listeners:
     """Who is told of what passes through, besides the events.
 
     ``message`` gets the message, its arrival and, for samples, when the board took the first of them (UTC).
+    ``walk`` gets walks that the gait reference may learn from; None looks for none.
     """
 
     message: Callable[[Message, float, float | None], None] | None = None
     window: Callable[[TimedWindow], None] = _ignore
     gait_window: Callable[[GaitWindow, float], None] = lambda *_: None
+    walk: Callable[[Walk], None] | None = None
 
 
 @dataclass(slots=True)
@@ -200,8 +203,11 @@ class Pipeline:
         name = samples.channel.name
         self.counts.samples[name] += len(samples.values)
         if self._stress is not None:
-            events += self._stress.take(samples, self.assembler.utc)
+            scored = self._stress.take(samples, self.assembler.utc)
+            events += scored
             self._tell_baseline(events)
+            for event in scored:
+                self._tell_contact(is_on=event.state is not State.NOT_WORN)
         if self._gait is not None:
             events += self._gait.take(samples, self.assembler.utc)
 
@@ -219,8 +225,11 @@ class Pipeline:
         elif note.what == Note.BUTTON:
             label = self._buttons.press(int(note.detail["value"]), note.t_s, note.utc)
             self._take_labels([label] if label else [], events)
-        elif note.what == Note.WEAR and self._stress is not None:
-            self._stress.contact(is_on=bool(note.detail["value"]), t_s=note.t_s)
+        elif note.what == Note.WEAR:
+            is_on = bool(note.detail["value"])
+            self._tell_contact(is_on=is_on)
+            if self._stress is not None:
+                self._stress.contact(is_on=is_on, t_s=note.t_s)
         elif note.what == Note.RATE and note.detail["is_off"]:
             _LOGGER.warning(
                 "channel %s: declared %.4g Hz, measured %.4g Hz; the data is marked",
@@ -242,6 +251,16 @@ class Pipeline:
         if source is not None and known != self._told_baseline:
             self._told_baseline = known
             events.append(self._note(BASELINE_NOTE, source=source.value))
+
+    def _tell_contact(self, *, is_on: bool) -> None:
+        if self._gait is not None:
+            self._gait.contact(is_on=is_on)
+
+    def use_walking(self, walking: WalkingReference | None) -> None:
+        """From now on, tell the wearer by this reference."""
+        self._walking = walking
+        if self._gait is not None:
+            self._gait.use(walking)
 
     def _begin_session(self, events: list[AnyEvent]) -> None:
         hello = self.assembler.hello
@@ -288,6 +307,7 @@ class Pipeline:
             model=self._models.gait,
             walking=self._walking,
             watched=self._listeners.gait_window,
+            walked=self._listeners.walk,
         )
 
 

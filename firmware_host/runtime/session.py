@@ -21,6 +21,7 @@ from firmware_host.protocol.messages import (
 )
 from firmware_host.runtime.baseline import Source
 from firmware_host.runtime.cues import CUE_ANSWERS, MAX_ANSWER_S, CueRule
+from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
 from firmware_host.runtime.link import Link
@@ -34,6 +35,7 @@ _LOGGER = logging.getLogger(__name__)
 SILENCE_NOTE = "silence"
 LINK_NOTE = "link"
 LEARNED_NOTE = "learned"
+GAIT_UPDATED_NOTE = "gait_updated"
 # A live run looks this often whether somebody else changed the vault (a learner, a revert).
 _VAULT_LOOK_S = 2.0
 # Often enough to follow a crystal as it warms up, and nothing beside the stream itself.
@@ -54,6 +56,8 @@ class Session:
         Runs learning jobs as labels come in; None never learns.
     emit
         Is given every event, in order.
+    follower
+        Lets the gait reference follow the wearer; None leaves it as it was enrolled.
     cues
         When to tap the wearer on the wrist; None never does.
     stop
@@ -71,6 +75,7 @@ class Session:
     learner: LearnerProcess | None = None
     silence_s: float = 5.0
     cues: CueRule | None = None
+    follower: GaitFollower | None = None
     stop: Callable[[], bool] = lambda: False
     monotonic: Callable[[], float] = time.monotonic
     states: Counter[str] = field(default_factory=Counter)
@@ -80,6 +85,7 @@ class Session:
     _last_data_s: float = 0.0
     _is_silent: bool = False
     _is_baseline_new: bool = False
+    _is_taken_off: bool = False
     _last_look_s: float = 0.0
     _last_ping_s: float = 0.0
     _n_pings: int = 0
@@ -101,6 +107,7 @@ class Session:
         try:
             self._loop()
             self._handle(self.pipeline.finish())
+            self._follow_gait()
             self._learn_if_due()
             self._take_result(wait=True)
         finally:
@@ -196,6 +203,8 @@ class Session:
                 self._is_baseline_new = True
             elif isinstance(event, StreamNoted) and event.what == Note.BUTTON:
                 self._take_cue_answer(event)
+            elif isinstance(event, StreamNoted) and event.what == Note.WEAR:
+                self._is_taken_off = not event.detail["value"]
             elif isinstance(event, Labelled):
                 self._trigger.add(event)
             self.emit(event)
@@ -204,6 +213,16 @@ class Session:
         if self._is_baseline_new:
             self._is_baseline_new = False
             self.reload()
+        if self._is_taken_off:
+            self._is_taken_off = False
+            self._follow_gait()
+
+    def _follow_gait(self) -> None:
+        """Learn from a sure walk, now that nobody walks; the note comes if the reference changed."""
+        if self.follower is None or not self.follower.update(self.link.now_utc()):
+            return
+        self.pipeline.use_walking(self.follower.reference())
+        self._handle([self._note(GAIT_UPDATED_NOTE, {"placement": self.follower.placement})])
 
     def _learn_if_due(self) -> None:
         learner = self.learner
