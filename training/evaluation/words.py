@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from firmware_host.report.scales import print_count, print_share, print_value
 
@@ -48,6 +50,21 @@ def with_interval(value: float | None, span: Sequence[float] | None) -> list[str
 def short_name(person: str) -> str:
     """The participant without the data set's name."""
     return person.rpartition("/")[2]
+
+
+def starred(one: Mapping[str, Any]) -> str:
+    """The short name of a participant (id, seen_in_training), marked if the model knows them."""
+    return short_name(one["id"]) + ("*" if one.get("seen_in_training") else "")
+
+
+def of_people(people: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    """One figure of each participant, NaN where it is not known."""
+    return [math.nan if one.get(name) is None else one[name] for one in people]
+
+
+def capitalised(words: str) -> str:
+    """The same with a capital letter in front."""
+    return words[:1].upper() + words[1:]
 
 
 def left_out_words(people: Sequence[Mapping[str, str]], what: str) -> list[str]:
