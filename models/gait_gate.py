@@ -127,12 +127,23 @@ def gate_logits(
     """(N, 5) logits of (N, 100, 6) channels in SI units, from frozen folded weights."""
     standardised = (imu - center) / scale
     x = tf.reshape(standardised, [-1, 1, N_SAMPLES, N_CHANNELS])
+    return logits_of_maps(feature_maps(x, weights), x, weights)
+
+
+def feature_maps(x: Tensor, weights: Mapping[str, FloatArray]) -> Tensor:
+    """(N, 1, 13, 64) of the convolutions, from standardised channels (N, 1, 100, 6)."""
     x = tf.nn.relu(tf.nn.conv2d(x, weights["stem_w"], 1, "SAME") + weights["stem_b"])
     for i, (_, stride) in enumerate(BLOCKS):
         strides = [1, stride, stride, 1]
         x = tf.nn.depthwise_conv2d(x, weights[f"dw{i}_w"], strides, "SAME")
         x = tf.nn.relu(x + weights[f"dw{i}_b"])
         x = tf.nn.relu(tf.nn.conv2d(x, weights[f"pw{i}_w"], 1, "SAME") + weights[f"pw{i}_b"])
-    views = tf.concat([_pool(x), _spectrum(standardised, weights["spectrum_w"])], 1)
+    return x
+
+
+def logits_of_maps(maps: Tensor, x: Tensor, weights: Mapping[str, FloatArray]) -> Tensor:
+    """(N, 5) logits of feature maps and of the spectrum of the same standardised channels."""
+    rows = tf.reshape(x, [-1, N_SAMPLES, N_CHANNELS])
+    views = tf.concat([_pool(maps), _spectrum(rows, weights["spectrum_w"])], 1)
     hidden = tf.nn.relu(tf.matmul(views, weights["hidden_w"]) + weights["hidden_b"])
     return tf.matmul(hidden, weights["logits_w"]) + weights["logits_b"]

@@ -9,12 +9,13 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_host.errors import ConfigError, RecordingError, StorageError
 from firmware_host.events import Activity
+from training.bundle.artifacts import BACKBONES
 from training.datasets import own
 from training.datasets.bad_people import attempt, skipping_bad
 from training.datasets.base import REST, STRESS, locate
@@ -92,6 +93,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, help="folder for computed windows")
     parser.add_argument("--hold-out", action="append", default=[], metavar="DATASET/PARTICIPANT",
                         help="leave a person out of training; may be repeated")  # fmt: skip
+    parser.add_argument(
+        "--backbone",
+        choices=BACKBONES,
+        default="int8",
+        help="how weights that do not learn are stored (default int8; nf4 is 4 bits)",
+    )
     parser.add_argument("--skip-bad", action="store_true", help=SKIP_HELP)
 
 
@@ -234,14 +241,15 @@ def _train_stress(folder: Path, args: argparse.Namespace, hold_out: Sequence[str
     if is_there(folder, own.NAME) and not own.labelled(folder):
         (folder / own.NAME).unlink()
     artifacts = train_stress_artifacts(folder, args.seed, hold_out, cache_dir=args.cache)
-    return trained_stress(artifacts)
+    return trained_stress(replace(artifacts, backbone=args.backbone))
 
 
 def _train_gait(folder: Path, args: argparse.Namespace, hold_out: Sequence[str]) -> Half:
     from training.bundle.halves import trained_gait
     from training.gait.train import train_gait_artifacts
 
-    return trained_gait(train_gait_artifacts(folder, args.seed, hold_out))
+    made = train_gait_artifacts(folder, args.seed, hold_out, backbone=args.backbone)
+    return trained_gait(made)
 
 
 def _export(args: argparse.Namespace, sources: Sources, made: dict[str, Half]) -> Path:

@@ -21,6 +21,8 @@ from firmware_host.inference.contract import (
     StressContract,
     TimeControl,
 )
+from firmware_host.inference.int8_layers import Int8Layers, compiled_name
+from firmware_host.inference.split import SplitModel
 from firmware_host.inference.tflite import TfliteModel
 from firmware_host.inference.toml_table import TomlTable
 from firmware_host.signals import gait_features, stress
@@ -116,8 +118,15 @@ def seal_text(contract: bytes) -> str:
     return f"{hashlib.sha256(contract).hexdigest()}  {CONTRACT_FILE}\n"
 
 
-def open_model(bundle: Bundle, contract: ModelContract, *, runtime: str = "auto") -> TfliteModel:
+def open_model(
+    bundle: Bundle, contract: ModelContract, *, runtime: str = "auto", delegate: str = "auto"
+) -> TfliteModel | SplitModel:
     """Load one model of the bundle and see that it has the functions that the contract names.
+
+    Parameters
+    ----------
+    delegate
+        What the int8 layers of a model in two files may run on, one of `delegates.DELEGATES`.
 
     Raises
     ------
@@ -125,7 +134,17 @@ def open_model(bundle: Bundle, contract: ModelContract, *, runtime: str = "auto"
         If a function is missing or has other shapes.
     """
     path = bundle.path / contract.file
-    model = TfliteModel(path, runtime=runtime)
+    model: TfliteModel | SplitModel = TfliteModel(path, runtime=runtime)
+    if contract.int8_file:
+        compiled = compiled_name(contract.int8_file)
+        layers = Int8Layers(
+            bundle.path / contract.int8_file,
+            # Only if it is one of the files whose hashes were checked.
+            compiled=bundle.path / compiled if compiled in bundle.files else None,
+            runtime=runtime,
+            delegate=delegate,
+        )
+        model = SplitModel(layers, model)
     for name, expected in contract.signatures.items():
         received = model.signatures.get(name)
         if received != expected:
@@ -179,7 +198,8 @@ def _check_seal(contract: Path, sha256: str) -> None:
 
 
 def _check_files(bundle: Bundle) -> None:
-    named = {bundle.stress.file, bundle.gait.file, bundle.gait.cohort, "golden.npz"}
+    int8_files = {model.int8_file for model in (bundle.stress, bundle.gait)} - {""}
+    named = {bundle.stress.file, bundle.gait.file, bundle.gait.cohort, "golden.npz", *int8_files}
     for name in sorted(named - set(bundle.files)):
         raise BundleError(bundle.path / CONTRACT_FILE, f"a hash of {name} in [files]", "none")
     for name, expected in bundle.files.items():
@@ -254,6 +274,8 @@ def _read_common(name: str, table: TomlTable) -> dict[str, Any]:
     return {
         "name": name,
         "file": table.text("file"),
+        "backbone": table.text_or("backbone", "int8"),
+        "int8_file": table.text_or("int8_file", ""),
         "channels": _read_channels(table.table("channels")),
         "features": table.texts("features"),
         "labels": table.texts("labels"),

@@ -49,11 +49,15 @@ class ModelContract:
     """What both models have: a file, its inputs and outputs, and the windows they are fed.
 
     `features` are the names of the model's input vector in order, `labels` those of its classes;
-    `thresholds` are dimensionless unless their name carries a unit.
+    `thresholds` are dimensionless unless their name carries a unit. `backbone` is how what does not
+    learn is stored: int8, nf4 (4 bits) or float. With an `int8_file` the model is in two: its
+    frozen layers, which an accelerator can run, are there and the rest is in `file`.
     """
 
     name: str
     file: str
+    backbone: str
+    int8_file: str
     channels: tuple[ChannelNeed, ...]
     features: tuple[str, ...]
     labels: tuple[str, ...]
@@ -188,6 +192,14 @@ class Bundle:
     def label(self) -> str:
         """Name and version, as the folder is called."""
         return f"{self.name}-{self.version}"
+
+    @property
+    def stored(self) -> str:
+        """How the weights are stored that do not learn, in a few words for people."""
+        models = (self.stress, self.gait)
+        return ", ".join(
+            f"{m.name} {m.backbone}{' in two files' if m.int8_file else ''}" for m in models
+        )
 
     def check_channels(self, channels: Iterable[Channel]) -> dict[str, list[str]]:
         """Problems by model; a model with an empty list can run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,22 +51,13 @@ class TfliteModel:
     """
 
     def __init__(self, path: str | Path, *, runtime: str = "auto") -> None:
-        if not Path(path).is_file():
-            raise BundleError(path, "a .tflite file", "no such file")
-        name, module = _import_runtime(runtime)
-        self._runtime = f"{name} {_version(name)}"
+        self._runtime, module = import_runtime(runtime)
         self._path = Path(path)
         # Calls from two threads corrupt the heap of tflite-runtime 2.14.
         self._lock = threading.Lock()
-        try:
-            with _quiet():
-                self._interpreter = module.Interpreter(model_path=str(path), num_threads=1)
-                # tflite-runtime turns its fast kernels on here, if no runner exists yet.
-                self._interpreter.allocate_tensors()
+        with told_of(self._path, self._runtime):
+            self._interpreter = open_interpreter(module, self._path)
             self._runners, self._signatures = _read_signatures(self._interpreter)
-        except (ValueError, RuntimeError) as err:
-            received = f"{self._runtime} says: {_first_line(err)}"
-            raise BundleError(path, "a .tflite file that this host can load", received) from err
 
     @property
     def signatures(self) -> Mapping[str, Signature]:
@@ -91,7 +82,7 @@ class TfliteModel:
                 outputs = self._runners[signature](**arrays)
             except (ValueError, RuntimeError) as err:
                 raise InferenceError(
-                    f"{self._path.name} {signature}: {self._runtime} failed: {_first_line(err)}"
+                    f"{self._path.name} {signature}: {self._runtime} failed: {first_line(err)}"
                 ) from err
             # One runtime's runners hand out copies, another release's may not: the next call
             # must never change what a caller already holds.
@@ -103,7 +94,44 @@ def installed_runtimes() -> list[str]:
     return [name for name in RUNTIMES if _try_import(name) is not None]
 
 
-def _import_runtime(wanted: str) -> tuple[str, Any]:
+def open_interpreter(module: Any, path: Path, delegates: Sequence[Any] = ()) -> Any:
+    """An interpreter whose tensors have their memory, without a word on standard error.
+
+    Raises
+    ------
+    BundleError
+        If the file is missing.
+    ValueError, RuntimeError
+        Whatever the runtime has against it.
+    """
+    if not path.is_file():
+        raise BundleError(path, "a .tflite file", "no such file")
+    with _quiet():
+        more = {"experimental_delegates": list(delegates)} if delegates else {}
+        interpreter = module.Interpreter(model_path=str(path), num_threads=1, **more)
+        # tflite-runtime turns its fast kernels on here, if no runner exists yet.
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+@contextmanager
+def told_of(path: Path, runtime: str) -> Iterator[None]:
+    """Turn what a runtime has against a file into one line."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as err:
+        received = f"{runtime} says: {first_line(err)}"
+        raise BundleError(path, "a .tflite file that this host can load", received) from err
+
+
+def import_runtime(wanted: str) -> tuple[str, Any]:
+    """Name with version, and interpreter module, of a runtime; "auto" takes the first installed.
+
+    Raises
+    ------
+    InferenceError
+        If there is none, or no such one.
+    """
     if wanted != "auto" and wanted not in RUNTIMES:
         known = ", ".join(["auto", *RUNTIMES])
         raise InferenceError(f"runtime {wanted!r} is not known; expected one of: {known}")
@@ -111,7 +139,7 @@ def _import_runtime(wanted: str) -> tuple[str, Any]:
     for name in names:
         module = _try_import(name)
         if module is not None:
-            return name, module
+            return f"{name} {_version(name)}", module
     raise InferenceError(
         f"no TFLite runtime ({' or '.join(names)}) is usable here; "
         "install with: pip install 'tflite-runtime==2.14.0' 'numpy<2' (Python 3.11) "
@@ -174,5 +202,6 @@ def _shapes(details: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[int, ..
     return {name: tuple(int(n) for n in detail["shape"]) for name, detail in details.items()}
 
 
-def _first_line(err: Exception) -> str:
+def first_line(err: Exception) -> str:
+    """What an exception says, in one line."""
     return str(err).strip().split("\n", 1)[0]

@@ -48,6 +48,10 @@ class TomlTable:
         """Read a string."""
         return str(self._take(key, "a string", lambda v: isinstance(v, str)))
 
+    def text_or(self, key: str, default: str) -> str:
+        """Read a string that older bundles do not have."""
+        return self.text(key) if key in self._values else default
+
     def whole(self, key: str) -> int:
         """Read an integer."""
         return int(self._take(key, "an integer", lambda v: type(v) is int))

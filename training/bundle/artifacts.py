@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from models.stress import StressWeights
 
 FloatArray = NDArray[np.float32]
+
+# How frozen weights are stored: "int8" ships, "nf4" is 4 bits, "float" is as they were trained.
+Backbone = Literal["int8", "nf4", "float"]
+BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class StressArtifacts:
     the typical rest, which nothing is computed from but what a wearer is told; `time_control`
     is (t_s, p_stress), what time since the session began says on its own; `golden_x` (n, F) are
     a few normalised windows; `calibration` (slope, offset) turns smoothed log-odds into
-    P(stress); `effort_s` is how long effort is averaged; `figures` go into the card, one row each.
+    P(stress); `effort_s` is how long effort is averaged; `figures` go into the card, one row each;
+    `backbone` is how the export is to store what does not learn.
     """
 
     weights: StressWeights
@@ -46,15 +51,17 @@ class StressArtifacts:
     calibration: Mapping[str, float] = field(default_factory=lambda: {"slope": 1.0, "offset": 0.0})
     effort_s: float = 300.0
     figures: Mapping[str, str] = field(default_factory=dict)
+    backbone: Backbone = "int8"
 
 
 @dataclass(frozen=True)
 class GaitArtifacts:
     """A trained gait model.
 
-    `network` is the exportable tf.Module; `placements` the places on the body in the order of its
-    one-hot input; `cohort` (name -> array) is what the personal head learns against; `golden`
-    (input name -> (n, ...) array) are a few windows of each input.
+    `network` is the exportable tf.Module, its weights as `backbone` stores them; `placements` the
+    places on the body in the order of its one-hot input; `cohort` (name -> array) is what the
+    personal head learns against; `golden` (input name -> (n, ...) array) are a few windows of each
+    input.
     """
 
     network: Any
@@ -67,6 +74,7 @@ class GaitArtifacts:
     placements: tuple[str, ...]
     recordings: Recordings
     figures: Mapping[str, str] = field(default_factory=dict)
+    backbone: Backbone = "int8"
 
 
 def merged(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:

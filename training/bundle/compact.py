@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from training.bundle.flatbuffer import constant, opcode_idx, schema
-from training.bundle.int8 import MIN_VALUES, exact_grid
+from models.int8 import MIN_VALUES, exact_grid
+from training.bundle.flatbuffer import constant, schema
+from training.bundle.graph_edit import add_constant, new_operator
 
-# Versions that tflite-runtime 2.14 has too; from 5 on there may be one scale an index.
-_DEQUANTIZE, _FILL = 5, 1
+# A version that tflite-runtime 2.14 has too; from 5 on there may be one scale an index.
+_DEQUANTIZE = 5
 
 
 def store_compactly(model: Any) -> None:
@@ -73,10 +74,10 @@ class _Zeros:
         self._shape = np.array(shape, np.int32)
 
     def unpack(self, model: Any, graph: Any, idx: int) -> Any:
-        types = schema().TensorType
-        shape = _add(model, graph, self._shape, types.INT32)
-        zero = _add(model, graph, np.zeros((), np.float32), types.FLOAT32)
-        return _operator(model, graph, ("FILL", _FILL), [shape, zero], idx)
+        shape = add_constant(model, graph, self._shape)
+        zero = add_constant(model, graph, np.zeros((), np.float32))
+        graph.tensors[idx].buffer = 0
+        return new_operator(model, "FILL", [shape, zero], idx)
 
 
 class _Int8:
@@ -85,34 +86,11 @@ class _Int8:
         self._scale = scale.reshape(-1)
 
     def unpack(self, model: Any, graph: Any, idx: int) -> Any:
-        packed = _add(model, graph, self._levels, schema().TensorType.INT8)
+        packed = add_constant(model, graph, self._levels)
         quantisation = schema().QuantizationParametersT()
         quantisation.scale = self._scale
         quantisation.zeroPoint = np.zeros(len(self._scale), np.int64)
         quantisation.quantizedDimension = self._axis
         graph.tensors[packed].quantization = quantisation
-        return _operator(model, graph, ("DEQUANTIZE", _DEQUANTIZE), [packed], idx)
-
-
-def _add(model: Any, graph: Any, values: NDArray[Any], kind: int) -> int:
-    """Index of a new constant; packing the file stores equal ones once."""
-    buffer, tensor = schema().BufferT(), schema().TensorT()
-    buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    tensor.shape, tensor.type, tensor.hasRank = np.array(values.shape, np.int32), kind, True
-    tensor.buffer = len(model.buffers) - 1
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _operator(model: Any, graph: Any, op: tuple[str, int], inputs: Sequence[int], idx: int) -> Any:
-    """Operator that computes tensor `idx`, which until now was a constant."""
-    options = {"FILL": "Fill", "DEQUANTIZE": "Dequantize"}[op[0]]
-    graph.tensors[idx].buffer = 0
-    operator = schema().OperatorT()
-    operator.opcodeIndex = opcode_idx(model, *op)
-    operator.inputs = np.array(inputs, np.int32)
-    operator.outputs = np.array([idx], np.int32)
-    operator.builtinOptionsType = getattr(schema().BuiltinOptions, f"{options}Options")
-    operator.builtinOptions = getattr(schema(), f"{options}OptionsT")()
-    return operator
+        graph.tensors[idx].buffer = 0
+        return new_operator(model, "DEQUANTIZE", [packed], idx, version=_DEQUANTIZE)

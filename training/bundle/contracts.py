@@ -54,6 +54,7 @@ def stress_table(
     t_s, p_stress = artifacts.time_control
     return {
         "file": STRESS_FILE,
+        "backbone": artifacts.backbone,
         "features": list(artifacts.feature_names),
         "labels": STRESS_LABELS,
         "window_s": stress.WINDOW_S,
@@ -81,6 +82,7 @@ def gait_table(
     """[gait] of bundle.toml."""
     return {
         "file": GAIT_FILE,
+        "backbone": artifacts.backbone,
         "cohort": COHORT_FILE,
         "placements": list(artifacts.placements),
         "features": list(artifacts.feature_names),

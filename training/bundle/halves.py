@@ -13,15 +13,22 @@ from numpy.typing import NDArray
 
 from firmware_host.inference.bundle import CONTRACT_FILE, load_bundle
 from models.stress import StressNet
-from training.bundle.artifacts import GaitArtifacts, Recordings, StressArtifacts
+from training.bundle.artifacts import Backbone, GaitArtifacts, Recordings, StressArtifacts
 from training.bundle.contracts import COHORT_FILE, GAIT_FILE, STRESS_FILE, gait_table, stress_table
 from training.bundle.golden import golden_of
 from training.bundle.packed import packed
 from training.bundle.rounding import rounded_weights
-from training.bundle.tflite_file import convert
+from training.bundle.tflite_file import Storage, convert
 from training.datasets import own
 
 _GAIT_MARK = "#gait"
+_STORAGE: dict[Backbone, Storage] = {"int8": "int8", "nf4": "nf4", "float": "float32"}
+# What the card says of it: figures are of the network before its weights are rounded.
+_STORED = {
+    "int8": "int8, one scale an output",
+    "nf4": "4 bits (NF4, a scale a block of 64 or fewer weights); what that costs: docs/studies/small.md",
+    "float": "float32, as trained",
+}
 
 
 @dataclass(frozen=True)
@@ -41,27 +48,28 @@ class Half:
 
 def trained_stress(artifacts: StressArtifacts) -> Half:
     """The stress half as it was trained."""
-    network = StressNet(rounded_weights(artifacts.weights))
+    network = StressNet(rounded_weights(artifacts.weights, artifacts.backbone))
     return Half(
-        {STRESS_FILE: convert(network)},
+        {STRESS_FILE: convert(network, storage=_STORAGE[artifacts.backbone])},
         stress_table(artifacts, network.signatures),
         golden_of("stress", network, {"x": artifacts.golden_x}),
         artifacts.recordings,
-        artifacts.figures,
+        {**artifacts.figures, "stress, frozen weights": _STORED[artifacts.backbone]},
     )
 
 
 def trained_gait(artifacts: GaitArtifacts) -> Half:
     """The gait half as it was trained."""
+    content = convert(artifacts.network, storage=_STORAGE[artifacts.backbone])
     return Half(
-        {GAIT_FILE: convert(artifacts.network), COHORT_FILE: packed(artifacts.cohort)},
+        {GAIT_FILE: content, COHORT_FILE: packed(artifacts.cohort)},
         gait_table(artifacts, artifacts.network.signatures),
         golden_of("gait", artifacts.network, artifacts.golden),
         replace(
             artifacts.recordings,
             trained_on={_of_gait(n): h for n, h in artifacts.recordings.trained_on.items()},
         ),
-        artifacts.figures,
+        {**artifacts.figures, "gait, frozen weights": _STORED[artifacts.backbone]},
     )
 
 

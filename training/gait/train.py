@@ -14,7 +14,7 @@ from firmware_host.errors import DataError
 from firmware_host.signals.gait import WINDOW_S
 from firmware_host.signals.gait_features import FEATURE_NAMES
 from firmware_host.signals.gait_smoothing import STAY
-from training.bundle.artifacts import GaitArtifacts, Recordings
+from training.bundle.artifacts import Backbone, GaitArtifacts, Recordings
 from training.datasets.registry import GAIT, gait_sets
 from training.gait.background import (
     MIN_BACKGROUND,
@@ -31,7 +31,11 @@ FloatArray = NDArray[np.float32]
 
 
 def train_gait_artifacts(
-    data_dir: Path, seed: int, hold_out: Collection[str] = frozenset()
+    data_dir: Path,
+    seed: int,
+    hold_out: Collection[str] = frozenset(),
+    *,
+    backbone: Backbone = "int8",
 ) -> GaitArtifacts:
     """Train on everyone under `data_dir` but those held out ("dataset/participant").
 
@@ -59,7 +63,7 @@ def train_gait_artifacts(
         cohort |= identity.background.arrays(name)
         figures |= verification_card(name, walks[name], seed)
     return GaitArtifacts(
-        network=_network(gate, list(identities.values())),
+        network=_network(gate, list(identities.values()), backbone),
         feature_names=FEATURE_NAMES,
         labels=LABELS,
         thresholds=thresholds,
@@ -69,6 +73,7 @@ def train_gait_artifacts(
         placements=tuple(identities),
         recordings=Recordings({p.name: p.sha256 for p in people}, tuple(sorted(hold_out))),
         figures=figures,
+        backbone=backbone,
     )
 
 
@@ -88,8 +93,9 @@ def _by_placement(people: Sequence[Person]) -> dict[str, list[Walks]]:
     return dict(sorted(enough.items(), key=lambda item: (item[0] != DEFAULT_PLACEMENT, item[0])))
 
 
-def _network(gate: GateWeights, identities: Sequence[Identity]) -> Any:
+def _network(gate: GateWeights, identities: Sequence[Identity], backbone: Backbone) -> Any:
     from models.gait import GaitNet, GaitWeights
+    from models.gait_stored import FloatGaitNet, FourBitGaitNet
     from training.bundle.rounding import rounded_weights
 
     placed = ("center", "scale", "directions", "shrink")
@@ -98,7 +104,8 @@ def _network(gate: GateWeights, identities: Sequence[Identity]) -> Any:
     weights = GaitWeights(
         gate=gate.weights, gate_center=gate.center, gate_scale=gate.scale, **arrays, **shared
     )
-    return GaitNet(rounded_weights(weights))
+    networks = {"int8": GaitNet, "nf4": FourBitGaitNet, "float": FloatGaitNet}
+    return networks[backbone](rounded_weights(weights, backbone))
 
 
 def _golden(gate: GateWeights, identities: Sequence[Identity], seed: int) -> dict[str, FloatArray]:
