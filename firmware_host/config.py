@@ -7,6 +7,7 @@ Where nothing is said: the state folder is ``$SIGNET_STATE_DIR``, else systemd's
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from firmware_host.adaptation.policy import Limits
 from firmware_host.errors import ConfigError
 
 RUNTIMES = ("auto", "tflite-runtime", "ai-edge-litert")
@@ -56,13 +58,27 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """Whether and how the host learns."""
+    """Whether and how the host learns, and what one ``signet learn`` may use; a budget of 0 is none.
+
+    ``budget_j`` is CPU seconds times ``core_w``, what one busy core draws: a proxy, no measurement.
+    """
 
     enabled: bool = True
     seed: int = 1
+    budget_s: float = 600.0
+    budget_j: float = 600.0
+    budget_bytes: int = 32_000_000
+    core_w: float = 1.0
+    checkpoint_steps: int = 50
 
     def __post_init__(self) -> None:
         _check(0 <= self.seed < 2**32, "adaptation.seed", "0 to 4294967295", self.seed)
+        for name in ("budget_s", "budget_j", "budget_bytes"):
+            value = getattr(self, name)
+            _check(0 <= value < math.inf, f"adaptation.{name}", "0 (no limit) or more", value)
+        _check(0 < self.core_w <= 100, "adaptation.core_w", "watts of a core, to 100", self.core_w)
+        steps = self.checkpoint_steps
+        _check(1 <= steps <= 10_000, "adaptation.checkpoint_steps", "1 to 10000", steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,13 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """Where the machine's ``/sys`` and ``/proc`` are; another folder is a machine of the simulator's."""
+
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """How much is said on standard error."""
 
@@ -108,6 +131,8 @@ class Config:
     adaptation: Adaptation = field(default_factory=Adaptation)
     enrolment: Enrolment = field(default_factory=Enrolment)
     state: State = field(default_factory=State)
+    policy: Limits = field(default_factory=Limits)
+    host: Host = field(default_factory=Host)
     log: Log = field(default_factory=Log)
 
     def state_dir(self, env: Mapping[str, str] = os.environ) -> Path:
@@ -123,6 +148,10 @@ class Config:
         if said:
             return Path(said).expanduser()
         return _xdg(env, "XDG_CONFIG_HOME", ".config") / "signet" / "key"
+
+    def host_root(self, env: Mapping[str, str] = os.environ) -> Path:
+        """Folder that ``/sys`` and ``/proc`` are in."""
+        return Path(self.host.root or env.get("SIGNET_HOST_ROOT") or "/").expanduser()
 
 
 def _xdg(env: Mapping[str, str], name: str, fallback: str) -> Path:
@@ -150,6 +179,8 @@ _SECTIONS: dict[str, type] = {
     "adaptation": Adaptation,
     "enrolment": Enrolment,
     "state": State,
+    "policy": Limits,
+    "host": Host,
     "log": Log,
 }
 

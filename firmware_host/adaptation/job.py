@@ -8,6 +8,7 @@ process or on another day, ends with the same bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -23,7 +24,7 @@ from firmware_host.adaptation.gate import Decision, GateReason
 from firmware_host.adaptation.learner import Pace, Training
 from firmware_host.adaptation.recipe import CANDIDATES, Candidate
 from firmware_host.errors import AdaptationError, AdaptationReason
-from firmware_host.inference.base import FloatArray, SignatureModel
+from firmware_host.inference.base import FloatArray, SignatureModel, find_signature
 
 _NONE = np.zeros(0, np.float32)
 
@@ -95,6 +96,14 @@ class Job:
     def n_steps(self) -> int:
         """Steps done, over all calls."""
         return self._state.n_steps
+
+    @property
+    def max_state_bytes(self) -> int:
+        """Upper bound of a state at rest: weights and momentum, probabilities, and small change."""
+        specs = find_signature(self._model.signatures, "get_adapter").outputs.values()
+        n_held_back = len(self._evidence.fresh)
+        n_numbers = sum(math.prod(spec.shape) for spec in specs)
+        return 4096 + 4 * (n_numbers + n_held_back * (len(self._candidates) + 2))
 
     @property
     def candidate(self) -> int:

@@ -1,18 +1,20 @@
 """The learning job: from stored windows and labels to an adapter in force, or to a reason why not.
 
-Windows and labels -> baseline -> model inputs -> split -> candidates -> gate -> adapter, ledger and
-pointer in one transaction. A cut at any moment leaves the old state or the new one. The same
-vault, model, settings and seed give the same adapter, byte for byte.
+Evidence (`prepare`) -> steps (`job`, run by `runner`) -> choice (`choice`, by the gate) -> adapter,
+ledger and pointer in one transaction. A cut at any moment leaves the old state or the new one, and
+a checkpoint that the next call goes on from. The same vault, model, settings and seed give the same
+adapter, byte for byte, however often the job was cut.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from firmware_host.adaptation import ledger
+from firmware_host import __version__
+from firmware_host.adaptation import checkpoint, ledger
 from firmware_host.adaptation.adapters import (
     Adapter,
     apply_adapter,
@@ -20,38 +22,43 @@ from firmware_host.adaptation.adapters import (
     pointer_name,
     put_adapter,
 )
-from firmware_host.adaptation.choice import Choice, Trial
-from firmware_host.adaptation.episodes import EpisodeSet, LeftOut, Refusal
+from firmware_host.adaptation.budget import Meter, Used
+from firmware_host.adaptation.checkpoint import Checkpoint, Keeper
+from firmware_host.adaptation.choice import Choice
 from firmware_host.adaptation.evidence import Evidence
 from firmware_host.adaptation.job import Job
+from firmware_host.adaptation.outcome import (
+    CHANGED_MEANWHILE,
+    MODEL,
+    NOTHING_NEW,
+    PAUSED,
+    Outcome,
+    entry,
+    outcome,
+    refused,
+    used_facts,
+)
 from firmware_host.adaptation.prepare import ModelFacts, Prepared, prepare
 from firmware_host.adaptation.recipe import CANDIDATES, Candidate
-from firmware_host.adaptation.runner import Progress, run
+from firmware_host.adaptation.runner import Conduct, Runner
 from firmware_host.adaptation.samples import BASELINE_KIND, BASELINE_POINTER, baseline_payload
 from firmware_host.inference.base import SignatureModel
 from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
 
-MODEL = "stress"
-NOTHING_NEW = "nothing_new"
-CHANGED_MEANWHILE = "changed_meanwhile"
-
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a job did: kept or not, the reason in a word and in a sentence, and the details."""
+class _Order:
+    """One call: whose vault, which model, what to try, and how it may be run."""
 
-    kept: bool
-    reason: str
-    text: str
-    group: str = ""
-    adapter_id: int | None = None
-    ledger_id: int | None = None
-    n_calibration: int = 0
-    n_held_back: int = 0
-    different_episode: bool = False
-    left_out: Mapping[LeftOut, int] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
+    vault: Vault
+    model: SignatureModel
+    facts: ModelFacts
+    candidates: tuple[Candidate, ...]
+    seed: int
+    now_utc: float
+    conduct: Conduct
+    meter: Meter
 
 
 def personalise(
@@ -62,50 +69,120 @@ def personalise(
     seed: int,
     now_utc: float,
     candidates: tuple[Candidate, ...] = CANDIDATES,
-    progress: Progress | None = None,
+    conduct: Conduct | None = None,
 ) -> Outcome:
     """Learn from what the vault holds, keep it only if the gate agrees, and write down either.
 
-    The model is left with the weights that are in force afterwards; where nothing was trained, and
-    after an error, with those it had.
+    Goes on with the unfinished job, if there is one of the same inputs. The model is left with the
+    weights that are in force afterwards; where nothing was trained, and after an error or a pause,
+    with those it had.
 
     Raises
     ------
     AdaptationError
-        `foreign_adapter` if the adapter in force belongs to another bundle.
+        `foreign_adapter` if the adapter in force belongs to another bundle, `budget` if the budget
+        is too small for one step.
     VaultError, StorageError
         If the vault cannot be read or written; what was in force before still is.
     """
+    conduct = conduct or Conduct()
+    meter = Meter(conduct.budget, lambda: vault.bytes_written)
+    order = _Order(vault, model, facts, candidates, seed, now_utc, conduct, meter)
     job = prepare(vault, facts)
     if not isinstance(job, Prepared):
-        return _refused(*job)
+        _drop_unfinished(vault, ["the labels or the windows"], now_utc)
+        return refused(*job)
     current = load_current(vault, MODEL, bundle_sha256=facts.bundle_sha256)
     run_sha256 = _run_hash(job, facts, candidates, seed)
     last = ledger.latest(vault, what="personalise")
     if last is not None and last.facts["run_sha256"] == run_sha256:
-        return _outcome(job, NOTHING_NEW, "no new labelled windows since the last update")
+        _drop_unfinished(vault, ["the labels or the settings"], now_utc)
+        return outcome(job, NOTHING_NEW, "no new labelled windows since the last update")
     before = model.run("get_adapter")
     try:
-        steps = Job(
-            model,
-            _evidence(job, current),
-            current=None if current is None else current.arrays,
-            candidates=candidates,
-            seed=seed,
-        )
-        run(steps, candidates, progress)
-        choice = steps.choice()
-        entry = _entry(job, choice, facts, candidates, seed) | {"run_sha256": run_sha256}
-        return _write(vault, model, job, choice, entry, current, now_utc)
+        done = _run(order, job, current, run_sha256)
     except BaseException:
         model.run("set_adapter", **before)
         raise
+    if done.reason == PAUSED:
+        model.run("set_adapter", **before)
+    return done
+
+
+def _run(order: _Order, job: Prepared, current: Adapter | None, run_sha256: str) -> Outcome:
+    inputs = _inputs(order, job)
+    found = _unfinished(order.vault, inputs, order.now_utc)
+    steps = Job(
+        order.model,
+        _evidence(job, current),
+        current=None if current is None else current.arrays,
+        candidates=order.candidates,
+        seed=order.seed,
+    )
+    keeper = Keeper(order.vault, inputs, found, now_utc=order.now_utc)
+    earlier = Used()
+    if found is not None:
+        earlier = replace(found.used, n_resumes=found.used.n_resumes + 1)
+        steps.restore(found.state)
+    runner = Runner(order.conduct, order.meter, keeper, earlier)
+    cause = runner.run(steps, order.candidates)
+    if cause is not None:
+        text = f"paused: {cause}; {steps.n_steps} steps done, the next signet learn goes on"
+        return outcome(job, PAUSED, text, n_steps=steps.n_steps)
+    choice = steps.choice()
+    facts = entry(
+        job,
+        choice,
+        order.facts,
+        candidates=order.candidates,
+        seed=order.seed,
+        n_steps=steps.n_steps,
+    )
+    facts |= {"run_sha256": run_sha256, "used": used_facts(runner.used(), order.conduct.budget)}
+    return _write(order, job, choice, facts, current)
+
+
+def _unfinished(vault: Vault, inputs: Mapping[str, Any], now_utc: float) -> Checkpoint | None:
+    """The checkpoint to go on from; one of another job is dropped, and the ledger says why."""
+    found = checkpoint.load(vault)
+    if found is None:
+        if checkpoint.has_unfinished(vault):
+            _drop_unfinished(vault, [], now_utc)
+        return None
+    changed = found.changed(inputs)
+    if not changed:
+        return found
+    _drop_unfinished(vault, changed, now_utc)
+    return None
+
+
+def _drop_unfinished(vault: Vault, changed: list[str], now_utc: float) -> None:
+    if not checkpoint.has_unfinished(vault):
+        return
+    why = f"{' and '.join(changed)} changed meanwhile" if changed else "its checkpoint was damaged"
+    text = f"an unfinished job was dropped: {why}"
+    with vault.transaction():
+        checkpoint.drop(vault)
+        facts = {"what": "job_dropped", "model": MODEL, "text": text, "changed": changed}
+        ledger.append(vault, facts, now_utc=now_utc)
 
 
 def _evidence(job: Prepared, current: Adapter | None) -> Evidence:
     if current is None:
         return job.evidence
     return replace(job.evidence, fresh=job.held_back_utc >= current.created_utc)
+
+
+def _inputs(order: _Order, job: Prepared) -> dict[str, Any]:
+    recipe = {"candidates": [asdict(one) for one in order.candidates], "seed": order.seed}
+    return {
+        "data_sha256": job.data_sha256,
+        "bundle_sha256": order.facts.bundle_sha256,
+        "runtime": order.facts.runtime,
+        "recipe_sha256": hashlib.sha256(pack({}, recipe)).hexdigest(),
+        "adapter_id": order.vault.pointer(pointer_name(MODEL)),
+        "signet": __version__,
+    }
 
 
 def _run_hash(
@@ -120,65 +197,26 @@ def _run_hash(
     return hashlib.sha256(pack({}, meta)).hexdigest()
 
 
-def _entry(
-    job: Prepared,
-    choice: Choice,
-    facts: ModelFacts,
-    candidates: tuple[Candidate, ...],
-    seed: int,
-) -> dict[str, Any]:
-    return {
-        "what": "personalise",
-        "model": MODEL,
-        "bundle_sha256": facts.bundle_sha256,
-        "data_sha256": job.data_sha256,
-        "n_calibration": job.evidence.n_calibration,
-        "n_held_back": len(job.evidence.fresh),
-        "n_episodes": [len(job.split.calibration), len(job.split.held_back)],
-        "different_episode": job.split.different_episode,
-        "n_stories": job.split.n_stories,
-        "left_out": dict(job.left_out),
-        "seed": seed,
-        "budget": [asdict(candidate) for candidate in candidates],
-        "trials": [_trial(trial) for trial in choice.trials],
-        "kept": choice.changed,
-        "group": choice.groups,
-        "reason": choice.decision.reason.value,
-        "text": choice.decision.text,
-    }
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {
-        "group": trial.groups,
-        "kept": trial.decision.kept,
-        "reason": trial.decision.reason.value,
-        "loss_before": trial.loss_before,
-        "loss_after": trial.loss_after,
-        **trial.decision.figures,
-    }
-
-
 def _write(
-    vault: Vault,
-    model: SignatureModel,
+    order: _Order,
     job: Prepared,
     choice: Choice,
-    entry: dict[str, Any],
+    facts: dict[str, Any],
     current: Adapter | None,
-    now_utc: float,
 ) -> Outcome:
+    vault, now_utc = order.vault, order.now_utc
     with vault.transaction():
+        checkpoint.drop(vault)
         if vault.pointer(pointer_name(MODEL)) != (None if current is None else current.id):
             # The wearer went back while this ran: theirs is the last word.
-            now = load_current(vault, MODEL, bundle_sha256=entry["bundle_sha256"])
-            apply_adapter(model, None if now is None else now.arrays)
-            return _outcome(job, CHANGED_MEANWHILE, "the adapter was changed while learning")
+            now = load_current(vault, MODEL, bundle_sha256=order.facts.bundle_sha256)
+            apply_adapter(order.model, None if now is None else now.arrays)
+            return outcome(job, CHANGED_MEANWHILE, "the adapter was changed while learning")
         baseline_id = _baseline_id(vault, job, now_utc)
-        adapter_id = _put(vault, choice, entry["bundle_sha256"], baseline_id, now_utc)
+        adapter_id = _put(vault, choice, order.facts.bundle_sha256, baseline_id, now_utc)
         links = {"adapter_id": adapter_id, "baseline_id": baseline_id}
-        ledger_id = ledger.append(vault, {**entry, **links}, now_utc=now_utc)
-    return _outcome(
+        ledger_id = ledger.append(vault, {**facts, **links}, now_utc=now_utc)
+    return outcome(
         job,
         choice.decision.reason.value,
         choice.decision.text,
@@ -187,6 +225,7 @@ def _write(
         adapter_id=adapter_id,
         ledger_id=ledger_id,
         figures=choice.decision.figures,
+        n_steps=facts["n_steps"],
     )
 
 
@@ -215,28 +254,4 @@ def _put(
         group=choice.groups,
         baseline_id=baseline_id,
         now_utc=now_utc,
-    )
-
-
-def _outcome(job: Prepared, reason: str, text: str, *, kept: bool = False, **rest: Any) -> Outcome:
-    return Outcome(
-        kept=kept,
-        reason=reason,
-        text=text,
-        n_calibration=job.evidence.n_calibration,
-        n_held_back=len(job.evidence.fresh),
-        different_episode=job.split.different_episode,
-        left_out=job.left_out,
-        **rest,
-    )
-
-
-def _refused(refusal: Refusal, built: EpisodeSet) -> Outcome:
-    n_windows = sum(len(episode) for episode in built.episodes)
-    return Outcome(
-        kept=False,
-        reason=refusal.reason.value,
-        text=refusal.text,
-        n_calibration=n_windows,
-        left_out=built.left_out,
     )

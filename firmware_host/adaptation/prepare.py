@@ -45,13 +45,15 @@ class ModelFacts:
     """What the job needs to know of the bundle.
 
     `spread` (26,) typical within-wearer spread; `max_motion_ms2` the movement above which a
-    window is exercise, None if the caller filters elsewhere.
+    window is exercise, None if the caller filters elsewhere; `runtime` whatever else decides about
+    the bytes of a result: name and version of the runtime, its kernels, the machine.
     """
 
     bundle_sha256: str
     spread: NDArray[np.float64]
     window_s: float
     max_motion_ms2: float | None = None
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True)

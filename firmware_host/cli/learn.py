@@ -11,15 +11,23 @@ from firmware_host.cli.common import (
     add_model,
     add_shared,
     open_vault,
+    places,
     print_json,
     say,
     settings,
 )
+from firmware_host.cli.streaming import Stopper, positive_seconds
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from firmware_host.adaptation.personalise import Outcome
+    from firmware_host.adaptation.outcome import Outcome
+    from firmware_host.adaptation.policy import Verdict
+    from firmware_host.adaptation.runner import Conduct
+    from firmware_host.config import Config
+    from firmware_host.host.readings import HostReadings
+    from firmware_host.runtime.permission import MayGoOn
+    from firmware_host.vault.records import Vault
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,11 +36,28 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "learn",
         help="learn from the labels given so far, if it helps",
         description="Train an adapter on earlier labelled episodes and keep it only if it does not "
-        "lose on later, held-back ones. A running 'signet run' takes it over at once.",
+        "lose on later, held-back ones. A running 'signet run' takes it over at once. A job that was "
+        "paused, killed or cut off goes on where it was, and ends with the same adapter.",
+    )
+    parser.add_argument(
+        "--budget-s", type=positive_seconds, metavar="N", help="pause after N seconds"
     )
     parser.add_argument("--history", action="store_true", help="list what was learned from what")
     parser.add_argument("--revert", action="store_true", help="go back to the adapter before")
     parser.add_argument("--generic", action="store_true", help="go back to the generic model")
+    parser.add_argument(
+        "--why", action="store_true", help="say what learning waits for, first cause first"
+    )
+    parser.add_argument(
+        "--now",
+        action="store_true",
+        help="do not wait for mains power, an idle host or a clean stream; heat, under-voltage, a low "
+        "battery and a full disk are waited for all the same",
+    )
+    # Whom a job asks before each step; a run that starts one says so.
+    parser.add_argument(
+        "--asks", choices=("host", "run", "nobody"), default="host", help=argparse.SUPPRESS
+    )
     # The time a job is dated with, where a run in virtual time starts it.
     parser.add_argument("--now-utc", type=float, help=argparse.SUPPRESS)
     add_model(parser)
@@ -49,6 +74,9 @@ def run(args: argparse.Namespace) -> int:
             from firmware_host.runtime.jobs import history_rows
 
             _print_history(history_rows(vault), as_json=args.json)
+            return 0
+        if args.why:
+            _print_why(*_why(args, config, vault, now_utc), as_json=args.json)
             return 0
         if args.revert or args.generic:
             from firmware_host.adaptation.adapters import revert
@@ -68,10 +96,54 @@ def run(args: argparse.Namespace) -> int:
             runtime=config.model.runtime,
             seed=config.adaptation.seed,
             now_utc=now_utc,
-            progress=_bar if sys.stderr.isatty() and not args.json else None,
+            conduct=_conduct(args, config),
         )
     _print_outcome(outcome, peak_rss_mb, as_json=args.json)
     return 0
+
+
+def _why(
+    args: argparse.Namespace, config: Config, vault: Vault, now_utc: float
+) -> tuple[Verdict, HostReadings]:
+    """What a run would be told now, and the readings that say so."""
+    from firmware_host.adaptation.policy import decide
+    from firmware_host.host.readings import read_host
+    from firmware_host.runtime.learning import work_waiting
+
+    readings = read_host(config.host_root(), storage=places(args, config)[0])
+    return decide(readings, work_waiting(vault, now_utc=now_utc), config.policy), readings
+
+
+def _permission(args: argparse.Namespace, config: Config) -> MayGoOn:
+    """Who has a say in whether the job goes on."""
+    from firmware_host.adaptation.policy import Asked
+    from firmware_host.runtime.permission import Asks, HostWatch, ask_host, ask_nobody, ask_run
+
+    if args.asks == Asks.RUN:
+        return ask_run()
+    if args.asks == Asks.NOBODY:
+        return ask_nobody
+    watch = HostWatch(config.host_root(), places(args, config)[0], config.policy)
+    return ask_host(watch, Asked.NOW if args.now else Asked.BY_HAND)
+
+
+def _conduct(args: argparse.Namespace, config: Config) -> Conduct:
+    """Budget, checkpoints, and a signal or the host as a reason to pause."""
+    from firmware_host.adaptation.budget import Budget
+    from firmware_host.adaptation.runner import Conduct
+
+    limits = config.adaptation
+    stopper = Stopper()
+    stopper.install()
+    may_go_on = _permission(args, config)
+    return Conduct(
+        budget=Budget(
+            args.budget_s or limits.budget_s, limits.budget_j, limits.budget_bytes, limits.core_w
+        ),
+        checkpoint_steps=limits.checkpoint_steps,
+        may_go_on=lambda: "stopped by a signal" if stopper() else may_go_on(),
+        progress=_bar if sys.stderr.isatty() and not args.json else None,
+    )
 
 
 def _print_outcome(outcome: Outcome, peak_rss_mb: float, *, as_json: bool) -> None:
@@ -85,13 +157,28 @@ def _print_outcome(outcome: Outcome, peak_rss_mb: float, *, as_json: bool) -> No
         "different_episode": outcome.different_episode,
         "left_out": {str(k): v for k, v in outcome.left_out.items() if v},
         "figures": dict(outcome.figures),
+        "n_steps": outcome.n_steps,
         "peak_rss_mb": round(peak_rss_mb, 1),
     }
     if as_json:
         print_json(facts)
         return
+    if outcome.reason == "paused":
+        print(outcome.text)
+        return
     print(f"{'kept' if outcome.kept else 'not kept'}: {outcome.text}")
     print(f"learned from {outcome.n_calibration} windows, judged on {outcome.n_held_back}")
+
+
+def _print_why(verdict: Verdict, readings: HostReadings, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**verdict.facts(), "host": readings.facts()})
+        return
+    if verdict.go:
+        print("nothing stands against learning: it starts with the next look of a run, or now")
+    for n, block in enumerate(verdict.blocks, 1):
+        print(f"{n}. {block.text}")
+    print(f"the host: {readings.words()}")
 
 
 def _print_history(rows: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import ADAPTER_KIND, history
 from firmware_host.adaptation.labels import LABEL_KIND, LABEL_REMOVED_KIND
 from firmware_host.adaptation.ledger import LEDGER_KIND
-from firmware_host.adaptation.personalise import MODEL
+from firmware_host.adaptation.outcome import MODEL
 from firmware_host.adaptation.samples import BASELINE_KIND, WINDOW_KIND
 from firmware_host.report import ChannelHealth, HostCost, LedgerEntry, LedgerScore, Privacy
 from firmware_host.report.scales import print_count
@@ -88,7 +88,7 @@ def _ledger_row(entry: ledger.Entry, versions: Mapping[int, int]) -> LedgerEntry
         scores=_scores(facts, group),
         data_hash=str(facts.get("data_sha256", "")),
         seed=facts.get("seed"),
-        steps=next((b["steps"] for b in facts.get("budget", []) if b["groups"] == group), None),
+        steps=next((b["steps"] for b in facts.get("candidates", []) if b["groups"] == group), None),
     )
 
 

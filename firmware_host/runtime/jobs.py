@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import platform
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from firmware_host.adaptation import ledger
-from firmware_host.adaptation.adapters import apply_adapter, load_current
-from firmware_host.adaptation.personalise import Outcome, personalise
+from firmware_host.adaptation.outcome import Outcome
+from firmware_host.adaptation.personalise import personalise
 from firmware_host.adaptation.prepare import ModelFacts
+from firmware_host.adaptation.runner import Conduct
+from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.runtime.learning import lower_priority
@@ -20,14 +22,23 @@ from firmware_host.runtime.summary import peak_rss_mb
 from firmware_host.vault.records import Vault
 
 
-def model_facts(bundle: Bundle) -> ModelFacts:
-    """What the learning job needs to know of a bundle."""
+def model_facts(bundle: Bundle, model: SignatureModel) -> ModelFacts:
+    """What the learning job needs to know of a bundle and of what runs it."""
     return ModelFacts(
         bundle_sha256=bundle.sha256,
         spread=np.asarray(bundle.stress.normalisation.spread, dtype=np.float64),
         window_s=bundle.stress.window_s,
         max_motion_ms2=bundle.stress.thresholds["max_motion_ms2"],
+        runtime=what_runs(model),
     )
+
+
+def what_runs(model: SignatureModel) -> str:
+    """What besides the file decides about the bytes of a result: runtime, kernels, delegate, machine."""
+    # A model in one file names its runtime, one in two what its int8 layers run on.
+    named = [str(getattr(model, name, "")) for name in ("runtime", "runs_on")]
+    kernels = "fast kernels" if getattr(model, "accelerated", False) else ""
+    return ", ".join(part for part in (*named, kernels, platform.machine()) if part)
 
 
 def learn_stress(
@@ -37,9 +48,11 @@ def learn_stress(
     runtime: str,
     seed: int,
     now_utc: float,
-    progress: Callable[[str, int, int], None] | None = None,
+    conduct: Conduct,
 ) -> tuple[Outcome, float]:
     """One job on the vault's labels, at low priority; the outcome and this process's peak RSS in MB.
+
+    Goes on with the job that was paused or cut, if there is one.
 
     Raises
     ------
@@ -49,10 +62,8 @@ def learn_stress(
     lower_priority()
     loaded = load_bundle(bundle)
     model = open_model(loaded, loaded.stress, runtime=runtime)
-    current = load_current(vault, "stress", bundle_sha256=loaded.sha256)
-    apply_adapter(model, None if current is None else current.arrays)
     outcome = personalise(
-        vault, model, model_facts(loaded), seed=seed, now_utc=now_utc, progress=progress
+        vault, model, model_facts(loaded, model), seed=seed, now_utc=now_utc, conduct=conduct
     )
     return outcome, peak_rss_mb()
 

@@ -59,6 +59,8 @@ class Vault:
         self.wearer_id = data_key.wearer_id
         # Names of what did not open and was passed over by readers that can do without.
         self.damaged: set[str] = set()
+        # Sealed bytes handed to the database through this object; the disk sees whole pages of them.
+        self.bytes_written = 0
 
     @classmethod
     def create(cls, directory: Path, key_file: Path) -> Self:
@@ -129,8 +131,32 @@ class Vault:
                 self._database.execute(
                     "INSERT INTO records VALUES (?, ?, ?, ?)", (record_id, kind, t_utc, sealed)
                 )
+                self.bytes_written += len(sealed)
                 ids.append(record_id)
         return ids
+
+    def replace(
+        self, record_id: int, kind: str, payload: bytes, t_utc: float, *, durable: bool = False
+    ) -> None:
+        """Put another payload in the place of a record, which keeps its id; all of it or nothing.
+
+        For what is written again and again and of which only the last counts.
+
+        Raises
+        ------
+        VaultError
+            If there is no record of this id and kind.
+        """
+        with self.transaction(durable=durable):
+            sealed = self._sealer.seal(pad(payload), self._bound_to(kind, record_id, t_utc))
+            changed = self._database.execute(
+                "UPDATE records SET t_utc = ?, sealed = ? WHERE id = ? AND kind = ?",
+                (t_utc, sealed, record_id, kind),
+            )
+            if changed.rowcount != 1:
+                msg = f"{self._path}: expected record {record_id} ({kind}), found none"
+                raise VaultError(msg)
+            self.bytes_written += len(sealed)
 
     def get(self, record_id: int) -> Record:
         """Open the record of an id; `VaultError` if there is none or it was altered."""

@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 
 from firmware_host.adaptation import ledger
+from firmware_host.adaptation import outcome as outcomes
 from firmware_host.adaptation import personalise as job
 from firmware_host.adaptation.adapters import load_current, pointer_name, read_adapter, revert
+from firmware_host.adaptation.checkpoint import JOB_CHECKPOINT_KIND
 from firmware_host.adaptation.episodes import Label, LeftOut
 from firmware_host.adaptation.exact import solve
 from firmware_host.adaptation.gate import GateReason
-from firmware_host.adaptation.personalise import Outcome, personalise
+from firmware_host.adaptation.outcome import Outcome
+from firmware_host.adaptation.personalise import personalise
 from firmware_host.adaptation.prepare import ModelFacts, Prepared, prepare
 from firmware_host.adaptation.recipe import CANDIDATES, Candidate
+from firmware_host.adaptation.runner import Conduct
 from firmware_host.adaptation.samples import load_baseline, put_baseline
 from firmware_host.errors import AdaptationError, AdaptationReason, StorageError
 from firmware_host.signals.normalise import Baseline
@@ -77,7 +81,7 @@ def test_bias_is_learned_kept_and_written_down(
 
 
 def test_same_data_and_seed_give_the_same_bytes(tmp_path: Path, facts: ModelFacts) -> None:
-    digests = []
+    digests: list[tuple[str, dict[str, object]]] = []
     for name in ("one", "two"):
         with Vault.create(tmp_path / name, tmp_path / f"{name}.key") as vault:
             _ready(vault)
@@ -85,8 +89,9 @@ def test_same_data_and_seed_give_the_same_bytes(tmp_path: Path, facts: ModelFact
             outcome = _learn(vault, skip_model(), facts)
             assert outcome.adapter_id is not None
             assert outcome.ledger_id is not None
-            ids = (outcome.adapter_id, outcome.ledger_id)
-            digests.append([hashlib.sha256(vault.get(i).payload).hexdigest() for i in ids])
+            adapter = hashlib.sha256(vault.get(outcome.adapter_id).payload).hexdigest()
+            (entry,) = ledger.entries(vault)
+            digests.append((adapter, {k: v for k, v in entry.facts.items() if k != "used"}))
     assert digests[0] == digests[1]
 
 
@@ -176,11 +181,11 @@ def test_running_again_without_new_labels_does_nothing(
     _shifted_day(day)
     first = _learn(vault, model, facts)
     again = _learn(vault, model, facts)
-    assert (again.kept, again.reason) == (False, job.NOTHING_NEW)
+    assert (again.kept, again.reason) == (False, outcomes.NOTHING_NEW)
     assert vault.pointer(pointer_name("stress")) == first.adapter_id
     assert vault.count(ledger.LEDGER_KIND) == 1
     _ = day.stage(STRESS, 1.6), day.stage(REST, 0.8)
-    assert _learn(vault, model, facts).reason != job.NOTHING_NEW
+    assert _learn(vault, model, facts).reason != outcomes.NOTHING_NEW
     assert vault.count(ledger.LEDGER_KIND) == 2
     assert ledger.is_unbroken(vault)
 
@@ -286,14 +291,18 @@ def test_full_disk_leaves_model_and_vault_as_they_were(
         raise StorageError("vault: expected room to write, got a full disk")
 
     # The last write of the transaction: adapter and pointer are already in it.
-    monkeypatch.setattr(job.ledger, "append", full)
-    kinds = vault.kinds()
-    with pytest.raises(StorageError):
-        _learn(vault, model, facts)
-    assert vault.kinds() == kinds
+    with monkeypatch.context() as patched:
+        patched.setattr(job.ledger, "append", full)
+        kinds = vault.kinds()
+        with pytest.raises(StorageError):
+            _learn(vault, model, facts)
+    # What was trained so far is not lost: the checkpoint is still there.
+    assert vault.kinds() == {**kinds, JOB_CHECKPOINT_KIND: 1}
     assert vault.pointer(pointer_name("stress")) is None
     for name, value in read_adapter(model).items():
         np.testing.assert_array_equal(value, generic[name])
+    assert _learn(vault, model, facts).kept
+    assert ledger.entries(vault)[0].facts["used"]["n_resumes"] == 1
 
 
 def test_wearer_who_goes_back_while_it_learns_has_the_last_word(
@@ -308,8 +317,8 @@ def test_wearer_who_goes_back_while_it_learns_has_the_last_word(
         if stage == "done":
             revert(vault, "stress", now_utc=8.0)
 
-    outcome = _learn(vault, model, facts, progress=go_back)
-    assert (outcome.kept, outcome.reason) == (False, job.CHANGED_MEANWHILE)
+    outcome = _learn(vault, model, facts, conduct=Conduct(progress=go_back))
+    assert (outcome.kept, outcome.reason) == (False, outcomes.CHANGED_MEANWHILE)
     assert load_current(vault, "stress", bundle_sha256=facts.bundle_sha256) is None
     np.testing.assert_array_equal(
         read_adapter(model)["head_b"], read_adapter(skip_model())["head_b"]
@@ -334,7 +343,7 @@ def test_progress_names_every_candidate(
     _ready(vault)
     _shifted_day(day)
     seen: list[tuple[str, int, int]] = []
-    _learn(vault, model, facts, progress=lambda *told: seen.append(told))
+    _learn(vault, model, facts, conduct=Conduct(progress=lambda *told: seen.append(told)))
     n = len(CANDIDATES)
     named = [(candidate.groups, i, n) for i, candidate in enumerate(CANDIDATES)]
     assert seen == [*named, ("done", n, n)]

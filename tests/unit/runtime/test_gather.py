@@ -345,7 +345,7 @@ def _job(*, kept: bool, adapter_id: int | None = None) -> dict[str, Any]:
         "what": "personalise", "group": "bias", "kept": kept, "adapter_id": adapter_id,
         "text": "as the gate said", "n_calibration": 90, "n_held_back": 70,
         "n_episodes": [3, 2], "different_episode": True, "seed": 1, "data_sha256": "ab" * 32,
-        "budget": [{"groups": "bias", "steps": 200}],
+        "candidates": [{"groups": "bias", "steps": 200}],
         "trials": [
             {"group": "bias", "n_windows": 70.0, **scores},
             {"group": "head", "kept": False, "loss_before": None},

@@ -53,6 +53,24 @@ def test_ids_are_never_used_again_when_records_are_pruned(vault: Vault) -> None:
     assert vault.put("window", b"y", 2.0) > first
 
 
+def test_replaced_record_keeps_its_id_and_its_kind(vault: Vault, places: Places) -> None:
+    first = vault.put("job", b"one", 1.0)
+    before = vault.bytes_written
+    vault.replace(first, "job", b"two", 2.0)
+    assert vault.bytes_written > before
+    record = vault.latest("job")
+    assert record is not None
+    assert (record.id, record.payload, record.t_utc) == (first, b"two", 2.0)
+    assert vault.count("job") == 1
+    assert vault.put("label", b"x", 3.0) == first + 1
+    for wrong in ((first, "label"), (99, "job")):
+        with pytest.raises(VaultError, match="found none"):
+            vault.replace(*wrong, b"three", 3.0)
+    vault.close()
+    with places.open() as again:
+        assert again.get(first).payload == b"two"
+
+
 def test_repr_of_a_record_hides_its_content(vault: Vault) -> None:
     record = vault.get(vault.put("label", b"stress", 1.0))
     assert "stress" not in repr(record)
