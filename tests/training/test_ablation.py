@@ -159,6 +159,22 @@ def test_int8_whitening_changes_little_and_shuffled_identities_everything(rng):
     assert dealt.eer["5s"] == pytest.approx(0.5, abs=0.08)
 
 
+def test_uneven_windows_count_only_when_every_window_does(rng):
+    people = []
+    for walks in walkers(rng, 9):
+        is_uneven = np.arange(len(walks)) % 4 == 0
+        noise = rng.normal(size=walks.features.shape).astype(np.float32)
+        features = np.where(is_uneven[:, None], noise, walks.features)
+        people.append(replace(walks, features=features, periodicity=1.0 - is_uneven))
+
+    def eer_5s(**options):
+        setting = gait_people.Setting("x", **options)
+        made = gait_people.verify(people, [], setting, n_folds=3, n_partitions=1, seed=1)
+        return made.eer["5s"]
+
+    assert eer_5s() < 0.1 < eer_5s(every_window=True)
+
+
 def test_tables_are_written_with_their_command_on_top(tmp_path):
     table = Table(
         "one", "One", "How to read it.", {"name": "", "gain": "gain", "n": "people"},

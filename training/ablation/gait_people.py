@@ -46,6 +46,7 @@ class Setting:
     personal: str = "head"
     pooled: bool = False
     storage: str = "float32"
+    every_window: bool = False
     shuffled: bool = False
 
 
@@ -60,6 +61,14 @@ SETTINGS = (
     Setting("mean template, no whitening", personal="template", whitening=False),
     Setting("LoRA and head", personal="lora"),
     Setting("background pooled over placements", pooled=True),
+    Setting("every window, uneven steps too", every_window=True),
+    Setting("every window, mean template", every_window=True, personal="template"),
+    Setting(
+        "every window, mean template, no whitening",
+        every_window=True,
+        personal="template",
+        whitening=False,
+    ),
     Setting("identities shuffled (control)", shuffled=True),
 )
 
@@ -153,9 +162,10 @@ def _scores(
         arrays = {**arrays, "shrink": np.zeros_like(arrays["shrink"])}
     if setting.storage == "int8":
         arrays = rounded_arrays(arrays)
+    used_from = -np.inf if setting.every_window else limit
     model = TemplateModel if setting.personal == "template" else NumpyGaitModel
     return score_trials(
-        [split_walk(walks, min_periodicity=limit) for walks in test],
+        [split_walk(walks, min_periodicity=used_from) for walks in test],
         lambda: model(arrays),
         cohort,
         fill=arrays["center"],
