@@ -110,6 +110,11 @@ class GaitNet(TrainableNet):
         w = self._weights
         return gait_signatures(w.n_features, w.n_placements, self.adapter.shapes)
 
+    @property
+    def weights(self) -> GaitWeights:
+        """What it is made of."""
+        return self._weights
+
     def infer(self, imu: Tensor) -> dict[str, Tensor]:
         """Activity of one window (1, 100, 6) at 20 Hz in SI units."""
         w = self._weights
@@ -141,11 +146,10 @@ class GaitNet(TrainableNet):
 
     def _within(self, x: Tensor, place: Tensor) -> Tensor:
         """(N, F) what is taken away: the part of `x` along the placement's directions, shrunk."""
-        codes = tf.reshape(tf.gather(self._codes, place), self._codes.shape[1:])  # (k, F)
-        along = tf.matmul(x, _levels(codes), transpose_b=True)  # (N, k)
-        shrunk = along * tf.gather(self._shrink, place)
-        # Turned around while it is small.
-        return tf.matmul(shrunk, _levels(tf.transpose(codes)), transpose_b=True)
+        codes = tf.reshape(tf.gather(self._codes, place), self._codes.shape[1:])
+        levels = tf.cast(codes, tf.float32) - _ZERO_LEVEL  # (k, F)
+        along = tf.matmul(x, levels, transpose_b=True)  # (N, k)
+        return tf.matmul(along * tf.gather(self._shrink, place), levels)
 
     def gradients(self, kept: Mapping[str, Tensor], d_logits: Tensor) -> dict[str, Tensor]:
         """Gradient of the loss by every trainable, from the gradient by the log odds (N, 1)."""
@@ -164,7 +168,3 @@ class GaitNet(TrainableNet):
     def probabilities(self, logits: Tensor) -> Tensor:
         """(N, 1) of being the wearer."""
         return tf.sigmoid(logits)
-
-
-def _levels(codes: Tensor) -> Tensor:
-    return tf.cast(codes, tf.float32) - _ZERO_LEVEL

@@ -11,7 +11,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 # One static batch: fewer ops and a fixed arena; a shorter batch is padded with weight 0.
 TRAIN_BATCH = 16
 # Rows that `accumulate` takes at a time: see docs/studies/learning.md for what each size costs.
-MICRO_BATCH = 4
+MICRO_BATCH = 8
 # Pairs of windows that `prefer` takes at a time: as many windows as a batch.
 PREFERENCE_PAIRS = TRAIN_BATCH // 2
 # Learning rates travel as one vector so that a group is switched off by its zero.
