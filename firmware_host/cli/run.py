@@ -14,6 +14,7 @@ from firmware_host.cli.common import (
     add_shared,
     device_url,
     open_vault,
+    places,
     print_json,
     settings,
 )
@@ -78,6 +79,9 @@ def run(args: argparse.Namespace) -> int:
             silence_s=config.device.silence_s,
             labels=recorded.labels if recorded else (),
             learner_arguments=learner_arguments(args, config) if learns else None,
+            host_root=config.host_root(),
+            storage=places(args, config)[0],
+            limits=config.policy,
             follow_gait=config.enrolment.follow,
             seed=config.adaptation.seed,
             listeners=listeners,

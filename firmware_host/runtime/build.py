@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from firmware_host.adaptation.policy import Limits
 from firmware_host.adaptation.samples import rest_in_force
 from firmware_host.config import DEFAULT_PLACEMENT
 from firmware_host.devices import open_device
@@ -21,12 +22,14 @@ from firmware_host.runtime.cues import CueRule
 from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.gait_path import WalkingReference
 from firmware_host.runtime.in_force import baseline_in_force, walking_in_force
-from firmware_host.runtime.learning import LearnerProcess
+from firmware_host.runtime.learner_process import LearnerProcess
+from firmware_host.runtime.learning import Learning
 from firmware_host.runtime.link import Link
 from firmware_host.runtime.memory import LIVE_BATCH_S, Memory, stored_source
+from firmware_host.runtime.permission import Asks, HostWatch
 from firmware_host.runtime.pipeline import Listeners, Models, Pipeline
 from firmware_host.runtime.session import Session
-from firmware_host.transport.base import Transport
+from firmware_host.transport.base import Transport, parse_url
 from firmware_host.vault.records import Vault
 
 LabelSpans = Iterable[tuple[float, float, str]]
@@ -42,6 +45,8 @@ class SessionOptions:
         Where on the body the device is worn, one of the bundle's.
     learner_arguments
         Options for ``signet learn``; None never learns.
+    host_root, storage, limits
+        Where this machine's ``/sys`` is and the vault, and when that machine may learn.
     follow_gait
         Let the gait reference follow the wearer, on proof (`identity.self_update`).
     """
@@ -55,6 +60,9 @@ class SessionOptions:
     cue_on_stress: bool = False
     labels: LabelSpans = ()
     learner_arguments: Sequence[str | Path] | None = None
+    host_root: Path = Path("/")
+    storage: Path = Path()
+    limits: Limits = field(default_factory=Limits)
     follow_gait: bool = False
     seed: int = 1
     listeners: Listeners = field(default_factory=Listeners)
@@ -112,7 +120,6 @@ def open_session(
         labels=options.labels,
         listeners=_listeners(options.listeners, memory, follower),
     )
-    can_learn = memory is not None and options.learner_arguments is not None
     return Session(
         link=link,
         pipeline=pipeline,
@@ -120,12 +127,27 @@ def open_session(
         bundle_sha256=bundle.sha256,
         emit=emit,
         memory=memory,
-        learner=LearnerProcess(options.learner_arguments or ()) if can_learn else None,
+        learning=None if vault is None else _learning(options, vault, link),
         silence_s=options.silence_s,
         cues=CueRule() if options.cue_on_stress else None,
         follower=follower,
         stop=stop,
     )
+
+
+def _learning(options: SessionOptions, vault: Vault, link: Link) -> Learning | None:
+    """Real time: this machine is asked. Virtual time: the simulated one, or nobody."""
+    arguments = options.learner_arguments
+    if arguments is None:
+        return None
+    if not link.is_finite:
+        watch = HostWatch(options.host_root, options.storage, options.limits)
+        return Learning(LearnerProcess(arguments, Asks.HOST), vault, watch)
+    simulated = parse_url(options.url).option("host") if link.virtual_time else None
+    if simulated is None:
+        return Learning(LearnerProcess(arguments, Asks.NOBODY), vault)
+    watch = HostWatch(Path(simulated), options.storage, options.limits, clock=link.now_utc)
+    return Learning(LearnerProcess(arguments, Asks.RUN), vault, watch, worked=link.work)
 
 
 def _walking(

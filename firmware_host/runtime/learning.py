@@ -1,18 +1,23 @@
-"""When a run asks for learning, and how the learner runs: another process, at low priority."""
+"""When a run starts, pauses and goes on with learning; the learner is another process, at low priority."""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from firmware_host.adaptation import ledger
+from firmware_host.adaptation.checkpoint import has_unfinished
+from firmware_host.adaptation.episodes import LabelSpan
+from firmware_host.adaptation.labels import load_labels
+from firmware_host.adaptation.outcome import PAUSED
+from firmware_host.adaptation.policy import Cause, Work
 from firmware_host.events import Labelled
+from firmware_host.runtime.learner_process import LearnerProcess
+from firmware_host.runtime.permission import HostWatch
 from firmware_host.stream.buttons import REST, STRESS
+from firmware_host.vault.records import Vault
 
 # The smallest story a gate can judge anything on: rest, a stressor, and the rest after it.
 MIN_STRESS_EPISODES = 1
@@ -21,6 +26,13 @@ MIN_REST_EPISODES = 2
 MIN_LABEL_S = 120.0
 # Nice value of the learner: it takes what the stream leaves.
 _NICE = 15
+# A job that paused for a reason of its own (its budget, its own look at the host) rests this long.
+_REST_S = 60.0
+WAITS_NOTE = "learning_waits"
+PAUSED_NOTE = "learning_paused"
+RESUMED_NOTE = "learning_resumed"
+
+Note = tuple[str, dict[str, float | int | str]]
 
 
 @dataclass(slots=True)
@@ -31,7 +43,7 @@ class LearnTrigger:
     _n_rest: int = 0
     _n_stress_learned: int = 0
 
-    def add(self, label: Labelled) -> None:
+    def add(self, label: Labelled | LabelSpan) -> None:
         """Take note of a label."""
         if label.end_utc - label.start_utc < MIN_LABEL_S:
             return
@@ -39,71 +51,182 @@ class LearnTrigger:
         self._n_rest += label.label == REST
 
     @property
-    def is_due(self) -> bool:
-        """Whether a learning job is worth starting."""
+    def n_waiting(self) -> int:
+        """Stress episodes with the rest after them that no job has learned from yet."""
         enough = self._n_stress >= MIN_STRESS_EPISODES and self._n_rest >= MIN_REST_EPISODES
         # A stress episode counts once the rest after it is labelled too.
         followed = self._n_rest > self._n_stress
-        return enough and followed and self._n_stress > self._n_stress_learned
+        return self._n_stress - self._n_stress_learned if enough and followed else 0
 
     def started(self) -> None:
         """A job was started on everything labelled so far."""
         self._n_stress_learned = self._n_stress
 
 
+def trigger_of(labels: Iterable[LabelSpan], last_job_utc: float | None) -> LearnTrigger:
+    """A trigger that has seen ``labels``, and a job at ``last_job_utc`` that learned from those until then."""
+    trigger = LearnTrigger()
+    ordered = sorted(labels, key=lambda label: label.end_utc)
+    old = [span for span in ordered if last_job_utc is not None and span.end_utc <= last_job_utc]
+    for span in old:
+        trigger.add(span)
+    trigger.started()
+    for span in ordered[len(old) :]:
+        trigger.add(span)
+    return trigger
+
+
+def last_job_utc(vault: Vault) -> float | None:
+    """When the last job ended, kept or not; None if there was none."""
+    last = ledger.latest(vault, what="personalise")
+    return None if last is None else last.t_utc
+
+
+def work_waiting(vault: Vault, *, now_utc: float) -> Work:
+    """What the vault holds for a job, without a stream beside it."""
+    last_utc = last_job_utc(vault)
+    return Work(
+        stories_waiting=trigger_of(load_labels(vault), last_utc).n_waiting,
+        is_unfinished=has_unfinished(vault),
+        since_last_s=None if last_utc is None else now_utc - last_utc,
+    )
+
+
+class Looked(NamedTuple):
+    """What a look at learning brought: notes for the event log, and a job's result."""
+
+    notes: list[Note]
+    result: dict[str, Any] | None = None
+
+
 @dataclass(slots=True)
-class LearnerProcess:
-    """``signet learn`` in a process of its own; at most one at a time.
+class Learning:
+    """Starts a job when labels wait and the policy allows it, pauses it, and goes on with it.
 
     Parameters
     ----------
-    arguments
-        Options after ``signet learn``: where the vault, its key and the bundle are.
+    watch
+        The host whose policy is asked; None asks nobody, and then the caller waits for each job.
+    worked
+        Is told the CPU seconds that a job used, for a simulated host; a job then proceeds by the
+        stream's time and not by its own.
     """
 
-    arguments: Sequence[str | Path]
-    results: list[dict[str, Any]] = field(default_factory=list)
-    _process: subprocess.Popen[str] | None = None
+    process: LearnerProcess
+    vault: Vault
+    watch: HostWatch | None = None
+    worked: Callable[[float], None] | None = None
+    trigger: LearnTrigger = field(default_factory=LearnTrigger)
+    _is_unfinished: bool = False
+    _last_job_utc: float | None = None
+    _cause: Cause | None = None
+    _is_told_to_pause: bool = False
+    _not_before_utc: float = 0.0
+    _granted_utc: float = 0.0
 
-    def start(self, *, now_utc: float) -> None:
-        """Begin a job; ``now_utc`` is the stream's time, which is what its results are dated with."""
-        command = [sys.executable, "-m", "firmware_host", "learn", "--json"]
-        command += [*map(str, self.arguments), "--now-utc", repr(now_utc)]
-        # The same package as this process runs, wherever it was started from.
-        root = str(Path(__file__).resolve().parents[2])
-        inherited = os.environ.get("PYTHONPATH")
-        env = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{inherited}" if inherited else root}
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=env,
+    def begin(self) -> None:
+        """See what the vault has waiting from earlier runs."""
+        self._is_unfinished = has_unfinished(self.vault)
+        self._last_job_utc = last_job_utc(self.vault)
+        if self.watch is not None:
+            self.trigger = trigger_of(load_labels(self.vault), self._last_job_utc)
+
+    def look(
+        self, now_utc: float, *, lost_percent: float | None, flush: Callable[[], None]
+    ) -> Looked:
+        """Start, pause or go on, as things stand at ``now_utc`` of the stream.
+
+        Parameters
+        ----------
+        flush
+            Writes what a job would read.
+        """
+        if self.process.is_started:
+            return self._attend(now_utc, lost_percent)
+        if now_utc < self._not_before_utc or not (self.trigger.n_waiting or self._is_unfinished):
+            return Looked([])
+        notes = self._blocked(self._work(now_utc, lost_percent))
+        if notes is not None:
+            return Looked(notes)
+        flush()
+        started = [(RESUMED_NOTE, dict[str, float | int | str]())] if self._is_unfinished else []
+        self.trigger.started()
+        self._is_told_to_pause = False
+        self._granted_utc = now_utc
+        self.process.start(now_utc=now_utc)
+        if self.watch is None:
+            # In virtual time the day waits for the learner, so that every run is the same.
+            return self._taken(now_utc, wait=True, notes=started)
+        return Looked(started)
+
+    def end(self, now_utc: float) -> Looked:
+        """The stream is over: pause what runs, for the next run to go on with."""
+        if self.worked is not None:
+            self.process.refuse("the run has ended")
+        else:
+            self.process.pause()
+        return self._taken(now_utc, wait=True)
+
+    def _attend(self, now_utc: float, lost_percent: float | None) -> Looked:
+        blocked = self._blocked(self._work(now_utc, lost_percent))
+        if self.worked is not None:
+            return self._attend_in_step(now_utc, is_blocked=blocked is not None)
+        if blocked is not None and not self._is_told_to_pause:
+            self._is_told_to_pause = True
+            self.process.pause()
+        return self._taken(now_utc, wait=False)
+
+    def _attend_in_step(self, now_utc: float, *, is_blocked: bool) -> Looked:
+        """A simulated host: the job gets a second of CPU for each second of the stream."""
+        if is_blocked:
+            self.process.refuse(self._why)
+            return self._taken(now_utc, wait=True)
+        if now_utc - self._granted_utc < 1.0:
+            return Looked([])
+        self._granted_utc += 1.0
+        if not self.process.allow():
+            return self._taken(now_utc, wait=True)
+        if self.worked is not None:
+            self.worked(1.0)
+        return Looked([])
+
+    def _taken(self, now_utc: float, *, wait: bool, notes: list[Note] | None = None) -> Looked:
+        result = self.process.finish(wait=wait)
+        notes = notes or []
+        if result is None:
+            return Looked(notes)
+        self._is_unfinished = result["reason"] == PAUSED
+        if self._is_unfinished:
+            self._not_before_utc = now_utc + _REST_S
+            return Looked([*notes, (PAUSED_NOTE, {"why": str(result["text"])})])
+        self._last_job_utc = now_utc
+        return Looked(notes, result)
+
+    def _work(self, now_utc: float, lost_percent: float | None) -> Work:
+        last_utc = self._last_job_utc
+        return Work(
+            stories_waiting=self.trigger.n_waiting,
+            is_unfinished=self._is_unfinished,
+            is_running=self.process.is_started,
+            since_last_s=None if last_utc is None else now_utc - last_utc,
+            lost_percent=lost_percent,
         )
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a job is under way."""
-        return self._process is not None and self._process.poll() is None
-
-    def finish(self, *, wait: bool) -> dict[str, Any] | None:
-        """What the job did, once it is over; None if none is, or it still runs and ``wait`` is off."""
-        process = self._process
-        if process is None or (not wait and process.poll() is None):
+    def _blocked(self, work: Work) -> list[Note] | None:
+        """None if the host allows it, else what to note: a cause is told once, as long as it lasts."""
+        verdict = None if self.watch is None else self.watch.ask(work)
+        if verdict is None or verdict.go:
+            self._cause = None
             return None
-        out, err = process.communicate()
-        self._process = None
-        result = _result(process.returncode, out, err)
-        self.results.append(result)
-        return result
+        first = verdict.blocks[0]
+        is_told = first.cause is self._cause
+        self._cause = first.cause
+        return [] if is_told else [(WAITS_NOTE, {"cause": first.cause.value, "why": first.text})]
 
-    def stop(self) -> None:
-        """End a running job; the vault keeps what it held."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+    @property
+    def _why(self) -> str:
+        verdict = None if self.watch is None else self.watch.verdict
+        return "" if verdict is None else verdict.text
 
 
 def lower_priority() -> None:
@@ -113,12 +236,3 @@ def lower_priority() -> None:
     except OSError:
         # A container may forbid it; learning is then merely less polite.
         return
-
-
-def _result(code: int, out: str, err: str) -> dict[str, Any]:
-    if code == 0 and out.strip():
-        parsed = json.loads(out.strip().splitlines()[-1])
-        if isinstance(parsed, dict):
-            return parsed
-    last = err.strip().splitlines()[-1:] or [f"the learner ended with code {code}"]
-    return {"kept": False, "reason": "failed", "text": last[0], "exit_code": code}

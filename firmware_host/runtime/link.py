@@ -11,7 +11,7 @@ from firmware_host.devices import probe
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError
 from firmware_host.protocol.messages import Command, CommandKind, Hello, encode_command
 from firmware_host.reconnect import LinkState, Reconnect
-from firmware_host.transport.base import Chunk, Transport
+from firmware_host.transport.base import Chunk, Transport, WithHost
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -141,6 +141,11 @@ class Link:
             self._transport.write(data)
         except LinkError as err:
             self._lost(err)
+
+    def work(self, cpu_s: float) -> None:
+        """Tell a simulated host, if there is one behind the link, what it worked besides the stream."""
+        if isinstance(self._transport, WithHost):
+            self._transport.work(cpu_s)
 
     def close(self) -> None:
         """Let go of the device; a live board is told to stop streaming, since nobody listens any more."""

@@ -23,8 +23,9 @@ from firmware_host.runtime.baseline import Source
 from firmware_host.runtime.cues import CUE_ANSWERS, MAX_ANSWER_S, CueRule
 from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
-from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
+from firmware_host.runtime.learning import Learning, Looked
 from firmware_host.runtime.link import Link
+from firmware_host.runtime.loss import LossMeter
 from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary, stored_source
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
 from firmware_host.runtime.summary import summarise
@@ -52,8 +53,8 @@ class Session:
     ----------
     memory
         Where things are kept; None keeps nothing.
-    learner
-        Runs learning jobs as labels come in; None never learns.
+    learning
+        Starts and pauses learning jobs as labels come in and the host allows; None never learns.
     emit
         Is given every event, in order.
     follower
@@ -72,14 +73,14 @@ class Session:
     bundle_sha256: str
     emit: Callable[[AnyEvent], None]
     memory: Memory | None = None
-    learner: LearnerProcess | None = None
+    learning: Learning | None = None
     silence_s: float = 5.0
     cues: CueRule | None = None
     follower: GaitFollower | None = None
     stop: Callable[[], bool] = lambda: False
     monotonic: Callable[[], float] = time.monotonic
     states: Counter[str] = field(default_factory=Counter)
-    _trigger: LearnTrigger = field(default_factory=LearnTrigger)
+    _loss: LossMeter = field(default_factory=LossMeter)
     _adapter_id: int | None = None
     _baseline_id: int | None = None
     _last_data_s: float = 0.0
@@ -104,15 +105,16 @@ class Session:
         started_s = self.monotonic()
         self._last_data_s = started_s
         self.reload()
+        if self.learning is not None:
+            self.learning.begin()
         try:
             self._loop()
             self._handle(self.pipeline.finish())
             self._follow_gait()
-            self._learn_if_due()
-            self._take_result(wait=True)
+            self._end_learning()
         finally:
-            if self.learner is not None:
-                self.learner.stop()
+            if self.learning is not None:
+                self.learning.process.stop()
             self.link.close()
             if self.memory is not None:
                 self.memory.flush()
@@ -155,8 +157,7 @@ class Session:
                 self._last_data_s = self.monotonic()
                 self._is_silent = False
                 self._handle(self.pipeline.feed(chunk.data, chunk.arrival_utc))
-            self._learn_if_due()
-            self._take_result(wait=False)
+            self._learn()
             self._look_at_vault()
             self._ping_if_due()
 
@@ -205,8 +206,8 @@ class Session:
                 self._take_cue_answer(event)
             elif isinstance(event, StreamNoted) and event.what == Note.WEAR:
                 self._is_taken_off = not event.detail["value"]
-            elif isinstance(event, Labelled):
-                self._trigger.add(event)
+            elif isinstance(event, Labelled) and self.learning is not None:
+                self.learning.trigger.add(event)
             self.emit(event)
         if self.memory is not None:
             self.memory.take_events(events)
@@ -224,23 +225,34 @@ class Session:
         self.pipeline.use_walking(self.follower.reference())
         self._handle([self._note(GAIT_UPDATED_NOTE, {"placement": self.follower.placement})])
 
-    def _learn_if_due(self) -> None:
-        learner = self.learner
-        if learner is None or self.memory is None or learner.is_running:
+    def _learn(self) -> None:
+        """Let learning start, pause or go on."""
+        if self.learning is None or self.memory is None:
             return
-        if not self._trigger.is_due:
-            return
-        self._trigger.started()
-        self.memory.flush()
-        learner.start(now_utc=self.link.now_utc())
-        # In virtual time the day waits for the learner, so that every run is the same.
-        if self.link.is_finite:
-            self._take_result(wait=True)
+        counts = self.pipeline.counts
+        self._loss.take(
+            self.pipeline.assembler.t_s,
+            sum(counts.samples.values()),
+            sum(counts.missing.values()),
+        )
+        now_utc = self.link.now_utc()
+        looked = self.learning.look(
+            now_utc, lost_percent=self._loss.percent, flush=self.memory.flush
+        )
+        self._take_learned(looked)
 
-    def _take_result(self, *, wait: bool) -> None:
-        if self.learner is None:
+    def _end_learning(self) -> None:
+        """The stream is over: a last job on what its end brought if nobody is asked, else a pause."""
+        if self.learning is None:
             return
-        result = self.learner.finish(wait=wait)
+        if self.learning.watch is None:
+            self._learn()
+        self._take_learned(self.learning.end(self.link.now_utc()))
+
+    def _take_learned(self, looked: Looked) -> None:
+        if looked.notes:
+            self._handle([self._note(what, detail) for what, detail in looked.notes])
+        result = looked.result
         if result is None:
             return
         kept, reason = int(bool(result["kept"])), str(result["reason"])
@@ -295,7 +307,7 @@ class Session:
         summary = summarise(self.pipeline, self.states, wall_s=wall_s)
         summary["links_lost"] = self.link.n_lost
         summary["cues"] = self._n_cues
-        summary["learned"] = [] if self.learner is None else self.learner.results
+        summary["learned"] = [] if self.learning is None else self.learning.process.results
         if self.memory is not None:
             put_summary(self.memory.vault, summary, utc=self.link.now_utc())
         return summary

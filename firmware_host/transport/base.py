@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 from urllib.parse import unquote
 
 from firmware_host.errors import ConfigError
@@ -62,6 +62,15 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Let go of the link; again is fine."""
+        ...
+
+
+@runtime_checkable
+class WithHost(Protocol):
+    """A link with a simulated host behind it, which cannot see what this process works."""
+
+    def work(self, cpu_s: float) -> None:
+        """Something besides the stream took this much of one CPU."""
         ...
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from firmware_host.events import Labelled
-from firmware_host.runtime.learning import LearnerProcess, LearnTrigger
+from firmware_host.runtime.learner_process import LearnerProcess
+from firmware_host.runtime.learning import LearnTrigger
 
 
 def _label(kind: str, start: float, minutes: float = 5.0) -> Labelled:
@@ -13,9 +14,9 @@ def test_learning_waits_for_rest_stress_rest() -> None:
     trigger = LearnTrigger()
     for label in (_label("rest", 0), _label("stress", 400)):
         trigger.add(label)
-        assert not trigger.is_due
+        assert not trigger.n_waiting
     trigger.add(_label("rest", 800))
-    assert trigger.is_due
+    assert trigger.n_waiting
 
 
 def test_learning_is_due_again_after_the_next_whole_stress_episode() -> None:
@@ -23,18 +24,18 @@ def test_learning_is_due_again_after_the_next_whole_stress_episode() -> None:
     for label in (_label("rest", 0), _label("stress", 400), _label("rest", 800)):
         trigger.add(label)
     trigger.started()
-    assert not trigger.is_due
+    assert not trigger.n_waiting
     trigger.add(_label("stress", 1200))
-    assert not trigger.is_due
+    assert not trigger.n_waiting
     trigger.add(_label("rest", 1600))
-    assert trigger.is_due
+    assert trigger.n_waiting
 
 
 def test_short_labels_teach_nothing() -> None:
     trigger = LearnTrigger()
     for i in range(6):
         trigger.add(_label("stress" if i % 2 else "rest", 100.0 * i, minutes=1.0))
-    assert not trigger.is_due
+    assert not trigger.n_waiting
 
 
 def test_a_learner_that_fails_is_told_and_does_not_raise(tmp_path) -> None:
