@@ -161,8 +161,13 @@ class Work:
         return self.is_running or self.is_unfinished
 
     def was(self, cause: Cause) -> bool:
-        """Whether the verdict before named the cause."""
-        return self.before is not None and self.before.has(cause)
+        """Whether the verdict before named the cause; without one, a paused job may have met any."""
+        return self.is_waiting if self.before is None else self.before.has(cause)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a job is paused at this moment."""
+        return self.is_unfinished and not self.is_running
 
 
 def decide(readings: HostReadings, work: Work, limits: Limits) -> Verdict:
@@ -266,16 +271,17 @@ def _too_soon(work: Work, limits: Limits) -> str | None:
 def _cool_to_c(readings: HostReadings, work: Work, limits: Limits) -> float | None:
     """Where a hot host may begin again; None if it is not hot, or is cool enough again."""
     soc_c = readings.heat.soc_c
-    held_c = None if work.before is None else work.before.cool_to_c
-    if held_c is not None:
+    gap_k = limits.max_soc_c - limits.resume_soc_c
+    trip_c = readings.heat.throttle_at_c
+    stop_c = limits.max_soc_c if trip_c is None else min(limits.max_soc_c, trip_c - _BELOW_TRIP_K)
+    if work.before is not None and work.before.cool_to_c is not None:
+        held_c = work.before.cool_to_c
         # No reading is no sign of having cooled: sensors that sleep answer nothing for a while.
         return held_c if soc_c is None or soc_c > held_c else None
     if soc_c is None:
         return None
-    gap_k = limits.max_soc_c - limits.resume_soc_c
-    stop_c = limits.max_soc_c
-    if readings.heat.throttle_at_c is not None:
-        stop_c = min(stop_c, readings.heat.throttle_at_c - _BELOW_TRIP_K)
+    if work.before is None and work.is_waiting and soc_c > stop_c - gap_k:
+        return stop_c - gap_k
     if soc_c < stop_c and not _is_slowed_by_heat(readings, soc_c):
         return None
     # A host slowed down below our limit has a lower one in its firmware, and cools down as far from it.

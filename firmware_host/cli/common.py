@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from firmware_host.config import PLACEMENTS, Config, load_config
 from firmware_host.errors import ConfigError, StorageError, VaultError
 
 if TYPE_CHECKING:
+    from firmware_host.runtime.waiting import Waiting
     from firmware_host.vault.records import Vault
 
 Handler = Callable[[argparse.Namespace], int]
@@ -134,6 +136,21 @@ def _open_vault(state: Path, key: Path, *, create: bool) -> Vault:
         what = f"{err.filename or state}: expected to read and write there, got {err.strerror}"
         msg = f"{what}: check who owns {state}, or name another --state"
         raise StorageError(msg) from err
+
+
+def learning_waits(
+    vault: Vault, args: argparse.Namespace, config: Config, now_utc: float | None = None
+) -> Waiting:
+    """What learning waits for, from the vault and this machine as they are now."""
+    from firmware_host.runtime.waiting import look_at
+
+    return look_at(
+        vault,
+        host_root=config.host_root(),
+        storage=places(args, config)[0],
+        limits=config.policy,
+        now_utc=time.time() if now_utc is None else now_utc,
+    )
 
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:

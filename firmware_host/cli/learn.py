@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from firmware_host.cli.common import (
     add_model,
     add_shared,
+    learning_waits,
     open_vault,
     places,
     print_json,
@@ -22,12 +23,10 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from firmware_host.adaptation.outcome import Outcome
-    from firmware_host.adaptation.policy import Verdict
     from firmware_host.adaptation.runner import Conduct
     from firmware_host.config import Config
-    from firmware_host.host.readings import HostReadings
     from firmware_host.runtime.permission import MayGoOn
-    from firmware_host.vault.records import Vault
+    from firmware_host.runtime.waiting import Waiting
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -76,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             _print_history(history_rows(vault), as_json=args.json)
             return 0
         if args.why:
-            _print_why(*_why(args, config, vault, now_utc), as_json=args.json)
+            _print_why(learning_waits(vault, args, config, now_utc), as_json=args.json)
             return 0
         if args.revert or args.generic:
             from firmware_host.adaptation.adapters import revert
@@ -100,18 +99,6 @@ def run(args: argparse.Namespace) -> int:
         )
     _print_outcome(outcome, peak_rss_mb, as_json=args.json)
     return 0
-
-
-def _why(
-    args: argparse.Namespace, config: Config, vault: Vault, now_utc: float
-) -> tuple[Verdict, HostReadings]:
-    """What a run would be told now, and the readings that say so."""
-    from firmware_host.adaptation.policy import decide
-    from firmware_host.host.readings import read_host
-    from firmware_host.runtime.learning import work_waiting
-
-    readings = read_host(config.host_root(), storage=places(args, config)[0])
-    return decide(readings, work_waiting(vault, now_utc=now_utc), config.policy), readings
 
 
 def _permission(args: argparse.Namespace, config: Config) -> MayGoOn:
@@ -170,15 +157,14 @@ def _print_outcome(outcome: Outcome, peak_rss_mb: float, *, as_json: bool) -> No
     print(f"learned from {outcome.n_calibration} windows, judged on {outcome.n_held_back}")
 
 
-def _print_why(verdict: Verdict, readings: HostReadings, *, as_json: bool) -> None:
+def _print_why(waiting: Waiting, *, as_json: bool) -> None:
     if as_json:
-        print_json({**verdict.facts(), "host": readings.facts()})
+        print_json(waiting.facts())
         return
-    if verdict.go:
-        print("nothing stands against learning: it starts with the next look of a run, or now")
-    for n, block in enumerate(verdict.blocks, 1):
-        print(f"{n}. {block.text}")
-    print(f"the host: {readings.words()}")
+    print("learning waits for")
+    for n, line in enumerate(waiting.lines(), 1):
+        print(f"  {n}. {line}")
+    print(f"the host is {waiting.readings.words()}")
 
 
 def _print_history(rows: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from firmware_host.cli.common import add_model, add_shared, open_vault, print_json, settings
+from firmware_host.cli.common import (
+    add_model,
+    add_shared,
+    learning_waits,
+    open_vault,
+    print_json,
+    settings,
+)
 from firmware_host.cli.times import local_time
 
 if TYPE_CHECKING:
@@ -31,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
 
     config = settings(args)
     with open_vault(args, config, create=False) as vault:
-        state = wearer_state(vault, args.bundle or config.model.bundle)
+        waiting = learning_waits(vault, args, config)
+        state = wearer_state(vault, args.bundle or config.model.bundle, waiting)
     if args.json:
         print_json(state)
         return 0
@@ -56,8 +64,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
     if n := sum(state["damaged"].values()):
         kinds = ", ".join(f"{count} {kind}" for kind, count in state["damaged"].items())
         lines.append(f"damaged     {n} record{'' if n == 1 else 's'} left out: {kinds}")
-    if state["waiting_for"]:
-        lines.append(f"waiting for {state['waiting_for']}")
+    lines += [f"host        {state['host']}", f"waiting for {state['waiting_for']}"]
     return lines
 
 

@@ -76,7 +76,7 @@ def ask_host(watch: HostWatch, asked: Asked) -> MayGoOn:
 
     def may_go_on() -> str | None:
         nonlocal is_running
-        verdict = watch.ask(Work(is_unfinished=True, is_running=is_running, asked=asked))
+        verdict = watch.ask(Work(is_running=is_running, asked=asked))
         is_running = verdict.go
         return None if verdict.go else verdict.text
 

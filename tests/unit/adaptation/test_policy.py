@@ -61,6 +61,8 @@ battery=14.9                                                          | low_batt
 battery=19.9                                         before=low_battery | low_battery
 battery=20                                           before=low_battery | go
 battery=14.9                                         asked=now        | low_battery
+battery=19.9                                         state=paused     | low_battery
+battery=20                                           state=paused     | go
 power=battery battery=14.9                                            | low_battery on_battery
 soc_c=?                                                               | go
 soc_c=74.9                                                            | go
@@ -84,6 +86,10 @@ slowed=too_hot                                       asked=now        | throttle
 slowed=too_hot soc_c=60                                               | throttled hot
 slowed=throttled soc_c=?                                              | throttled
 soc_c=55.1                                           before=hot cool_to=55 | hot
+soc_c=70.1                                           state=paused     | hot
+soc_c=70                                             state=paused     | go
+soc_c=70.1                                           state=running    | go
+soc_c=70.1                                           state=paused before=busy | go
 load=?                                                                | go
 cpus=?                                   load=99                      | go
 load=3.2                                                              | go
@@ -92,7 +98,8 @@ load=3.3                                             asked=hand       | busy
 load=3.3                                             asked=now        | go
 load=4.2                                             state=running    | go
 load=4.3                                             state=running    | busy
-load=4.2                                             state=paused     | busy
+load=2.5                                             state=paused     | busy
+load=2.4                                             state=paused     | go
 load=2.4                                             before=busy      | go
 load=2.5                                             before=busy      | busy
 load=1.5 cpus=1                                      state=running    | go
@@ -110,6 +117,7 @@ lost=1.1                                             before=dropping  | dropping
 lost=1                                               before=dropping  | go
 lost=5.1                                             state=running    | dropping
 lost=5.1                                             asked=now        | go
+lost=1.1                                             state=paused     | dropping
 stories=0                                                             | no_labels
 stories=0                                            asked=hand       | go
 stories=0                                            asked=now        | go

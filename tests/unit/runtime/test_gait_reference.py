@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from firmware_host.adaptation.policy import Limits
 from firmware_host.identity.enrolment import Enrolled
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.runtime.gait_reference import (
@@ -22,6 +23,7 @@ from firmware_host.runtime.gait_reference import (
     put_walking,
 )
 from firmware_host.runtime.state import wearer_state
+from firmware_host.runtime.waiting import look_at
 from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
 from firmware_host.vault.wearer import export
@@ -160,11 +162,14 @@ def test_facts_of_a_placement_without_a_reference_are_none(vault, bundle, enroll
 
 
 def test_status_tells_where_the_wearer_is_enrolled_and_where_again(vault, bundle, enrolled):
-    assert wearer_state(vault, bundle.path)["gait_placements"] == []
+    nowhere = vault.directory / "no_machine"
+    waiting = look_at(vault, host_root=nowhere, storage=nowhere, limits=Limits(), now_utc=1.0)
+    assert waiting.lines() == ["a stream from the wrist: no minute was seen yet (signet run)"]
+    assert wearer_state(vault, bundle.path, waiting)["gait_placements"] == []
     older = replace(bundle, sha256="0" * 64)
     put_walking(vault, enrolled, bundle, placement="wrist", now_utc=1.0)
     put_walking(vault, enrolled, older, placement="pocket", now_utc=1.0)
-    state = wearer_state(vault, bundle.path)
+    state = wearer_state(vault, bundle.path, waiting)
     assert state["gait_placements"] == ["pocket", "wrist"]
     assert state["gait_of_another_bundle"] == ["pocket"]
     text = json.dumps(state)
