@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from firmware_host.inference.contract import Bundle
 from firmware_host.report import LedgerEntry, ReportData
 from firmware_host.runtime import gather_accounts, gather_lanes, gather_scores, gather_walking
+from firmware_host.runtime.drifting import misfits
 from firmware_host.runtime.gather_seen import Seen, read_vault, read_windows
 from firmware_host.runtime.gather_words import empty_reasons, section_notes
 from firmware_host.runtime.in_force import say_damaged
@@ -111,6 +112,8 @@ def _facts(seen: Seen, vault: Vault) -> list[tuple[str, str]]:
     ]
     if seen.summaries and seen.summaries[-1]["firmware"]:
         facts.append(("Firmware", str(seen.summaries[-1]["firmware"])))
+    if unfit := misfits(vault):
+        facts.append(("No longer fits", "; ".join(f"{m.why} ({m.to_do})" for m in unfit)))
     if damaged := say_damaged(vault):
         facts.append(("Vault", damaged))
     return facts

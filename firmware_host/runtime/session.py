@@ -11,7 +11,8 @@ from typing import Any
 
 from firmware_host.adaptation.adapters import Adapter, apply_adapter
 from firmware_host.errors import LinkEnded, LinkError
-from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored
+from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored, WearerVerified
+from firmware_host.identity.verification import N_WINDOWS
 from firmware_host.protocol.messages import (
     Command,
     CommandKind,
@@ -21,6 +22,7 @@ from firmware_host.protocol.messages import (
 )
 from firmware_host.runtime.baseline import Source
 from firmware_host.runtime.cues import CUE_ANSWERS, MAX_ANSWER_S, CueRule
+from firmware_host.runtime.drifting import RunFacts, misfits, watch_run
 from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import Learning, Looked
@@ -37,6 +39,7 @@ SILENCE_NOTE = "silence"
 LINK_NOTE = "link"
 LEARNED_NOTE = "learned"
 GAIT_UPDATED_NOTE = "gait_updated"
+DRIFT_NOTE = "drift"
 # A live run looks this often whether somebody else changed the vault (a learner, a revert).
 _VAULT_LOOK_S = 2.0
 # Often enough to follow a crystal as it warms up, and nothing beside the stream itself.
@@ -87,6 +90,8 @@ class Session:
     _is_silent: bool = False
     _is_baseline_new: bool = False
     _is_taken_off: bool = False
+    _gait_sum: float = 0.0
+    _n_gait: int = 0
     _last_look_s: float = 0.0
     _last_ping_s: float = 0.0
     _n_pings: int = 0
@@ -111,6 +116,7 @@ class Session:
             self._loop()
             self._handle(self.pipeline.finish())
             self._follow_gait()
+            self._watch_drift()
             self._end_learning()
         finally:
             if self.learning is not None:
@@ -200,6 +206,9 @@ class Session:
             if isinstance(event, StressScored):
                 self.states[event.state] += 1
                 self._cue_if_due(event)
+            elif isinstance(event, WearerVerified) and event.n_windows >= N_WINDOWS:
+                self._gait_sum += event.score
+                self._n_gait += 1
             elif isinstance(event, StreamNoted) and event.what == BASELINE_NOTE:
                 self._is_baseline_new = True
             elif isinstance(event, StreamNoted) and event.what == Note.BUTTON:
@@ -217,6 +226,16 @@ class Session:
         if self._is_taken_off:
             self._is_taken_off = False
             self._follow_gait()
+
+    def _watch_drift(self) -> None:
+        """Say what no longer fits the wearer, once, at the end of the run that showed it."""
+        if self.memory is None:
+            return
+        facts = RunFacts(self.states, self._gait_sum, self._n_gait, self.pipeline.placement)
+        for misfit in watch_run(self.memory.vault, facts, now_utc=self.link.now_utc()):
+            detail = {"part": misfit.part.value, "why": misfit.why, "to_do": misfit.to_do}
+            self._handle([self._note(DRIFT_NOTE, {**detail})])
+            _LOGGER.warning("the signature no longer fits: signet status says what to do")
 
     def _follow_gait(self) -> None:
         """Learn from a sure walk, now that nobody walks; the note comes if the reference changed."""
@@ -309,5 +328,7 @@ class Session:
         summary["cues"] = self._n_cues
         summary["learned"] = [] if self.learning is None else self.learning.process.results
         if self.memory is not None:
+            found = misfits(self.memory.vault)
+            summary["no_longer_fits"] = [misfit.part.value for misfit in found]
             put_summary(self.memory.vault, summary, utc=self.link.now_utc())
         return summary
