@@ -61,6 +61,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
         f"adapter     {f'version {adapter}' if adapter else 'none: the generic model'}",
         f"labels      {state['labels']['stress']} stress, {state['labels']['rest']} rest",
     ]
+    lines += [f"drift       {m['why']}: {m['to_do']}" for m in state["no_longer_fits"]]
     if n := sum(state["damaged"].values()):
         kinds = ", ".join(f"{count} {kind}" for kind, count in state["damaged"].items())
         lines.append(f"damaged     {n} record{'' if n == 1 else 's'} left out: {kinds}")

@@ -9,6 +9,7 @@ from firmware_host.adaptation import ledger
 from firmware_host.adaptation.episodes import Label
 from firmware_host.adaptation.labels import load_labels
 from firmware_host.inference.bundle import load_bundle
+from firmware_host.runtime.drifting import misfits
 from firmware_host.runtime.gait_reference import gait_facts, gait_references
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.memory import EVENT_KIND, stored_source
@@ -40,6 +41,9 @@ def wearer_state(vault: Vault, bundle_path: Path | str, waiting: Waiting) -> dic
         ],
         "adapter": 0 if adapter is None else adapter.version,
         "labels": counts,
+        "no_longer_fits": [
+            {"part": m.part.value, "why": m.why, "to_do": m.to_do} for m in misfits(vault)
+        ],
         "waiting_for": waiting.lines()[0],
         "learning": waiting.facts(),
         "host": waiting.readings.words(),
