@@ -17,6 +17,7 @@ from typing import Any
 
 from firmware_host.adaptation.policy import Limits
 from firmware_host.errors import ConfigError
+from firmware_host.inference.delegates import DELEGATES
 
 RUNTIMES = ("auto", "tflite-runtime", "ai-edge-litert")
 PLACEMENTS = ("wrist", "pocket")
@@ -46,14 +47,17 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Which bundle, and which TFLite runtime."""
+    """Which bundle, which TFLite runtime, and what may compute int8 layers besides the CPU."""
 
     bundle: str = ""
     runtime: str = "auto"
+    delegate: str = "auto"
 
     def __post_init__(self) -> None:
         expected = "one of " + ", ".join(RUNTIMES)
         _check(self.runtime in RUNTIMES, "model.runtime", expected, self.runtime)
+        expected = "one of " + ", ".join(DELEGATES)
+        _check(self.delegate in DELEGATES, "model.delegate", expected, self.delegate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         url=device_url(args, config),
         bundle=args.bundle or config.model.bundle,
         runtime=config.model.runtime,
+        delegate=config.model.delegate,
         placement=args.placement or config.device.placement,
         silence_s=config.device.silence_s,
     )

@@ -93,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
             vault,
             bundle=args.bundle or config.model.bundle,
             runtime=config.model.runtime,
+            delegate=config.model.delegate,
             seed=config.adaptation.seed,
             now_utc=now_utc,
             conduct=_conduct(args, config),

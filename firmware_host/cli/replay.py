@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
             url=url,
             bundle=args.bundle or config.model.bundle,
             runtime=config.model.runtime,
+            delegate=config.model.delegate,
             placement=args.placement or config.device.placement,
             keep_days=config.state.keep_days,
             labels=recorded.labels,

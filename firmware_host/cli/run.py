@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
             url=url,
             bundle=args.bundle or config.model.bundle,
             runtime=config.model.runtime,
+            delegate=config.model.delegate,
             placement=args.placement or config.device.placement,
             keep_days=config.state.keep_days,
             cue_on_stress=config.device.cue_on_stress,

@@ -58,6 +58,11 @@ class SignatureModel(Protocol):
         ...
 
 
+def runs_on(model: SignatureModel) -> str:
+    """What computes a model, for people and for the ledger: runtime, kernels, accelerator."""
+    return str(getattr(model, "runs_on", "plain numpy"))
+
+
 def signature_of(
     name: str, inputs: Mapping[str, tuple[int, ...]], outputs: Mapping[str, tuple[int, ...]]
 ) -> Signature:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -56,8 +56,6 @@ class ModelContract:
 
     name: str
     file: str
-    backbone: str
-    int8_file: str
     channels: tuple[ChannelNeed, ...]
     features: tuple[str, ...]
     labels: tuple[str, ...]
@@ -66,6 +64,8 @@ class ModelContract:
     smoothing_s: float
     thresholds: Mapping[str, float]
     signatures: Mapping[str, Signature]
+    backbone: str = field(default="int8", kw_only=True)
+    int8_file: str = field(default="", kw_only=True)
 
     def check_channels(self, channels: Iterable[Channel]) -> list[str]:
         """List what is missing, in the wrong unit or at the wrong rate; empty when all is well."""

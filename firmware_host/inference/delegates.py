@@ -6,7 +6,6 @@ was built for another runtime crashes whoever loads it.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +74,9 @@ def find_accelerator(wanted: str, module: Any, *, library: str = LIBRARY) -> Acc
 
 def _problem(module: str, library: str) -> str:
     """Why the library cannot be used, empty if it can."""
+    # Here: most runs never ask.
+    import subprocess
+
     command = [sys.executable, "-c", _TRY, module, library]
     try:
         done = subprocess.run(

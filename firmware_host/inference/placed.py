@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from firmware_host.errors import ContractError
-from firmware_host.inference.base import FloatArray, Signature, SignatureModel
+from firmware_host.inference.base import FloatArray, Signature, SignatureModel, runs_on
 
 PLACEMENT_INPUT = "placement"
 
@@ -37,6 +37,11 @@ class PlacedModel:
     def signatures(self) -> Mapping[str, Signature]:
         """Every function by name, without the input that is answered here."""
         return self._signatures
+
+    @property
+    def runs_on(self) -> str:
+        """What computes the model."""
+        return runs_on(self._model)
 
     def run(self, signature: str, **arrays: FloatArray) -> dict[str, FloatArray]:
         """Call one signature; gives its outputs by name.

@@ -16,6 +16,7 @@ from firmware_host.inference.base import (
     SignatureModel,
     check_inputs,
     find_signature,
+    runs_on,
 )
 from firmware_host.inference.int8_layers import Int8Layers
 
@@ -44,8 +45,8 @@ class SplitModel:
 
     @property
     def runs_on(self) -> str:
-        """What the int8 layers run on, and why not on something faster."""
-        return self._layers.runs_on
+        """What the float part runs on, and the int8 layers, and why not on something faster."""
+        return f"{runs_on(self._tail)}; int8 layers on {self._layers.runs_on}"
 
     def run(self, signature: str, **arrays: FloatArray) -> dict[str, FloatArray]:
         """Call one signature; gives its outputs by name.

@@ -70,6 +70,11 @@ class TfliteModel:
         return self._runtime
 
     @property
+    def runs_on(self) -> str:
+        """The runtime, and whether its fast kernels are on."""
+        return f"{self._runtime}, {'fast' if self.accelerated else 'plain'} kernels"
+
+    @property
     def accelerated(self) -> bool:
         """Whether the runtime's fast CPU kernels took over part of the graph."""
         return any(op["op_name"] == "DELEGATE" for op in self._interpreter._get_ops_details())

@@ -54,6 +54,7 @@ class SessionOptions:
     url: str
     bundle: Path | str = ""
     runtime: str = "auto"
+    delegate: str = "auto"
     placement: str = DEFAULT_PLACEMENT
     silence_s: float = 5.0
     keep_days: float = 30.0
@@ -68,7 +69,7 @@ class SessionOptions:
     listeners: Listeners = field(default_factory=Listeners)
 
 
-def open_models(bundle: Bundle, *, runtime: str, placement: str) -> Models:
+def open_models(bundle: Bundle, *, runtime: str, placement: str, delegate: str = "auto") -> Models:
     """The bundle's networks; the stress network twice, as shipped and for the wearer.
 
     Raises
@@ -77,10 +78,13 @@ def open_models(bundle: Bundle, *, runtime: str, placement: str) -> Models:
         If a model is not as the bundle says, or there is none for where the device is worn.
     """
     check_placement(bundle.gait.placements, placement)
-    gait = open_model(bundle, bundle.gait, runtime=runtime)
+    gait, generic, personal = (
+        open_model(bundle, contract, runtime=runtime, delegate=delegate)
+        for contract in (bundle.gait, bundle.stress, bundle.stress)
+    )
     return Models(
-        generic=open_model(bundle, bundle.stress, runtime=runtime),
-        personal=open_model(bundle, bundle.stress, runtime=runtime),
+        generic=generic,
+        personal=personal,
         gait=PlacedModel(gait, bundle.gait.placements, placement),
     )
 
@@ -101,7 +105,9 @@ def open_session(
         If the device, the bundle or the vault is not usable.
     """
     bundle = load_bundle(options.bundle)
-    models = open_models(bundle, runtime=options.runtime, placement=options.placement)
+    models = open_models(
+        bundle, runtime=options.runtime, placement=options.placement, delegate=options.delegate
+    )
     memory = None if vault is None else Memory(vault, keep_days=options.keep_days)
     link = Link(
         open_transport or (lambda: open_device(options.url)),

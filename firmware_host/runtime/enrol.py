@@ -152,6 +152,7 @@ def _with_listeners(options: SessionOptions, listeners: Listeners) -> SessionOpt
         url=options.url,
         bundle=options.bundle,
         runtime=options.runtime,
+        delegate=options.delegate,
         placement=options.placement,
         silence_s=options.silence_s,
         listeners=listeners,

@@ -14,7 +14,7 @@ from firmware_host.adaptation.outcome import Outcome
 from firmware_host.adaptation.personalise import personalise
 from firmware_host.adaptation.prepare import ModelFacts
 from firmware_host.adaptation.runner import Conduct
-from firmware_host.inference.base import SignatureModel
+from firmware_host.inference.base import SignatureModel, runs_on
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.runtime.learning import lower_priority
@@ -35,10 +35,7 @@ def model_facts(bundle: Bundle, model: SignatureModel) -> ModelFacts:
 
 def what_runs(model: SignatureModel) -> str:
     """What besides the file decides about the bytes of a result: runtime, kernels, delegate, machine."""
-    # A model in one file names its runtime, one in two what its int8 layers run on.
-    named = [str(getattr(model, name, "")) for name in ("runtime", "runs_on")]
-    kernels = "fast kernels" if getattr(model, "accelerated", False) else ""
-    return ", ".join(part for part in (*named, kernels, platform.machine()) if part)
+    return f"{runs_on(model)}, {platform.machine()}"
 
 
 def learn_stress(
@@ -49,6 +46,7 @@ def learn_stress(
     seed: int,
     now_utc: float,
     conduct: Conduct,
+    delegate: str = "auto",
 ) -> tuple[Outcome, float]:
     """One job on the vault's labels, at low priority; the outcome and this process's peak RSS in MB.
 
@@ -61,7 +59,7 @@ def learn_stress(
     """
     lower_priority()
     loaded = load_bundle(bundle)
-    model = open_model(loaded, loaded.stress, runtime=runtime)
+    model = open_model(loaded, loaded.stress, runtime=runtime, delegate=delegate)
     outcome = personalise(
         vault, model, model_facts(loaded, model), seed=seed, now_utc=now_utc, conduct=conduct
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from firmware_host.errors import ContractError, ProtocolMismatch
 from firmware_host.events import AnyEvent, Labelled, State, StreamNoted
 from firmware_host.identity.self_update import Walk
-from firmware_host.inference.base import SignatureModel
+from firmware_host.inference.base import SignatureModel, runs_on
 from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Block, Hello, Message, MessageParser, Ping
@@ -126,6 +126,12 @@ class Pipeline:
     def hello(self) -> Hello | None:
         """What the board said it is, once it did."""
         return self.assembler.hello
+
+    @property
+    def runs_on(self) -> dict[str, str]:
+        """What computes each model."""
+        models = {"stress": self._models.personal, "gait": self._models.gait}
+        return {name: runs_on(model) for name, model in models.items()}
 
     def feed(self, data: bytes, arrival_utc: float) -> list[AnyEvent]:
         """Events that these bytes bring, in order."""

@@ -53,6 +53,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "events": dict(sorted(counts.events.items())),
         "notes": dict(sorted(counts.notes.items())),
         "adapter": pipeline.adapter,
+        "models_run_on": pipeline.runs_on,
         "seen_in_training": pipeline.was_trained_on,
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "sockets_opened": COUNTER.n_sockets,
