@@ -99,6 +99,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="int8",
         help="how weights that do not learn are stored (default int8; nf4 is 4 bits)",
     )
+    parser.add_argument(
+        "--split",
+        choices=("edge-tpu",),
+        help="frozen layers in int8 files of their own, for an accelerator; only heads learn then",
+    )
     parser.add_argument("--skip-bad", action="store_true", help=SKIP_HELP)
 
 
@@ -117,6 +122,8 @@ def run(args: argparse.Namespace) -> dict[str, object]:
             received = f"{folder}, a file" if folder.exists() else str(folder)
             raise ConfigError(option, "a folder with the datasets", received)
     _check_name(args)
+    if args.split and args.backbone != "int8":
+        raise ConfigError("--split", "--backbone int8, which an accelerator takes", args.backbone)
     sources = Sources(args.data, args.public)
     _check_out(_out(args, sources))
     with skipping_bad(skip=args.skip_bad):
@@ -241,7 +248,8 @@ def _train_stress(folder: Path, args: argparse.Namespace, hold_out: Sequence[str
     if is_there(folder, own.NAME) and not own.labelled(folder):
         (folder / own.NAME).unlink()
     artifacts = train_stress_artifacts(folder, args.seed, hold_out, cache_dir=args.cache)
-    return trained_stress(replace(artifacts, backbone=args.backbone))
+    is_split = args.split is not None
+    return trained_stress(replace(artifacts, backbone=args.backbone, split=is_split))
 
 
 def _train_gait(folder: Path, args: argparse.Namespace, hold_out: Sequence[str]) -> Half:
@@ -249,7 +257,7 @@ def _train_gait(folder: Path, args: argparse.Namespace, hold_out: Sequence[str])
     from training.gait.train import train_gait_artifacts
 
     made = train_gait_artifacts(folder, args.seed, hold_out, backbone=args.backbone)
-    return trained_gait(made)
+    return trained_gait(replace(made, split=args.split is not None))
 
 
 def _export(args: argparse.Namespace, sources: Sources, made: dict[str, Half]) -> Path:

@@ -36,7 +36,8 @@ class StressArtifacts:
     is (t_s, p_stress), what time since the session began says on its own; `golden_x` (n, F) are
     a few normalised windows; `calibration` (slope, offset) turns smoothed log-odds into
     P(stress); `effort_s` is how long effort is averaged; `figures` go into the card, one row each;
-    `backbone` is how the export is to store what does not learn.
+    `backbone` is how the export is to store what does not learn, `split` whether the layers that
+    an Edge TPU can run are to be a file of their own; only the head learns then.
     """
 
     weights: StressWeights
@@ -52,6 +53,7 @@ class StressArtifacts:
     effort_s: float = 300.0
     figures: Mapping[str, str] = field(default_factory=dict)
     backbone: Backbone = "int8"
+    split: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class GaitArtifacts:
     recordings: Recordings
     figures: Mapping[str, str] = field(default_factory=dict)
     backbone: Backbone = "int8"
+    split: bool = False
 
 
 def merged(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:

@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.inference.bundle import CONTRACT_FILE, load_bundle
+from firmware_host.inference.int8_layers import compiled_name
+from models.split import StressHeadNet
 from models.stress import StressNet
 from training.bundle.artifacts import Backbone, GaitArtifacts, Recordings, StressArtifacts
 from training.bundle.contracts import COHORT_FILE, GAIT_FILE, STRESS_FILE, gait_table, stress_table
 from training.bundle.golden import golden_of
 from training.bundle.packed import packed
 from training.bundle.rounding import rounded_weights
+from training.bundle.split import GAIT_INT8_FILE, STRESS_INT8_FILE, gait_files, stress_files
 from training.bundle.tflite_file import Storage, convert
 from training.datasets import own
 
@@ -29,6 +32,7 @@ _STORED = {
     "nf4": "4 bits (NF4, a scale a block of 64 or fewer weights); what that costs: docs/studies/small.md",
     "float": "float32, as trained",
 }
+_IN_TWO = "int8 inside too, as an Edge TPU wants it; what that costs: docs/studies/small.md"
 
 
 @dataclass(frozen=True)
@@ -48,28 +52,47 @@ class Half:
 
 def trained_stress(artifacts: StressArtifacts) -> Half:
     """The stress half as it was trained."""
-    network = StressNet(rounded_weights(artifacts.weights, artifacts.backbone))
-    return Half(
-        {STRESS_FILE: convert(network, storage=_STORAGE[artifacts.backbone])},
+    weights = rounded_weights(artifacts.weights, artifacts.backbone)
+    network = StressHeadNet(weights) if artifacts.split else StressNet(weights)
+    made = Half(
+        {},
         stress_table(artifacts, network.signatures),
         golden_of("stress", network, {"x": artifacts.golden_x}),
         artifacts.recordings,
         {**artifacts.figures, "stress, frozen weights": _STORED[artifacts.backbone]},
     )
+    if artifacts.split:
+        return _in_two(made, stress_files(weights), STRESS_INT8_FILE)
+    content = convert(network, storage=_STORAGE[artifacts.backbone])
+    return replace(made, files={STRESS_FILE: content})
 
 
 def trained_gait(artifacts: GaitArtifacts) -> Half:
     """The gait half as it was trained."""
-    content = convert(artifacts.network, storage=_STORAGE[artifacts.backbone])
-    return Half(
-        {GAIT_FILE: content, COHORT_FILE: packed(artifacts.cohort)},
-        gait_table(artifacts, artifacts.network.signatures),
-        golden_of("gait", artifacts.network, artifacts.golden),
+    network, cohort = artifacts.network, {COHORT_FILE: packed(artifacts.cohort)}
+    made = Half(
+        cohort,
+        gait_table(artifacts, network.signatures),
+        golden_of("gait", network, artifacts.golden),
         replace(
             artifacts.recordings,
             trained_on={_of_gait(n): h for n, h in artifacts.recordings.trained_on.items()},
         ),
         {**artifacts.figures, "gait, frozen weights": _STORED[artifacts.backbone]},
+    )
+    if artifacts.split:
+        return _in_two(made, gait_files(network.weights), GAIT_INT8_FILE)
+    content = convert(network, storage=_STORAGE[artifacts.backbone])
+    return replace(made, files={**cohort, GAIT_FILE: content})
+
+
+def _in_two(half: Half, files: Mapping[str, bytes], int8_file: str) -> Half:
+    """A half whose int8 layers are a file of their own."""
+    return replace(
+        half,
+        files={**half.files, **files},
+        table={**half.table, "int8_file": int8_file},
+        figures={**half.figures, f"layers in {int8_file}": _IN_TWO},
     )
 
 
@@ -90,7 +113,8 @@ def taken_from(folder: Path, model: str, datasets: Collection[str]) -> Half:
     bundle = load_bundle(folder)
     values = tomllib.loads((bundle.path / CONTRACT_FILE).read_text(encoding="utf-8"))
     table = values[model]
-    names = [table[key] for key in ("file", "cohort") if key in table]
+    names = [table[key] for key in ("file", "cohort", "int8_file") if key in table]
+    names += [name for name in (compiled_name(table.get("int8_file", "")),) if name in bundle.files]
     recordings = {
         name: sha256
         for name, sha256 in bundle.recordings.items()

@@ -24,6 +24,7 @@ from training.gait.background import (
 )
 from training.gait.card_figures import gate_card, verification_card
 from training.gait.gate import LABELS, GateWeights, train_gate
+from training.gait.made_up import made_up_motion
 from training.gait.people import Person, load_people
 from training.gait.windows import Walks
 
@@ -111,12 +112,8 @@ def _network(gate: GateWeights, identities: Sequence[Identity], backbone: Backbo
 def _golden(gate: GateWeights, identities: Sequence[Identity], seed: int) -> dict[str, FloatArray]:
     """Inputs to compare runtimes on: made up, because a shipped file must hold nobody's walk."""
     rng = np.random.default_rng(seed)
-    t_s = np.arange(100)[:, None] / 20.0
-    step_hz = rng.uniform(0.3, 3.0, (8, 1, 6))
-    waves = np.sin(2.0 * np.pi * (step_hz * t_s + rng.uniform(size=(8, 1, 6))))
-    waves = waves + rng.normal(scale=0.3, size=waves.shape)
-    imu = gate.center + rng.uniform(0.05, 2.0, (8, 1, 1)) * gate.scale * waves
+    imu = made_up_motion(gate.center, gate.scale, 8, rng)
     which = np.arange(8) % len(identities)
     features = np.stack([identities[place].cohort[row] for row, place in enumerate(which)])
     placement = np.eye(len(identities), dtype=np.float32)[which]
-    return {"imu": imu.astype(np.float32), "features": features, "placement": placement}
+    return {"imu": imu, "features": features, "placement": placement}
