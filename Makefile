@@ -5,7 +5,7 @@ DEV := .venv-dev
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo test check train bench sim clean
+.PHONY: install demo test check train bench kill-test sim clean
 
 install: $(HOST)/.done
 
@@ -34,6 +34,9 @@ train: $(DEV)/.done
 
 bench: $(DEV)/.done $(HOST)/.done
 	$(HOST)/bin/python -m bench
+
+kill-test: $(HOST)/.done
+	@$(HOST)/bin/python -m bench.killed
 
 sim: $(HOST)/.done
 	$(HOST)/bin/python -m sim --pty
