@@ -30,10 +30,14 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print one line a check."""
     from firmware_host.host.checks import Status, run_checks, worst
+    from firmware_host.host.machine import Machine
 
     config = settings(args)
     state, key = places(args, config)
-    checks = _with_vault(run_checks(state_dir=state, key_file=key), _check_vault(state, key))
+    machine = Machine(host_root=config.host_root())
+    checks = _with_vault(
+        run_checks(state_dir=state, key_file=key, machine=machine), _check_vault(state, key)
+    )
     if args.json:
         print_json([asdict(check) for check in checks])
     else:

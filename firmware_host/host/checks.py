@@ -16,6 +16,8 @@ from pathlib import Path
 
 from firmware_host.host.machine import Machine
 from firmware_host.host.ports import PortInfo
+from firmware_host.host.power import Source
+from firmware_host.host.readings import read_host
 from firmware_host.host.thermal import read_heat
 from firmware_host.transport.port_files import (
     UDEV_RULE_NAME,
@@ -81,6 +83,7 @@ def run_checks(*, state_dir: Path, key_file: Path, machine: Machine | None = Non
         ("key", lambda: check_key_file(machine, key_file, state_dir)),
         ("clock", lambda: check_clock(machine)),
         ("heat", lambda: check_heat(machine)),
+        ("host", lambda: check_host(machine, state_dir)),
     ]
     return [_guarded(name, step) for name, step in steps]
 
@@ -235,7 +238,7 @@ def check_clock(machine: Machine) -> Check:
 
 def check_heat(machine: Machine) -> Check:
     """Temperature can be read, so that learning can stop before the host throttles."""
-    heat = read_heat(machine.root)
+    heat = read_heat(machine.host_root or machine.root)
     if heat.slowed:
         return Check("heat", Status.WARN, ", ".join(heat.slowed), "better supply or cooling")
     if heat.soc_c is None:
@@ -245,6 +248,16 @@ def check_heat(machine: Machine) -> Check:
     if heat.soc_c >= HOT_DEGC:
         return Check("heat", Status.WARN, text, "cool the host: it slows down from here on")
     return Check("heat", Status.OK, text)
+
+
+def check_host(machine: Machine, state_dir: Path) -> Check:
+    """What learning is decided by: power, heat, load, space; the network is only shown."""
+    folder = next(p for p in [state_dir, *state_dir.parents] if p.exists())
+    host = read_host(machine.host_root or machine.root, storage=folder)
+    if host.power.source is Source.BATTERY:
+        fix = "plug it in: by default learning waits for mains power (signet learn --why)"
+        return Check("host", Status.WARN, host.words(), fix)
+    return Check("host", Status.OK, host.words())
 
 
 def _guarded(name: str, step: Callable[[], Check]) -> Check:

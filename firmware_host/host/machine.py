@@ -86,9 +86,13 @@ def load_module(module: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the checks look at; the defaults are this machine."""
+    """What the checks look at; the defaults are this machine.
+
+    ``host_root`` is where ``/sys`` and ``/proc`` are, if they are another machine's than ``root``.
+    """
 
     root: Path = Path("/")
+    host_root: Path | None = None
     python: tuple[int, int, int] = (
         sys.version_info.major,
         sys.version_info.minor,

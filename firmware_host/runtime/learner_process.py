@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
+from firmware_host.adaptation.outcome import PAUSED
 from firmware_host.runtime.permission import GO, QUESTION, STOP, Asks
 
 # A step takes milliseconds and a checkpoint a few more; beyond this something hangs.
 _PAUSE_S = 20.0
+# By the signal itself or by our own handler of it, before the job was there to keep a checkpoint.
+_STOPPED_EARLY = (-signal.SIGTERM, 130)
 
 
 @dataclass(slots=True)
@@ -37,6 +41,7 @@ class LearnerProcess:
     _process: subprocess.Popen[str] | None = None
     _stderr: IO[bytes] | None = None
     _said: list[str] = field(default_factory=list)
+    _is_told_to_pause: bool = False
 
     def start(self, *, now_utc: float) -> None:
         """Begin a job, or go on with one; ``now_utc`` is the stream's time, which dates its results."""
@@ -49,6 +54,7 @@ class LearnerProcess:
         # A file and not a pipe: nobody has to empty it while the job runs.
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._said = []
+        self._is_told_to_pause = False
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE if self.asks is Asks.RUN else subprocess.DEVNULL,
@@ -63,11 +69,6 @@ class LearnerProcess:
         """Whether there is a job whose result was not taken yet."""
         return self._process is not None
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a job is under way."""
-        return self._process is not None and self._process.poll() is None
-
     def allow(self) -> bool:
         """Let a job that asks the run do a second's worth; False once it asks no more."""
         return self._answer(GO)
@@ -77,8 +78,9 @@ class LearnerProcess:
         self._answer(f"{STOP} {why}")
 
     def pause(self) -> None:
-        """Tell a job to keep a checkpoint and end."""
-        if self._process is not None:
+        """Tell a job to keep a checkpoint and end; again is fine."""
+        if self._process is not None and not self._is_told_to_pause:
+            self._is_told_to_pause = True
             self._process.terminate()
 
     def finish(self, *, wait: bool) -> dict[str, Any] | None:
@@ -89,6 +91,8 @@ class LearnerProcess:
         out = "".join(self._said) + cast("IO[str]", process.stdout).read()
         code = process.wait()
         result = _result(code, out, self._let_go())
+        if self._is_told_to_pause and code in _STOPPED_EARLY:
+            result = {"kept": False, "reason": PAUSED, "text": "paused before it had begun"}
         self.results.append(result)
         return result
 

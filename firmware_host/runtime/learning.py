@@ -120,7 +120,6 @@ class Learning:
     _is_unfinished: bool = False
     _last_job_utc: float | None = None
     _cause: Cause | None = None
-    _is_told_to_pause: bool = False
     _not_before_utc: float = 0.0
     _granted_utc: float = 0.0
 
@@ -151,7 +150,6 @@ class Learning:
         flush()
         started = [(RESUMED_NOTE, dict[str, float | int | str]())] if self._is_unfinished else []
         self.trigger.started()
-        self._is_told_to_pause = False
         self._granted_utc = now_utc
         self.process.start(now_utc=now_utc)
         if self.watch is None:
@@ -168,19 +166,18 @@ class Learning:
         return self._taken(now_utc, wait=True)
 
     def _attend(self, now_utc: float, lost_percent: float | None) -> Looked:
-        blocked = self._blocked(self._work(now_utc, lost_percent))
+        notes = self._blocked(self._work(now_utc, lost_percent))
         if self.worked is not None:
-            return self._attend_in_step(now_utc, is_blocked=blocked is not None)
-        if blocked is not None and not self._is_told_to_pause:
-            self._is_told_to_pause = True
+            return self._attend_in_step(now_utc, notes)
+        if notes is not None:
             self.process.pause()
-        return self._taken(now_utc, wait=False)
+        return self._taken(now_utc, wait=False, notes=notes)
 
-    def _attend_in_step(self, now_utc: float, *, is_blocked: bool) -> Looked:
+    def _attend_in_step(self, now_utc: float, blocked: list[Note] | None) -> Looked:
         """A simulated host: the job gets a second of CPU for each second of the stream."""
-        if is_blocked:
+        if blocked is not None:
             self.process.refuse(self._why)
-            return self._taken(now_utc, wait=True)
+            return self._taken(now_utc, wait=True, notes=blocked)
         if now_utc - self._granted_utc < 1.0:
             return Looked([])
         self._granted_utc += 1.0

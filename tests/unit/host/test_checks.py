@@ -50,7 +50,7 @@ def test_a_healthy_host_has_nothing_to_fix(good, tmp_path: Path) -> None:
     found = run_checks(state_dir=tmp_path / "state", key_file=tmp_path / "key", machine=good)
     assert [(c.name, c.status) for c in found if c.status is not Status.OK] == []
     assert worst(found) is Status.OK
-    assert len({c.name for c in found}) == len(found) == 10
+    assert len({c.name for c in found}) == len(found) == 11
 
 
 def test_a_check_that_cannot_look_leaves_the_others_alone(good, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_check_that_cannot_look_leaves_the_others_alone(good, tmp_path: Path) 
     host = but(good, free_bytes=closed, ports=gone)
     found = run_checks(state_dir=tmp_path, key_file=tmp_path.parent / "key", machine=host)
     by_name = {check.name: check for check in found}
-    assert len(by_name) == 10
+    assert len(by_name) == 11
     assert (by_name["disk"].status, "/closed" in by_name["disk"].text) == (Status.FAIL, True)
     assert by_name["ports"].text == "no USB serial port"
     assert by_name["heat"].status is Status.OK
@@ -244,6 +244,21 @@ def test_heat(good, fake) -> None:
     fake.write("sys/class/thermal/thermal_zone1/temp", "40000")
     fake.write(THROTTLE_FILE, "50000")
     assert checks.check_heat(good).status is Status.OK
+
+
+def test_host_tells_what_learning_is_decided_by(good, fake, tmp_path) -> None:
+    found = checks.check_host(good, tmp_path / "a/b")
+    assert found.status is Status.OK
+    assert "51 degC" in found.text
+    battery = "sys/class/power_supply/battery"
+    fake.write(f"{battery}/type", "Battery")
+    fake.write(f"{battery}/status", "Discharging")
+    fake.write(f"{battery}/capacity", "42")
+    found = checks.check_host(good, tmp_path)
+    assert found.status is Status.WARN
+    assert found.text.startswith("on battery (battery 42 %)")
+    elsewhere = but(good, host_root=tmp_path / "other")
+    assert checks.check_host(elsewhere, tmp_path).text.startswith("power unknown")
 
 
 def test_no_temperature_is_a_warning(good, fake) -> None:
