@@ -86,7 +86,7 @@ QUANTITIES: Mapping[str, Quantity] = {
 N_FIRST_DAYS = 3
 # Distance that is no evidence, and the sum that is an alarm, in spreads: see docs/studies/drift.md.
 ALLOWANCE = 0.75
-LIMIT = 5.0
+LIMIT = 6.0
 # No day counts for more, so that one odd day never is an alarm.
 _MOST = 2.5
 # Share of its distance by which the slow mean follows a day: half of a step in two weeks.

@@ -40,12 +40,12 @@ def test_one_odd_day_is_no_alarm_however_odd(odd):
     assert state.misfits() == []
 
 
-def test_three_days_of_the_same_great_change_are_an_alarm_with_words_for_its_side():
-    higher = _days([60.0] * 10 + [60.0 + 4 * SPREAD] * 3)
+def test_four_days_of_the_same_great_change_are_an_alarm_with_words_for_its_side():
+    higher = _days([60.0] * 10 + [60.0 + 4 * SPREAD] * 4)
     (misfit,) = higher.misfits()
     assert misfit.part is Part.REST
     assert "faster" in misfit.why
-    lower = _days([60.0] * 10 + [60.0 - 4 * SPREAD] * 3)
+    lower = _days([60.0] * 10 + [60.0 - 4 * SPREAD] * 4)
     assert "slower" in lower.misfits()[0].why
     assert "signet enrol" in misfit.to_do
 
@@ -75,8 +75,8 @@ def test_days_without_a_number_leave_it_as_it_was():
 
 
 def test_enrolling_a_part_anew_ends_its_alarm_and_no_other():
-    state = _days([60.0] * 10 + [60.0 + 4 * SPREAD] * 3)
-    state = _days([0.0] * 4 + [-5.0] * 3, name=AMPLITUDE, state=state)
+    state = _days([60.0] * 10 + [60.0 + 4 * SPREAD] * 4)
+    state = _days([0.0] * 4 + [-5.0] * 4, name=AMPLITUDE, state=state)
     assert _parts(state) == {Part.REST, Part.PULSE_SENSOR}
     assert _parts(state.renewed({Part.REST})) == {Part.PULSE_SENSOR}
     # What counted before is no comparison for the new one.
