@@ -156,6 +156,12 @@ class Job:
         apply_adapter(self._model, arrays)
         return Choice(changed, verdict.telling.groups, decision, arrays, verdict.trials)
 
+    def train_on_everything(self) -> dict[str, FloatArray]:
+        """Train the first candidate on everything, without turns and without the gate."""
+        while self._final is None:
+            self._train(Task(0, None))
+        return dict(self._final)
+
     @property
     def _task(self) -> Task | None:
         """The training that is next, None once there is none."""
@@ -292,6 +298,21 @@ def choose_update(
     except BaseException:
         model.run("set_adapter", **before)
         raise
+
+
+def train_alone(
+    model: SignatureModel, candidate: Candidate, labelled: Labelled, *, seed: int
+) -> dict[str, FloatArray]:
+    """Weights that one candidate comes to on some windows, by the same steps as in a job.
+
+    Raises
+    ------
+    AdaptationError
+        `one_class` or `diverged`.
+    """
+    alone = Evidence((), labelled, candidate.min_stories, np.zeros(0, np.bool_))
+    job = Job(model, alone, current=None, candidates=(candidate,), seed=seed)
+    return job.train_on_everything()
 
 
 def _windows(model: SignatureModel, candidate: Candidate, labelled: Labelled) -> LabelledWindows:

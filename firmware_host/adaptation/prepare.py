@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from firmware_host.adaptation.episodes import (
     Episode,
     EpisodeSet,
     Label,
+    LabelSpan,
     LeftOut,
     Refusal,
     Split,
@@ -20,7 +22,7 @@ from firmware_host.adaptation.episodes import (
     split_for_gate,
 )
 from firmware_host.adaptation.evidence import Evidence, Labelled
-from firmware_host.adaptation.labels import load_labels
+from firmware_host.adaptation.labels import load_labels, n_damaged_labels
 from firmware_host.adaptation.samples import (
     WindowTable,
     inputs_by_day,
@@ -29,7 +31,7 @@ from firmware_host.adaptation.samples import (
     load_windows,
     model_inputs,
 )
-from firmware_host.errors import AdaptationReason
+from firmware_host.errors import AdaptationReason, VaultError
 from firmware_host.signals.normalise import Baseline, BaselineEstimator
 from firmware_host.signals.stress import CHANNELS
 from firmware_host.vault.pack import pack
@@ -38,6 +40,8 @@ from firmware_host.vault.records import Vault
 # Below this share of good heart beats a window was wrong more often than right, whatever the model.
 MIN_PULSE_QUALITY = 0.5
 MIN_SKIN_QUALITY = 0.5
+# Two clocks that agree may differ by seconds; a clock that was set back differs by more.
+CLOCK_SLACK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ class ModelFacts:
 class Prepared:
     """Everything read and divided before any weight moves.
 
-    `baseline_id` None if it is new; `held_back_utc` (n,) starts of the held-back windows.
+    `baseline_id` None if it is new; `held_back_utc` (n,) starts of the held-back windows;
+    `set_aside` says what else than windows is not used, and why.
     """
 
     baseline_id: int | None
@@ -70,26 +75,31 @@ class Prepared:
     held_back_utc: NDArray[np.float64]
     left_out: Mapping[LeftOut, int]
     data_sha256: str
+    set_aside: tuple[str, ...] = ()
 
 
-def prepare(vault: Vault, facts: ModelFacts) -> Prepared | tuple[Refusal, EpisodeSet]:
-    """Read the vault; a refusal comes with the episodes that there are."""
-    labels = load_labels(vault)
-    table = load_windows(vault, labels)
-    built = build_episodes(
-        table.t_end_utc,
-        labels,
-        window_s=facts.window_s,
-        unusable=unusable_windows(table, max_motion_ms2=facts.max_motion_ms2),
-    )
+@dataclass(frozen=True, slots=True)
+class TooLittle:
+    """Why nothing can be learned, the episodes that there are, and what was set aside."""
+
+    refusal: Refusal
+    built: EpisodeSet
+    set_aside: tuple[str, ...]
+
+
+def prepare(vault: Vault, facts: ModelFacts, *, now_utc: float) -> Prepared | TooLittle:
+    """Read the vault as of a time; what is damaged or of a time to come is set aside."""
+    labels, set_aside = _labels_to_use(vault, now_utc)
+    table, built = read_episodes(vault, facts, labels, now_utc=now_utc)
     split = split_for_gate(built)
     if isinstance(split, Refusal):
-        return split, built
-    stored = load_baseline(vault)
+        return TooLittle(split, built, tuple(set_aside))
+    stored = _stored_baseline(vault, set_aside)
     baseline_id, baseline = stored or (None, first_rest_baseline(table, built.episodes))
     if baseline is None:
         text = "no rest to compare with yet: sit still for a few minutes and label it rest"
-        return Refusal(AdaptationReason.NO_BASELINE, text), built
+        refusal = Refusal(AdaptationReason.NO_BASELINE, text)
+        return TooLittle(refusal, built, tuple(set_aside))
     rests = load_rests(vault) if stored else []
     x = (
         inputs_by_day(table, rests, facts.spread)
@@ -105,7 +115,41 @@ def prepare(vault: Vault, facts: ModelFacts) -> Prepared | tuple[Refusal, Episod
         np.concatenate([e.t_end_utc for _, side in split.turns for e in side]) - facts.window_s,
         built.left_out,
         _data_hash(evidence),
+        tuple(set_aside),
     )
+
+
+def _labels_to_use(vault: Vault, now_utc: float) -> tuple[list[LabelSpan], list[str]]:
+    """Labels that open and lie in the past, and words for the others."""
+    labels = load_labels(vault)
+    past = [span for span in labels if span.end_utc <= now_utc + CLOCK_SLACK_S]
+    n_damaged, n_removals = n_damaged_labels(vault)
+    counts = {
+        "of a time to come: the clock went back": len(labels) - len(past),
+        "damaged": n_damaged,
+    }
+    set_aside = [f"{n} label{'s' * (n > 1)} {why}" for why, n in counts.items() if n]
+    if n_removals:
+        set_aside.append(f"{n_removals} damaged note that a label was taken back: check the labels")
+    return past, set_aside
+
+
+def _stored_baseline(vault: Vault, set_aside: list[str]) -> tuple[int, Baseline] | None:
+    try:
+        return load_baseline(vault)
+    except VaultError:
+        set_aside.append("the baseline, damaged: one was made from the first labelled rest")
+        return None
+
+
+def read_episodes(
+    vault: Vault, facts: ModelFacts, labels: Sequence[LabelSpan], *, now_utc: float = math.inf
+) -> tuple[WindowTable, EpisodeSet]:
+    """Read the windows of some labels, and sort them into episodes."""
+    table = load_windows(vault, labels)
+    unusable = unusable_windows(table, max_motion_ms2=facts.max_motion_ms2, now_utc=now_utc)
+    built = build_episodes(table.t_end_utc, labels, window_s=facts.window_s, unusable=unusable)
+    return table, built
 
 
 def evidence_of(x: NDArray[np.float32], built: EpisodeSet, split: Split) -> Evidence:
@@ -120,12 +164,17 @@ def evidence_of(x: NDArray[np.float32], built: EpisodeSet, split: Split) -> Evid
 
 
 def unusable_windows(
-    table: WindowTable, *, max_motion_ms2: float | None
+    table: WindowTable, *, max_motion_ms2: float | None, now_utc: float = math.inf
 ) -> dict[LeftOut, NDArray[np.bool_]]:
     """Mark windows that are no evidence of stress or rest, whatever their label."""
     pulse = table.quality[:, CHANNELS.index("bvp")]
     skin = table.quality[:, CHANNELS.index("eda")]
+    finite = np.isfinite(table.quality).all(axis=1) & np.isfinite(table.features).any(axis=1)
+    if max_motion_ms2 is not None:
+        finite &= np.isfinite(table.motion)
     masks = {
+        LeftOut.NOT_FINITE: ~finite,
+        LeftOut.CLOCK: table.contested | (table.t_end_utc > now_utc + CLOCK_SLACK_S),
         LeftOut.NOT_WORN: ~table.worn,
         LeftOut.POOR_SIGNAL: (pulse < MIN_PULSE_QUALITY) & (skin < MIN_SKIN_QUALITY),
     }

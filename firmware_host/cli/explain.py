@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import add_model, add_shared, open_vault, print_json, say, settings
@@ -23,6 +24,7 @@ _BAR_WIDTH = 20
 _FULL_BAR = 3.0
 # More is a table, not an explanation; --json has them all.
 _N_FEATURES = 5
+_N_LABELS = 4
 # UNIX seconds have ten.
 _MAX_LIST_DIGITS = 6
 
@@ -62,12 +64,23 @@ def run(args: argparse.Namespace) -> int:
             _print_list(stress_stretches(stress_events(vault)), as_json=args.json)
             return 0
         from firmware_host.explain.account import account_of
+        from firmware_host.explain.support import support_of
+        from firmware_host.runtime.jobs import model_facts
 
         bundle = load_bundle(args.bundle or config.model.bundle)
-        model = open_model(bundle, bundle.stress, runtime=config.model.runtime)
+        engine = config.model
+        model = open_model(bundle, bundle.stress, runtime=engine.runtime, delegate=engine.delegate)
         utc = None if args.event is None else _utc(args.event, vault)
         moment = find_moment(vault, utc=utc, effort_s=bundle.stress.effort_s)
-        account = account_of(moment, bundle.stress, model)
+        support = partial(
+            support_of,
+            vault,
+            moment,
+            facts=model_facts(bundle, model),
+            contract=bundle.stress,
+            model=model,
+        )
+        account = account_of(moment, bundle.stress, model, support)
     if args.json:
         print_json(account)
         return 0
@@ -120,6 +133,18 @@ def _lines(account: dict[str, Any]) -> Iterator[str]:
     yield "Single measures that did most:"
     for feature in score["features"][:_N_FEATURES]:
         yield f"  {_feature(feature)}"
+    if score["support"] is not None:
+        yield from _support_lines(score["support"])
+
+
+def _support_lines(support: dict[str, Any]) -> Iterator[str]:
+    then = "" if support["is_exact"] else "; labels have changed since, so this is of today's"
+    yield f"Rests on these labels of yours (adapter {support['version']}, {support['group']}{then}):"
+    for one in support["labels"][:_N_LABELS]:
+        effect = "nothing left" if one["effect"] is None else f"{one['effect']:+.2f}"
+        minutes = (one["end_utc"] - one["start_utc"]) / 60
+        what = f"{one['label']:<7}{local_time(one['start_utc'])}  {minutes:>4.0f} min"
+        yield f"  {what}  {effect:>6}   {one['alike']:.0%} of its windows alike"
 
 
 def _bar(share: float) -> str:

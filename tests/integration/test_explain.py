@@ -9,7 +9,7 @@ from command import Wearer, one_line
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Wearer:
     wearer = Wearer(tmp_path_factory.mktemp("lived"))
-    wearer.signet("run", "--device", "synthetic:?seed=7&scenario=day&hours=1.5").check()
+    wearer.signet("run", "--device", "synthetic:?seed=7&scenario=day&hours=2").check()
     return wearer
 
 
@@ -22,6 +22,29 @@ def test_every_answer_is_scored_again_to_what_was_said(lived: Wearer) -> None:
         assert score["is_exact"], account["event"]
         assert account["event"]["utc"] == row["peak_utc"]
         assert score["p_stress"] == pytest.approx(account["event"]["p_personal"], abs=5e-4)
+
+
+def test_learned_answer_rests_on_the_labels_it_was_learned_from(lived: Wearer) -> None:
+    account = lived.signet("explain", "--json").check().json
+    assert account["event"]["adapter"] == 1
+    support = account["score"]["support"]
+    assert support["is_exact"]
+    labelled = lived.signet("label", "--list", "--json").check().json
+    given = {(row["label"], row["start_utc"]) for row in labelled}
+    told = [(row["label"], row["start_utc"]) for row in support["labels"]]
+    assert set(told) <= given
+    assert len(told) >= 4
+    effects = [abs(row["effect"]) for row in support["labels"]]
+    assert effects == sorted(effects, reverse=True)
+    assert effects[0] > 0.05
+    assert all(0 <= row["alike"] <= 1 for row in support["labels"])
+    assert "labels of yours" in lived.signet("explain").check().out
+
+
+def test_label_taken_back_is_noticed(lived: Wearer) -> None:
+    lived.signet("label", "--remove", "1").check()
+    assert not lived.signet("explain", "--json").check().json["score"]["support"]["is_exact"]
+    assert "labels have changed since" in lived.signet("explain").check().out
 
 
 def test_latest_stress_is_told_in_words(lived: Wearer) -> None:
