@@ -23,8 +23,8 @@ HEADER = (
 )
 
 
-def _motionsense_csv(n: int) -> str:
-    rows = [f"{i},0,0,0,0,0,-1,0.1,0.2,0.3,0.5,0,0.25" for i in range(n)]
+def _motionsense_csv(n: int, turn: float = 0.1) -> str:
+    rows = [f"{i},0,0,0,0,0,-1,{turn},0.2,0.3,0.5,0,0.25" for i in range(n)]
     return "\n".join([HEADER, *rows]) + "\n"
 
 
@@ -49,7 +49,7 @@ def test_motionsense_when_in_plain_folders_finds_the_same_people(tmp_path):
     for trial, person in itertools.product(("jog_9", "sit_5"), (10, 2)):
         file = tmp_path / "A_DeviceMotion_data" / trial / f"sub_{person}.csv"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(_motionsense_csv(900))
+        file.write_text(_motionsense_csv(900, turn=person / 10))
     dataset = motionsense.index(tmp_path)
     assert list(dataset.people) == ["2", "10"]
     for person in ("2", "10"):
@@ -92,8 +92,7 @@ def test_wisdm_when_clocks_differ_merges_the_common_time(tmp_path):
 
 
 def test_wisdm_when_a_hand_does_something_calls_it_other(tmp_path):
-    rows = _watch_rows("S", 10**9, 1000, 1.0)
-    _watch(tmp_path, rows, rows)
+    _watch(tmp_path, _watch_rows("S", 10**9, 1000, 1.0), _watch_rows("S", 10**9, 1000, 0.5))
     assert [r.activity for r in wisdm_watch.index(tmp_path).load("1600")] == [Activity.OTHER]
 
 
@@ -130,7 +129,7 @@ def test_index_when_a_person_is_there_twice_refuses(tmp_path):
 def test_index_when_skipping_leaves_out_a_copy_but_not_one_that_differs(tmp_path, capsys):
     trials = [f"A_DeviceMotion_data/{trial}/sub_3.csv" for trial in ("wlk_7", "sit_5")]
     for name in ("a.zip", "b.zip"):
-        _archive(tmp_path / name, dict.fromkeys(trials, _motionsense_csv(900)))
+        _archive(tmp_path / name, {t: _motionsense_csv(900, i) for i, t in enumerate(trials)})
     with skipping_bad():
         assert len(motionsense.index(tmp_path).load("3")) == 2
     err = capsys.readouterr().err
@@ -150,9 +149,11 @@ def _zipped(members: dict[str, str | bytes]) -> bytes:
 
 
 def _motionsense_people() -> dict[str, str]:
-    csv = _motionsense_csv(900)
     names = itertools.product(("wlk_7", "wlk_15", "std_6"), (3, 11))
-    return {f"A_DeviceMotion_data/{trial}/sub_{person}.csv": csv for trial, person in names}
+    return {
+        f"A_DeviceMotion_data/{trial}/sub_{person}.csv": _motionsense_csv(900, turn=i / 10)
+        for i, (trial, person) in enumerate(names)
+    }
 
 
 def test_motionsense_when_everybody_is_in_one_archive_within_another_is_the_same(tmp_path):
@@ -206,8 +207,8 @@ def _watch_files(person: int, acc: str, gyro: str) -> dict[str, str]:
 
 
 def test_wisdm_when_in_the_publishers_archive_lists_everybody(tmp_path):
-    rows = _watch_rows("A", 10**9, 1000, 9.8)
-    files = _watch_files(1600, rows, rows) | _watch_files(1601, rows, rows)
+    rows = [_watch_rows("A", 10**9, 1000, 9.8 + i) for i in range(4)]
+    files = _watch_files(1600, *rows[:2]) | _watch_files(1601, *rows[2:])
     (tmp_path / "uci.zip").write_bytes(_zipped({"wisdm-dataset.zip": _zipped(files)}))
     dataset = wisdm_watch.index(tmp_path)
     assert list(dataset.people) == ["1600", "1601"]
@@ -261,7 +262,7 @@ def test_index_when_skipping_leaves_out_only_the_person_of_a_cut_archive(tmp_pat
 
 def test_people_when_skipping_leaves_out_only_whose_file_is_cut(tmp_path, capsys):
     people = _motionsense_people()
-    people["A_DeviceMotion_data/std_6/sub_3.csv"] = _motionsense_csv(900)[:-20]
+    people["A_DeviceMotion_data/std_6/sub_3.csv"] = _motionsense_csv(900, turn=0.9)[:-20]
     _archive(tmp_path / "all.zip", people)
     with pytest.raises(RecordingError, match=r"std_6/sub_3\.csv: expected rows"):
         load_people(tmp_path, ["motionsense"])
@@ -277,6 +278,58 @@ def test_index_when_a_file_is_nearly_named_so_names_it(tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.startswith(f"note: {tmp_path}: left alone all/A_DeviceMotion_data/wlk_7/sub_3 (1)")
     assert err.count("\n") == 1
+
+
+def _refused(tmp_path: Path, capsys, dataset, *, kept: list[str], match: str) -> None:
+    """Listing says so in one line; within `skipping_bad` only the copy is left out."""
+    with pytest.raises(RecordingError, match=match):
+        dataset.index(tmp_path)
+    with skipping_bad():
+        assert list(dataset.index(tmp_path).people) == kept
+    err = capsys.readouterr().err
+    assert err.startswith(f"left out {dataset.NAME}/")
+    assert err.count("\n") == 1
+
+
+def test_a_copy_is_no_person_when_a_walk_is_there_under_two_names(tmp_path, capsys):
+    people = _motionsense_people()
+    walk = people["A_DeviceMotion_data/wlk_7/sub_3.csv"]
+    # Another header line and other line ends do not make it another walk.
+    people["A_DeviceMotion_data/wlk_15/sub_11.csv"] = walk.replace("\n", "\r\n")
+    _archive(tmp_path / "all.zip", people)
+    match = r"wlk_15/sub_11\.csv: expected another recording than .*wlk_7/sub_3\.csv, got a copy"
+    _refused(tmp_path, capsys, motionsense, kept=["3"], match=match)
+
+
+def test_a_walk_is_no_second_one_when_a_person_has_it_twice(tmp_path, capsys):
+    people = _motionsense_people()
+    people["A_DeviceMotion_data/wlk_15/sub_3.csv"] = people["A_DeviceMotion_data/wlk_7/sub_3.csv"]
+    _archive(tmp_path / "all.zip", people)
+    _refused(tmp_path, capsys, motionsense, kept=["11"], match=r"sub_3\.csv, got a copy")
+
+
+def test_people_are_not_copies_when_their_files_only_begin_alike(tmp_path):
+    longer = {f"A_DeviceMotion_data/wlk_7/sub_{i}.csv": _motionsense_csv(3000 + i) for i in (3, 11)}
+    assert all(len(text) > 2**16 for text in longer.values())
+    _archive(tmp_path / "all.zip", longer)
+    assert list(motionsense.index(tmp_path).people) == ["3", "11"]
+
+
+def test_sitting_may_be_there_twice_as_the_publisher_has_it(tmp_path):
+    csv = {t: _motionsense_csv(900, i) for i, t in enumerate(("wlk_7", "sit_5"))}
+    files = {f"A_DeviceMotion_data/{trial}/sub_1.csv": text for trial, text in csv.items()}
+    files["A_DeviceMotion_data/sit_13/sub_1.csv"] = csv["sit_5"]
+    _archive(tmp_path / "all.zip", files)
+    assert list(motionsense.index(tmp_path).people) == ["1"]
+
+
+def test_a_copy_is_no_person_when_number_and_clock_were_changed(tmp_path, capsys):
+    rows = [_watch_rows("A", 10**9, 3000, 9.8 + i) for i in range(3)]
+    renamed = _watch_rows("A", 7 * 10**12, 3000, 9.8).replace("1600,", "16010,")
+    files = _watch_files(1600, *rows[:2]) | _watch_files(1601, renamed, rows[2])
+    (tmp_path / "all.zip").write_bytes(_zipped(files))
+    match = r"data_1601_accel_watch\.txt: expected another recording than .*data_1600_accel"
+    _refused(tmp_path, capsys, wisdm_watch, kept=["1600"], match=match)
 
 
 @pytest.mark.needs_data

@@ -16,6 +16,7 @@ from firmware_host.errors import RecordingError
 from firmware_host.recording.e4 import FILES, TAGS_FILE, E4Archive
 from training.datasets.bad_people import note_left_alone
 from training.datasets.base import E4Path
+from training.datasets.copies import find_copies
 from training.datasets.members import Member, list_members
 
 if TYPE_CHECKING:
@@ -194,24 +195,18 @@ def _session(key: tuple[str, ...], files: dict[str, Member]) -> E4Files:
 
 def _copies_marked(sessions: dict[tuple[str, ...], E4Files]) -> dict[tuple[str, ...], E4Files]:
     """A pulse that comes twice to the last digit is one person's: the later session is a copy."""
-    first: dict[str, tuple[str, ...]] = {}
-    marked = {}
-    for key, files in sessions.items():
-        owner = first.setdefault(_pulse_hash(files) or _told(key), key)
-        fault = (f"another recording than that of {_told(owner)}", "a copy of it")
-        marked[key] = files if owner == key else replace(files, fault=fault)
+    owners = {f.members[_PULSE]: key for key, f in sessions.items() if _PULSE in f.members}
+    marked = dict(sessions)
+    for pulse, first in find_copies(owners, _samples_of).items():
+        fault = (f"another recording than that of {_told(owners[first])}", "a copy of it")
+        marked[owners[pulse]] = replace(sessions[owners[pulse]], fault=fault)
     return marked
 
 
-def _pulse_hash(files: E4Files) -> str:
-    """Hash of the samples without clock and rate; "" if there are none to read."""
-    try:
-        text = files.members[_PULSE].read().replace(b"\r", b"")
-    except (KeyError, RecordingError):
-        # Whoever opens the session is told.
-        return ""
-    samples = text.split(b"\n", 2)[2:]
-    return hashlib.sha256(samples[0]).hexdigest() if samples and samples[0].strip() else ""
+def _samples_of(content: bytes) -> bytes:
+    """All but the two lines of clock and rate."""
+    samples = content.replace(b"\r", b"").split(b"\n", 2)[2:]
+    return samples[0] if samples and samples[0].strip() else b""
 
 
 def _told(key: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from firmware_host.events import Activity
 from firmware_host.units import g_to_ms2
 from training.datasets.bad_people import attempt
 from training.datasets.base import locate
+from training.datasets.copies import find_copies, require_original
 from training.datasets.members import Member, content_hash, find_members, parse_numbers
 from training.datasets.motion import MotionDataset, MotionRecording
 
@@ -55,7 +56,7 @@ def index(data_dir: Path) -> MotionDataset:
     Raises
     ------
     RecordingError
-        If there is none, or somebody lacks a trial that the others have.
+        If there is none, somebody lacks a trial that the others have, or a trial is a copy.
     """
     root = locate(data_dir, NAME)
     members: dict[str, list[Member]] = defaultdict(list)
@@ -65,11 +66,16 @@ def index(data_dir: Path) -> MotionDataset:
         expected = "files A_DeviceMotion_data/<trial>/sub_<number>.csv, plain or in zip archives"
         raise RecordingError(root, expected, "none")
     trials = {member.groups[0] for files in members.values() for member in files}
-    people = [
-        person
-        for person in sorted(members, key=int)
-        if attempt(f"{NAME}/{person}", partial(_require, root, person, members[person], trials))
-    ]
+    ordered = sorted(members, key=int)
+    files = (file for person in ordered for file in members[person])
+    copies = {file: of for file, of in find_copies(files, _samples_of).items() if _harms(file, of)}
+
+    def is_usable(person: str) -> bool:
+        _require_trials(root, person, members[person], trials)
+        require_original(members[person], copies)
+        return True
+
+    people = [who for who in ordered if attempt(f"{NAME}/{who}", partial(is_usable, who))]
     return MotionDataset(
         NAME,
         PLACEMENT,
@@ -78,12 +84,25 @@ def index(data_dir: Path) -> MotionDataset:
     )
 
 
-def _require(root: Path, person: str, members: list[Member], trials: set[str]) -> bool:
+def _require_trials(root: Path, person: str, members: list[Member], trials: set[str]) -> None:
     """Refuse somebody without a trial that others have."""
     missing = sorted(trials - {member.groups[0] for member in members}, key=_trial_order)
     if missing:
         raise RecordingError(root, f"{missing[0]}/sub_{person}.csv, as the others have", "none")
-    return True
+
+
+def _harms(copy: Member, original: Member) -> bool:
+    """Whether a copy is another person's, or a walk: people are told by one and tested on another.
+
+    The publisher's own sit_5 of person 1 is their sit_13 again.
+    """
+    (trial, person), (_, owner) = copy.groups, original.groups
+    return person != owner or ACTIVITIES[trial.split("_")[0]] is Activity.WALK
+
+
+def _samples_of(content: bytes) -> bytes:
+    """What the phone measured: all but the line of names."""
+    return content.replace(b"\r", b"").partition(b"\n")[2]
 
 
 def _load(members: list[Member]) -> list[MotionRecording]:

@@ -9,6 +9,7 @@ interpolated onto one 20 Hz grid over the time they share.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from firmware_host.errors import RecordingError
 from firmware_host.events import Activity
 from training.datasets.bad_people import attempt
 from training.datasets.base import locate
+from training.datasets.copies import find_copies, require_original
 from training.datasets.members import Member, content_hash, find_members, parse_numbers
 from training.datasets.motion import MotionDataset, MotionRecording
 
@@ -39,6 +41,7 @@ ACTIVITIES = {
 
 _PATTERN = r"data_(\d+)_(accel|gyro)_watch\.txt"
 _NEAR = r"data_[^/]*(?:accel|gyro)_watch[^/]*\.txt"
+_NUMBER_AND_CLOCK = re.compile(rb"\d+,([A-S]),\d+,")
 # Shorter than this after merging, an activity was not really recorded.
 _MIN_DURATION_S = 30.0
 # The wearer starts and stops the application with the other hand.
@@ -55,17 +58,21 @@ def index(data_dir: Path) -> MotionDataset:
     Raises
     ------
     RecordingError
-        If there is none, or somebody lacks one of the two files.
+        If there is none, somebody lacks one of the two files, or has a copy of another's.
     """
     root = locate(data_dir, NAME)
     members: dict[str, list[Member]] = defaultdict(list)
     for member in find_members(root, _PATTERN, _NEAR):
         members[member.groups[0]].append(member)
-    people = [
-        person
-        for person in sorted(members, key=int)
-        if attempt(f"{NAME}/{person}", partial(_require, root, person, members[person]))
-    ]
+    ordered = sorted(members, key=int)
+    copies = find_copies((file for person in ordered for file in members[person]), _samples_of)
+
+    def is_usable(person: str) -> bool:
+        _require_both(root, person, members[person])
+        require_original(members[person], copies)
+        return True
+
+    people = [who for who in ordered if attempt(f"{NAME}/{who}", partial(is_usable, who))]
     if not people:
         expected = "WISDM files data_<id>_accel_watch.txt and data_<id>_gyro_watch.txt"
         raise RecordingError(root, expected, "no person with both")
@@ -77,13 +84,17 @@ def index(data_dir: Path) -> MotionDataset:
     )
 
 
-def _require(root: Path, person: str, members: list[Member]) -> bool:
+def _require_both(root: Path, person: str, members: list[Member]) -> None:
     """Refuse somebody with one sensor only."""
     sensors = {member.groups[1] for member in members}
     for sensor in ("accel", "gyro"):
         if sensor not in sensors:
             raise RecordingError(root, f"data_{person}_{sensor}_watch.txt", "none")
-    return True
+
+
+def _samples_of(content: bytes) -> bytes:
+    """What the watch measured, row by row, without the wearer's number and the clock."""
+    return _NUMBER_AND_CLOCK.sub(rb"\1,", content.replace(b"\r", b""))
 
 
 def _load(members: list[Member]) -> list[MotionRecording]:
