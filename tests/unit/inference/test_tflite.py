@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,93 @@ def runtime(request: pytest.FixtureRequest) -> str:
 
 def test_fast_kernels_are_on_when_loaded(runtime: str) -> None:
     assert TfliteModel(GOLDEN, runtime=runtime).accelerated
+
+
+def test_memory_is_planned_before_any_function_is_asked_for(
+    runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other way round, tflite-runtime 2.14 runs without its fast kernels.
+    module, order = importlib.import_module(RUNTIMES[runtime]), []
+
+    class Interpreter(module.Interpreter):
+        def allocate_tensors(self):
+            order.append("allocate")
+            return super().allocate_tensors()
+
+        def get_signature_runner(self, *name):
+            order.append("runner")
+            return super().get_signature_runner(*name)
+
+    monkeypatch.setattr(module, "Interpreter", Interpreter)
+    TfliteModel(GOLDEN, runtime=runtime)
+    assert order[0] == "allocate"
+    assert "runner" in order
+
+
+def test_what_the_runtime_raises_is_one_line_and_the_next_call_works(runtime: str) -> None:
+    model, x = TfliteModel(GOLDEN, runtime=runtime), np.zeros((1, 26), np.float32)
+    working = model._runners["infer"]
+
+    def fails(**_: np.ndarray) -> None:
+        raise RuntimeError("gather index out of bounds\nNode number 7 failed to invoke.")
+
+    model._runners["infer"] = fails
+    with pytest.raises(InferenceError, match=rf"infer: {runtime} .* failed: gather") as caught:
+        model.run("infer", x=x)
+    assert "\n" not in str(caught.value)
+    model._runners["infer"] = working
+    assert model.run("infer", x=x)["probs"].sum() == pytest.approx(1.0)
+
+
+def test_what_is_refused_never_reaches_the_runtime(runtime: str) -> None:
+    # One call of the wrong shape, and the next correct one crashes tflite-runtime 2.14.
+    model, asked = TfliteModel(GOLDEN, runtime=runtime), []
+    model._runners["infer"] = lambda **arrays: asked.append(arrays)
+    for bad in (np.zeros((2, 26), np.float32), np.zeros((1, 26)), np.full((1, 26), np.nan, "f4")):
+        with pytest.raises(InferenceError):
+            model.run("infer", x=bad)
+    assert asked == []
+
+
+def test_one_call_at_a_time_reaches_the_runtime(runtime: str) -> None:
+    # Two at once corrupt the heap of tflite-runtime 2.14.
+    model, x = TfliteModel(GOLDEN, runtime=runtime), np.zeros((1, 26), np.float32)
+    inside, most, together = [0], [0], threading.Event()
+
+    def counted(**arrays: np.ndarray) -> dict[str, np.ndarray]:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        # Long enough for the others to come in, if they could.
+        together.wait(0.01)
+        inside[0] -= 1
+        return dict(arrays)
+
+    model._runners["infer"] = counted
+    threads = [threading.Thread(target=lambda: model.run("infer", x=x)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1]
+
+
+def test_rows_that_lie_apart_in_memory_are_read_right(runtime: str) -> None:
+    model = TfliteModel(GOLDEN, runtime=runtime)
+    wide = np.random.default_rng(2).normal(size=(1, 52)).astype(np.float32)
+    apart, together = wide[:, ::2], np.ascontiguousarray(wide[:, ::2])
+    assert not apart.flags.c_contiguous
+    received, expected = model.run("infer", x=apart), model.run("infer", x=together)
+    assert received["logits"].tobytes() == expected["logits"].tobytes()
+
+
+def test_values_go_where_their_name_says_though_the_runtime_sorts_the_names(runtime: str) -> None:
+    # Many of these have the same shape: taken by position, they would change places unseen.
+    model = TfliteModel(GOLDEN, runtime=runtime)
+    state = model.run("get_adapter")
+    marked = {n: np.full_like(v, i) for i, (n, v) in enumerate(sorted(state.items()))}
+    model.run("set_adapter", **dict(reversed(marked.items())))
+    for name, value in model.run("get_adapter").items():
+        np.testing.assert_array_equal(value, marked[name], err_msg=name)
 
 
 def test_runtime_says_its_name_and_version_when_asked(runtime: str) -> None:
