@@ -64,6 +64,7 @@ class Wearer:
 def signet(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path = REPO) -> Done:
     done = subprocess.run(
         command(*arguments),
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
