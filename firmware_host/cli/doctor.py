@@ -13,6 +13,7 @@ from firmware_host.errors import SignetError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from firmware_host.config import Model
     from firmware_host.host.checks import Check
 
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     checks = _with_vault(
         run_checks(state_dir=state, key_file=key, machine=machine), _check_vault(state, key)
     )
+    checks = _with_accelerator(checks, config.model)
     if args.json:
         print_json([asdict(check) for check in checks])
     else:
@@ -46,6 +48,23 @@ def run(args: argparse.Namespace) -> int:
             if check.fix:
                 print(f"      {check.fix}")
     return 1 if worst(checks) is Status.FAIL else 0
+
+
+def _with_accelerator(checks: list[Check], model: Model) -> list[Check]:
+    """What int8 layers would run on, after the check of the runtime that would load it."""
+    from firmware_host.host.checks import Check, Status
+    from firmware_host.inference.int8_layers import accelerator_here
+
+    idx = [check.name for check in checks].index("tflite") + 1
+    try:
+        found = accelerator_here(model.runtime, model.delegate)
+    except SignetError:
+        # That there is no runtime, its own check has said.
+        return checks
+    misses = model.delegate == "edgetpu" and found.delegate is None
+    fix = "install libedgetpu and plug the TPU in, or set model.delegate to auto" if misses else ""
+    check = Check("delegate", Status.WARN if misses else Status.OK, found.text, fix)
+    return [*checks[:idx], check, *checks[idx:]]
 
 
 def _check_vault(state: Path, key: Path) -> Check:

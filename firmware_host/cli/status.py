@@ -53,7 +53,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
     when = "never" if last is None else local_time(last)
     adapter = state["adapter"]
     lines = [
-        f"bundle      {state['bundle']}",
+        f"bundle      {state['bundle']} ({state['weights']})",
         f"vault       {', '.join(f'{n} {kind}' for kind, n in state['records'].items()) or 'empty'}",
         f"last event  {when}",
         f"baseline    {state['baseline'] or 'none yet'}",

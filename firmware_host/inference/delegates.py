@@ -36,11 +36,6 @@ class Accelerator:
     delegate: Any | None
     text: str
 
-    @property
-    def is_cpu(self) -> bool:
-        """Whether nothing but the CPU is used."""
-        return self.delegate is None
-
 
 def on_cpu(reason: str) -> Accelerator:
     """No accelerator, for a reason."""

@@ -23,6 +23,18 @@ def compiled_name(file: str) -> str:
     return f"{file.removesuffix('.tflite')}_edgetpu.tflite"
 
 
+def accelerator_here(runtime: str, delegate: str) -> Accelerator:
+    """What int8 layers would run on with these settings, whatever the bundle.
+
+    Raises
+    ------
+    InferenceError
+        If no runtime is installed.
+    """
+    _, module = import_runtime(runtime)
+    return find_accelerator(delegate, module)
+
+
 class Int8Layers:
     """One input, one output, a row at a time.
 

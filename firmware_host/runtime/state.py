@@ -28,6 +28,7 @@ def wearer_state(vault: Vault, bundle_path: Path | str, waiting: Waiting) -> dic
     placements = list(gait_references(vault))
     return {
         "bundle": bundle.label,
+        "weights": bundle.stored,
         "records": vault.kinds(),
         "damaged": vault.count_damaged(),
         "last_event_utc": vault.newest_utc(EVENT_KIND),
