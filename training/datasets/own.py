@@ -28,7 +28,8 @@ from training.datasets import mobgap_lab, motionsense, physionet, stress_predict
 from training.datasets.array_signals import ArraySignals, Steady
 from training.datasets.bad_people import attempt, note_left_alone
 from training.datasets.base import REST, STRESS, Session, Stage, locate, require_sessions
-from training.datasets.members import is_mac_file
+from training.datasets.copies import find_copies, require_original
+from training.datasets.members import Member, is_mac_file
 from training.datasets.motion import MotionDataset, MotionRecording
 from training.datasets.own_export import export_labels, is_export
 from training.datasets.own_recording import OwnSource, Part, Span, read_parts
@@ -87,10 +88,22 @@ def index(data_dir: Path) -> MotionDataset:
     Raises
     ------
     RecordingError
-        If there is nobody.
+        If there is nobody, or a recording is there twice.
     """
     root = _root(data_dir)
-    people = {participant: folder for participant, folder in _people(root) if _moves(folder)}
+    walkers = {participant: folder for participant, folder in _people(root) if _moves(folder)}
+    files = {participant: _motion_files(folder) for participant, folder in walkers.items()}
+    copies = find_copies(itertools.chain.from_iterable(files.values()), bytes)
+
+    def is_usable(participant: str) -> bool:
+        require_original(files[participant], copies)
+        return True
+
+    people = {
+        participant: folder
+        for participant, folder in walkers.items()
+        if attempt(f"{NAME}/{participant}", partial(is_usable, participant))
+    }
     if not people:
         expected = "<participant>/<name>.activity.csv or recordings named walk<something>"
         raise RecordingError(root, expected, "none")
@@ -197,7 +210,17 @@ def _beside(path: Path, what: str) -> Path | None:
 
 
 def _moves(folder: Path) -> bool:
-    return any(_is_walk(p) or _beside(p, "activity") for p in recordings_of(folder))
+    return any(_has_motion(path) for path in recordings_of(folder))
+
+
+def _has_motion(path: Path) -> bool:
+    return _is_walk(path) or _beside(path, "activity") is not None
+
+
+def _motion_files(folder: Path) -> list[Member]:
+    """Recordings to learn gait from that are one file each."""
+    paths = (p for p in recordings_of(folder) if p.is_file() and _has_motion(p))
+    return [Member(path, (), f"{folder.name}/{path.name}") for path in paths]
 
 
 def _is_walk(path: Path) -> bool:

@@ -138,6 +138,18 @@ def test_walks_are_found_by_name_or_by_activity_file(anna, tmp_path):
     assert still.duration_s == pytest.approx(30, abs=0.1)
 
 
+def test_a_copy_is_no_person_when_a_walk_is_there_under_two_names(anna, tmp_path, capsys):
+    folder = anna("walk-1.mcap")
+    twin = folder.with_name("ben") / "walking.mcap"
+    twin.parent.mkdir()
+    shutil.copy(folder / "walk-1.mcap", twin)
+    with pytest.raises(RecordingError, match=r"walking\.mcap: expected another .*anna/walk-1"):
+        own.index(tmp_path)
+    with skipping_bad():
+        assert list(own.index(tmp_path).people) == ["anna"]
+    assert capsys.readouterr().err.startswith("left out own/ben: ")
+
+
 def test_activity_word_is_named_when_unknown(anna, tmp_path):
     folder = anna("plain.mcap")
     start = read_parts(folder / "plain.mcap")[0].signals.start_utc
