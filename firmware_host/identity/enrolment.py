@@ -155,11 +155,12 @@ def enrol(
     if n < MIN_WINDOWS:
         raise EnrolmentError("too little walking", n_windows=n, needed=MIN_WINDOWS)
     own = fill_missing(features, fill)
-    others = np.where(np.isnan(features).all(axis=0), fill, cohort).astype(np.float32)
+    unknown = np.isnan(features).all(axis=0)
+    others = np.where(unknown, fill, cohort).astype(np.float32) if unknown.any() else cohort
     model.run("reset")
-    others = others[rng.permutation(len(others))]
+    order = rng.permutation(len(others))
     n_scale = len(others) // _SCALE_SHARE
-    loss = _train(model, own, others[n_scale:], rng, lora_rate)
+    loss = _train(model, own, others, order[n_scale:], rng, lora_rate)
     if not math.isfinite(loss):
         model.run("reset")
         raise EnrolmentError("training diverged", n_windows=n, needed=MIN_WINDOWS)
@@ -168,14 +169,16 @@ def enrol(
     )
     mean = embeddings.mean(axis=0)
     template = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
-    adapter = _scaled(model, others[:n_scale])
+    adapter = _scaled(model, others, order[:n_scale])
     model.run("set_adapter", **adapter)
     return Enrolled(template, adapter, threshold, n, np.asarray(features, np.float32))
 
 
-def _scaled(model: EmbeddingModel, others: FloatArray) -> dict[str, FloatArray]:
+def _scaled(
+    model: EmbeddingModel, others: FloatArray, chosen: NDArray[np.int64]
+) -> dict[str, FloatArray]:
     """The adapter with its head shifted and scaled so that others' scores are standard normal."""
-    rows = [model.run("embed", features=row[None])["score"][0, 0] for row in others]
+    rows = [model.run("embed", features=others[i][None])["score"][0, 0] for i in chosen]
     mean, sd = float(np.mean(rows)), max(float(np.std(rows)), _MIN_SPREAD)
     adapter = model.run("get_adapter")
     head = {
@@ -189,20 +192,24 @@ def _train(
     model: EmbeddingModel,
     own: FloatArray,
     others: FloatArray,
+    chosen: NDArray[np.int64],
     rng: np.random.Generator,
     lora_rate: float,
 ) -> float:
-    """Half of each batch the wearer, half others; the rate falls to zero. Gives the last loss."""
+    """Half of each batch the wearer, half of the chosen others; the rate falls to zero.
+
+    Gives the last loss.
+    """
     half = _BATCH // 2
     y = np.repeat(np.array([1.0, 0.0], np.float32), half)[:, None]
     weight = np.ones(_BATCH, np.float32)
     anchor = np.array([_ANCHOR], np.float32)
-    own_order, other_order = _Cycle(len(own), rng), _Cycle(len(others), rng)
+    own_order, other_order = _Cycle(len(own), rng), _Cycle(len(chosen), rng)
     loss = math.nan
     for step in range(_N_STEPS):
         fade = 0.5 * (1.0 + math.cos(math.pi * step / _N_STEPS))
         lr = np.array([_HEAD_RATE * fade, _HEAD_RATE * fade, lora_rate * fade], np.float32)
-        rows = np.concatenate((own[own_order.take(half)], others[other_order.take(half)]))
+        rows = np.concatenate((own[own_order.take(half)], others[chosen[other_order.take(half)]]))
         out = model.run("train", features=rows, y=y, weight=weight, lr=lr, anchor=anchor)
         loss = float(out["loss"][0])
         if not math.isfinite(loss):
