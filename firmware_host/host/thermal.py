@@ -61,11 +61,11 @@ def read_heat(root: Path) -> Heat:
     return Heat(
         soc_c=max(temps_c, default=None),
         throttle_at_c=min(trips_c, default=None),
-        slowed=read_slowed(root),
+        slowed=_slowed_now(root),
     )
 
 
-def read_slowed(root: Path) -> tuple[Slowed, ...] | None:
+def _slowed_now(root: Path) -> tuple[Slowed, ...] | None:
     """What slows the host down at this moment; None if nothing here could tell."""
     said = [_firmware(root), _supply_alarm(root), _cooling(root)]
     known = [flags for flags in said if flags is not None]

@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
 from firmware_host.adaptation.policy import Asked, Limits, Verdict, Work, decide
-from firmware_host.host.readings import HostReadings, read_host
+from firmware_host.host.readings import read_host
 
 MayGoOn = Callable[[], str | None]
 # A busy core warms a Raspberry Pi 4 in a closed case by at most a tenth of a degree a second: half a
@@ -56,7 +56,6 @@ class HostWatch:
     storage: Path
     limits: Limits
     clock: Callable[[], float] = time.monotonic
-    readings: HostReadings = field(default_factory=HostReadings)
     verdict: Verdict | None = None
     _looked_s: float = 0.0
 
@@ -65,8 +64,8 @@ class HostWatch:
         now_s = self.clock()
         if self.verdict is None or not 0 <= now_s - self._looked_s < LOOK_S:
             self._looked_s = now_s
-            self.readings = read_host(self.root, storage=self.storage)
-            self.verdict = decide(self.readings, replace(work, before=self.verdict), self.limits)
+            readings = read_host(self.root, storage=self.storage)
+            self.verdict = decide(readings, replace(work, before=self.verdict), self.limits)
         return self.verdict
 
 
