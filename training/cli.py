@@ -1,4 +1,4 @@
-"""``python -m training train | check | loso | evaluate | ablate``: parse, call one function, print."""
+"""``python -m training train | check | loso | evaluate | ablate | age``: parse, call one function, print."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ TASKS = {
     "loso": {"stress": "training.stress.left_out", "gait": "training.gait.left_out"},
     "evaluate": {"stress": "training.stress.evaluate", "gait": "training.gait.evaluate"},
     "ablate": {"stress": "training.ablation.stress", "gait": "training.ablation.gait"},
+    "age": {"stress": "training.ageing.stress", "gait": "training.ageing.gait"},
 }
 TASK_HELP = {
     "loso": "train without each person (or group) in turn and score them: figures for an unseen wearer",
     "ablate": "what each part of the recipe is worth: one change at a time, by person and in bytes",
+    "age": "what days and months do to what was learned of a wearer, and what following them costs",
     "evaluate": "score a bundle through the host's own windows, features and learner",
 }
 
