@@ -67,6 +67,10 @@ class FourBitGaitNet(GaitNet):
         return tf.reshape(blocks * tf.transpose(scales), [-1, self._weights.directions.shape[2]])
 
 
+# By how frozen weights are stored.
+NETWORKS = {"int8": GaitNet, "nf4": FourBitGaitNet, "float": FloatGaitNet}
+
+
 def _n_parts(shape: tuple[int, int], n_blocks: int) -> int:
     """Fewest equal parts, of whole directions and whole blocks, that are small enough."""
     n_rows, n_features = shape

@@ -13,7 +13,7 @@ from firmware_host.inference.tflite import RUNTIMES, installed_runtimes
 from models import nf4
 from tests.training.file_outputs import REPO, outputs_apart
 from tests.training.gait_weights import random_gait_weights
-from training.bundle.arena import MAX_ARENA_BYTES, arenas
+from training.bundle.arena import MAX_ARENA_BYTES, planned
 from training.bundle.flatbuffer import pack, unpack
 from training.bundle.nf4 import store_as_nf4
 from training.bundle.op_gate import check_ops, op_versions
@@ -84,7 +84,7 @@ def test_runtimes_agree_and_state_comes_back_in_four_bits(
 def test_every_function_stays_within_the_arena_in_four_bits(
     files: dict[tuple[str, str], Path], name: str
 ) -> None:
-    found = arenas(files[name, "nf4"])
+    found = {n: a.total for n, a in planned(files[name, "nf4"].read_bytes()).items()}
     assert {"train", "evaluate", "accumulate", "apply"} <= set(found)
     assert max(found.values()) <= MAX_ARENA_BYTES
 

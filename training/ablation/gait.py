@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from firmware_host.errors import DataError
 from training.ablation import gait_people as see
 from training.ablation.table import Table, add_common, check_output, finish
+from training.bundle.artifacts import BACKBONE_WORDS, Backbone
 from training.datasets import motionsense, wisdm_watch
 from training.datasets.registry import require_all
 from training.evaluation.options import at_least
@@ -98,7 +99,7 @@ def identity_table(
 
 
 def gate_table(people: Mapping[str, Sequence[Person]], n_steps: int, seed: int) -> Table:
-    """The activity gate on a third of all people, trained on the rest, float32 and int8."""
+    """The activity gate on a third of all people, trained on the rest, in each storage."""
     from training.bundle.rounding import rounded_weights
 
     everyone = {person.name: person for own in people.values() for person in own}
@@ -107,9 +108,10 @@ def gate_table(people: Mapping[str, Sequence[Person]], n_steps: int, seed: int) 
         [s for name in train for s in everyone[name].streams], seed=seed, n_steps=n_steps
     )
     rows: list[dict[str, Any]] = []
-    for storage, weights in (("float32", gate), ("int8", rounded_weights(gate))):
-        f1 = {name: _macro_f1(everyone[name], weights) for name in test}
-        row: dict[str, Any] = {"name": storage, "each": f1}
+    for storage, name in BACKBONE_WORDS.items():
+        weights = rounded_weights(gate, storage)
+        f1 = {person: _macro_f1(everyone[person], weights) for person in test}
+        row: dict[str, Any] = {"name": name, "each": f1}
         for dataset, short in SHORT.items():
             own = [value for name, value in f1.items() if name.startswith(f"{dataset}/")]
             row |= {f"f1_{short}": float(np.mean(own)), f"f1_worst_{short}": float(min(own))}
@@ -134,12 +136,13 @@ def gate_table(people: Mapping[str, Sequence[Person]], n_steps: int, seed: int) 
 
 
 @cache
-def file_bytes(n_features: int, storage: Literal["float32", "int8"], *, whitening: bool) -> int:
+def file_bytes(n_features: int, storage: Backbone, *, whitening: bool) -> int:
     """Size of the gait file with that many features; weights do not matter to it."""
     from models import gait_gate
-    from models.gait import LORA_RANK, GaitNet, GaitWeights
+    from models.gait import LORA_RANK, GaitWeights
+    from models.gait_stored import NETWORKS
     from training.bundle.rounding import rounded_weights
-    from training.bundle.tflite_file import convert
+    from training.bundle.tflite_file import STORAGE, convert
 
     rng = np.random.default_rng(0)
     n_directions = N_DIRECTIONS if whitening else 1
@@ -156,8 +159,8 @@ def file_bytes(n_features: int, storage: Literal["float32", "int8"], *, whitenin
     zeros = {"lora_b": (n_features, LORA_RANK), "head_w": (1, n_features), "head_b": (1,)}
     arrays |= {name: np.zeros(shape, np.float32) for name, shape in zeros.items()}
     gate = gait_gate.folded_weights(gait_gate.build(0.0))
-    weights = rounded_weights(GaitWeights(gate=gate, **arrays))
-    return len(convert(GaitNet(weights), storage=storage))
+    weights = rounded_weights(GaitWeights(gate=gate, **arrays), storage)
+    return len(convert(NETWORKS[storage](weights), storage=STORAGE[storage]))
 
 
 def require_enough(people: Mapping[str, Sequence[Person]], *, n_folds: int) -> None:
@@ -189,10 +192,9 @@ def _bytes(setting: see.Setting) -> dict[str, int | None]:
     if setting.shuffled:
         return {"bytes": None, "adapter_bytes": None}
     n_features = int(setting.features.sum())
-    storage: Literal["float32", "int8"] = "int8" if setting.storage == "int8" else "float32"
     n_head = {"head": n_features + 1, "template": n_features, "lora": 9 * n_features + 1}
     return {
-        "bytes": file_bytes(n_features, storage, whitening=setting.whitening),
+        "bytes": file_bytes(n_features, setting.storage, whitening=setting.whitening),
         "adapter_bytes": 4 * n_head[setting.personal],
     }
 

@@ -10,16 +10,11 @@ from numpy.typing import NDArray
 
 from firmware_host.inference.base import FloatArray
 from firmware_host.signals.gait_features import FEATURE_NAMES
+from training.bundle.artifacts import Backbone
 from training.bundle.rounding import rounded_arrays
 from training.evaluation.progress import progress
-from training.gait.identity import (
-    PERIODICITY_QUANTILE,
-    Scores,
-    fit_distribution,
-    fit_identity,
-    score_trials,
-    split_walk,
-)
+from training.gait.background import fit_without_threshold
+from training.gait.identity import Scores, score_trials, split_walk
 from training.gait.numpy_model import NumpyGaitModel
 from training.gait.verification_metrics import eer
 from training.gait.windows import Walks
@@ -45,7 +40,7 @@ class Setting:
     whitening: bool = True
     personal: str = "head"
     pooled: bool = False
-    storage: str = "float32"
+    storage: Backbone = "float"
     every_window: bool = False
     shuffled: bool = False
 
@@ -53,6 +48,7 @@ class Setting:
 SETTINGS = (
     Setting("as shipped, float32"),
     Setting("as shipped, int8", storage="int8"),
+    Setting("as shipped, 4 bits", storage="nf4"),
     Setting("sizes and verticals only, no vectors", features=IS_SIZE),
     Setting("vectors of all axes only", features=~IS_SIZE),
     Setting("without gyroscope", features=IS_ACC),
@@ -153,21 +149,17 @@ def _dealt(people: Mapping[str, Walks], seed: int) -> dict[str, Walks]:
 def _scores(
     background: Sequence[Walks], test: Sequence[Walks], setting: Setting, seed: int
 ) -> dict[str, Scores]:
-    every = np.concatenate([walks.periodicity for walks in background])
-    limit = float(np.quantile(every, PERIODICITY_QUANTILE))
-    arrays = fit_identity(background, seed=seed)
-    periodic = [walks.pick(walks.periodicity >= limit) for walks in background]
-    cohort = fit_distribution([w for w in periodic if len(w) > 1], arrays).draw(seed=0)
+    identity = fit_without_threshold(background, seed=seed)
+    arrays = identity.arrays
     if not setting.whitening:
         arrays = {**arrays, "shrink": np.zeros_like(arrays["shrink"])}
-    if setting.storage == "int8":
-        arrays = rounded_arrays(arrays)
-    used_from = -np.inf if setting.every_window else limit
+    arrays = rounded_arrays(arrays, setting.storage)
+    used_from = -np.inf if setting.every_window else identity.min_periodicity
     model = TemplateModel if setting.personal == "template" else NumpyGaitModel
     return score_trials(
         [split_walk(walks, min_periodicity=used_from) for walks in test],
         lambda: model(arrays),
-        cohort,
+        identity.cohort,
         fill=arrays["center"],
         seed=seed,
         lora_rate=LORA_RATE if setting.personal == "lora" else 0.0,

@@ -16,6 +16,7 @@ from firmware_host.signals.stress import FEATURE_CHANNELS, FEATURE_NAMES
 from training.ablation import stress_people as see
 from training.ablation import stress_updates as learn
 from training.ablation.table import Table, add_common, check_output, finish
+from training.bundle.artifacts import BACKBONE_WORDS, Backbone
 from training.bundle.rounding import rounded_arrays
 from training.datasets import physionet, stress_predict
 from training.datasets.registry import STRESS, require_all
@@ -167,7 +168,7 @@ def sensor_table(material: Material, shipped: Folds) -> Table:
 
 
 def learning_tables(material: Material, shipped: Folds) -> list[Table]:
-    """What an update may move, and float32 against int8, from one generic model a person."""
+    """What an update may move, and float32 against rounded weights, from one generic model a person."""
     made: Outcomes = {}
     people = [(detector, person) for detector, part in shipped for person in part]
     for detector, person in progress(people, "updates"):
@@ -177,7 +178,7 @@ def learning_tables(material: Material, shipped: Folds) -> list[Table]:
                 windows = material.windows[person.person]
                 job = learn.prepare(person, windows, detector.spread, protocol)
                 for update in learn.UPDATES if job is not None else ():
-                    if storage == "int8" and update.name not in IN_INT8:
+                    if storage != "float" and update.name not in IN_INT8:
                         continue
                     one = learn.outcome(job, models, update, seed=material.seed)
                     size = learn.n_bytes(models, update)
@@ -186,8 +187,8 @@ def learning_tables(material: Material, shipped: Folds) -> list[Table]:
     return [_update_table(made), _storage_table(made)]
 
 
-def _stored(arrays: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {"float32": arrays, "int8": rounded_arrays(arrays)}
+def _stored(arrays: Mapping[str, Any]) -> dict[Backbone, Mapping[str, Any]]:
+    return {storage: rounded_arrays(arrays, storage) for storage in BACKBONE_WORDS}
 
 
 def _update_table(made: Outcomes) -> Table:
@@ -201,7 +202,7 @@ def _update_table(made: Outcomes) -> Table:
             "each": {one.person: one.ungated - one.generic for one in outcomes},
         }
         for (short, protocol, storage, name, pull, size), outcomes in made.items()
-        if storage == "float32"
+        if storage == "float"
     ]
     rows.sort(key=lambda row: row["set"])
     columns = {
@@ -234,17 +235,18 @@ def _update_table(made: Outcomes) -> Table:
 
 def _storage_table(made: Outcomes) -> Table:
     rows = []
-    pairs = {key: v for key, v in made.items() if key[2] == "int8" and key[4] != "all strong"}
-    for (short, protocol, _, name, pull, size), small in pairs.items():
-        plain = made[short, protocol, "float32", name, pull, size]
+    pairs = {key: v for key, v in made.items() if key[2] != "float" and key[4] != "all strong"}
+    for (short, protocol, storage, name, pull, size), small in pairs.items():
+        plain = made[short, protocol, "float", name, pull, size]
         change = np.array([a.generic - b.generic for a, b in zip(small, plain, strict=True)])
         gained = np.array([a.ungated - b.ungated for a, b in zip(small, plain, strict=True)])
         rows.append(
             {
                 "name": name,
                 "set": f"{short}, {protocol}",
-                "bytes_float32": file_bytes(len(FEATURE_NAMES), "float32"),
-                "bytes_int8": file_bytes(len(FEATURE_NAMES), "int8"),
+                "storage": BACKBONE_WORDS[storage],
+                "bytes_float32": file_bytes(len(FEATURE_NAMES), "float"),
+                "bytes": file_bytes(len(FEATURE_NAMES), storage),
                 "change": float(change.mean()),
                 "worst_change": float(change.min()),
                 "gain_change": float(gained.mean()),
@@ -256,8 +258,9 @@ def _storage_table(made: Outcomes) -> Table:
     columns = {
         "name": "what moves",
         "set": "set, protocol",
+        "storage": "frozen weights",
         "bytes_float32": "float32, bytes",
-        "bytes_int8": "int8, bytes",
+        "bytes": "stored so, bytes",
         "change": "change, generic",
         "worst_change": "worst person, generic",
         "gain_change": "change, learned",
@@ -266,21 +269,21 @@ def _storage_table(made: Outcomes) -> Table:
         "n": "people",
     }
     words = (
-        "Balanced accuracy with int8 weights less that with float32 weights, same person, same "
+        "Balanced accuracy with rounded weights less that with float32 weights, same person, same "
         "generic network: without labels, and learned without the gate (as shipped: with it)."
     )
-    return Table("storage", "Float32 against int8", words, columns, rows)
+    return Table("storage", "Float32 against int8 and 4 bits", words, columns, rows)
 
 
 @cache
-def file_bytes(n_features: int, storage: Literal["float32", "int8"]) -> int:
+def file_bytes(n_features: int, storage: Backbone) -> int:
     """Size of the stress file with that many features; weights do not matter to it."""
     from models.stress import StressNet, random_weights
     from training.bundle.rounding import rounded_weights
-    from training.bundle.tflite_file import convert
+    from training.bundle.tflite_file import STORAGE, convert
 
-    weights = rounded_weights(random_weights(np.random.default_rng(0), n_features))
-    return len(convert(StressNet(weights), storage=storage))
+    weights = rounded_weights(random_weights(np.random.default_rng(0), n_features), storage)
+    return len(convert(StressNet(weights), storage=STORAGE[storage]))
 
 
 _ACCURACY_COLUMNS = {

@@ -17,6 +17,8 @@ FloatArray = NDArray[np.float32]
 # How frozen weights are stored: "int8" ships, "nf4" is 4 bits, "float" is as they were trained.
 Backbone = Literal["int8", "nf4", "float"]
 BACKBONES: tuple[Backbone, ...] = get_args(Backbone)
+# As tables say it.
+BACKBONE_WORDS: dict[Backbone, str] = {"float": "float32", "int8": "int8", "nf4": "4 bits"}
 
 
 @dataclass(frozen=True)

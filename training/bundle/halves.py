@@ -15,17 +15,16 @@ from firmware_host.inference.bundle import CONTRACT_FILE, load_bundle
 from firmware_host.inference.int8_layers import compiled_name
 from models.split import StressHeadNet
 from models.stress import StressNet
-from training.bundle.artifacts import Backbone, GaitArtifacts, Recordings, StressArtifacts
+from training.bundle.artifacts import GaitArtifacts, Recordings, StressArtifacts
 from training.bundle.contracts import COHORT_FILE, GAIT_FILE, STRESS_FILE, gait_table, stress_table
 from training.bundle.golden import golden_of
 from training.bundle.packed import packed
 from training.bundle.rounding import rounded_weights
 from training.bundle.split import GAIT_INT8_FILE, STRESS_INT8_FILE, gait_files, stress_files
-from training.bundle.tflite_file import Storage, convert
+from training.bundle.tflite_file import STORAGE, convert
 from training.datasets import own
 
 _GAIT_MARK = "#gait"
-_STORAGE: dict[Backbone, Storage] = {"int8": "int8", "nf4": "nf4", "float": "float32"}
 # What the card says of it: figures are of the network before its weights are rounded.
 _STORED = {
     "int8": "int8, one scale an output",
@@ -63,7 +62,7 @@ def trained_stress(artifacts: StressArtifacts) -> Half:
     )
     if artifacts.split:
         return _in_two(made, stress_files(weights), STRESS_INT8_FILE)
-    content = convert(network, storage=_STORAGE[artifacts.backbone])
+    content = convert(network, storage=STORAGE[artifacts.backbone])
     return replace(made, files={STRESS_FILE: content})
 
 
@@ -82,7 +81,7 @@ def trained_gait(artifacts: GaitArtifacts) -> Half:
     )
     if artifacts.split:
         return _in_two(made, gait_files(network.weights), GAIT_INT8_FILE)
-    content = convert(network, storage=_STORAGE[artifacts.backbone])
+    content = convert(network, storage=STORAGE[artifacts.backbone])
     return replace(made, files={**cohort, GAIT_FILE: content})
 
 

@@ -95,8 +95,8 @@ def _by_placement(people: Sequence[Person]) -> dict[str, list[Walks]]:
 
 
 def _network(gate: GateWeights, identities: Sequence[Identity], backbone: Backbone) -> Any:
-    from models.gait import GaitNet, GaitWeights
-    from models.gait_stored import FloatGaitNet, FourBitGaitNet
+    from models.gait import GaitWeights
+    from models.gait_stored import NETWORKS
     from training.bundle.rounding import rounded_weights
 
     placed = ("center", "scale", "directions", "shrink")
@@ -105,8 +105,7 @@ def _network(gate: GateWeights, identities: Sequence[Identity], backbone: Backbo
     weights = GaitWeights(
         gate=gate.weights, gate_center=gate.center, gate_scale=gate.scale, **arrays, **shared
     )
-    networks = {"int8": GaitNet, "nf4": FourBitGaitNet, "float": FloatGaitNet}
-    return networks[backbone](rounded_weights(weights, backbone))
+    return NETWORKS[backbone](rounded_weights(weights, backbone))
 
 
 def _golden(gate: GateWeights, identities: Sequence[Identity], seed: int) -> dict[str, FloatArray]:
