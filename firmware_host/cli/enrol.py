@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import (
@@ -32,9 +33,15 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="learn how the wearer walks, or is at rest",
         description="gait: walk about a minute; from then on runs say who is walking, with the "
         "board worn where it was (--placement); each place is enrolled by itself. "
-        "baseline: sit still about four minutes; stress is then told from your own rest.",
+        "baseline: sit still about four minutes; stress is then told from your own rest. With "
+        "--revert nothing is streamed: the one before is in force again.",
     )
     parser.add_argument("what", choices=("gait", "baseline"))
+    parser.add_argument(
+        "--revert",
+        action="store_true",
+        help="go back one step: a gait reference that followed you, or the baseline before",
+    )
     add_device(parser)
     add_placement(parser)
     add_model(parser)
@@ -43,7 +50,9 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Stream until there is enough, then keep what was learned."""
+    """Stream until there is enough, then keep what was learned; or go back one step."""
+    if args.revert:
+        return _revert(args)
     from firmware_host.runtime.build import SessionOptions
     from firmware_host.runtime.enrol import enrol_baseline, enrol_gait
 
@@ -76,6 +85,25 @@ def run(args: argparse.Namespace) -> int:
     else:
         where = f" for the {options.placement}" if args.what == "gait" else ""
         say(f"{args.what} enrolled{where} from {n_windows} windows")
+    return 0
+
+
+def _revert(args: argparse.Namespace) -> int:
+    from firmware_host.adaptation.rest import revert_rest
+    from firmware_host.runtime.gait_reference import revert_gait
+
+    config = settings(args)
+    placement = args.placement or config.device.placement
+    # A run in the meantime would go on with what is taken back here.
+    with open_vault(args, config, create=False, exclusive=True) as vault:
+        if args.what == "gait":
+            back_to = revert_gait(vault, placement, now_utc=time.time())
+        else:
+            back_to = revert_rest(vault, now_utc=time.time()).id
+    if args.json:
+        print_json({"reverted": args.what, "record": back_to})
+    else:
+        say(f"{args.what}: the one before is in force again (record {back_to})")
     return 0
 
 

@@ -59,6 +59,12 @@ _NOTE_WORDS = {
     "clock_jump": "Jumps of the board's clock",
     "clock_step": "Steps of the host's clock",
 }
+_WHAT_WORDS = {
+    "baseline": "rest of the day",
+    "revert_baseline": "rest before, again",
+    "gait_self_update": "gait reference, from a sure walk",
+    "revert_gait": "gait reference before, again",
+}
 
 
 def ledger_rows(vault: Vault) -> list[LedgerEntry]:
@@ -75,7 +81,9 @@ def _ledger_row(entry: ledger.Entry, versions: Mapping[int, int]) -> LedgerEntry
         reason = f"the wearer went back from {_adapter(facts.get('from_id'), versions)} to {to}"
         return LedgerEntry(entry.t_utc, "stress model", "–", "rolled back", reason=reason)
     if facts.get("what") != "personalise":
-        return LedgerEntry(entry.t_utc, str(facts.get("what", "")), "–", "done")
+        what = str(facts.get("what", ""))
+        decision = "not taken" if facts.get("kept") is False else "done"
+        return LedgerEntry(entry.t_utc, _WHAT_WORDS.get(what, what), "–", decision)
     group = str(facts.get("group", ""))
     kept_id = facts.get("adapter_id")
     return LedgerEntry(

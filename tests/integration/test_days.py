@@ -75,3 +75,17 @@ def test_a_reference_follows_its_wearer_and_nobody_else(wearer: Wearer) -> None:
     assert "gait_updated" not in [event.get("what") for event in events]
     with Vault.open(wearer.state, wearer.folder / "key") as vault:
         assert vault.count(GAIT_KIND) == 2
+        before, after = (record.id for record in vault.iterate(GAIT_KIND))
+        assert vault.pointer("gait_reference.wrist") == after
+    back = wearer.signet("enrol", "gait", "--revert", "--json").check()
+    assert back.json == {"reverted": "gait", "record": before}
+    again = wearer.signet("enrol", "gait", "--revert")
+    assert again.code == 6
+    assert "as it was enrolled" in again.err
+
+
+def test_going_back_needs_something_to_go_back_to(wearer: Wearer) -> None:
+    wearer.signet("enrol", "gait", "--device", "synthetic:?seed=7&scenario=walk").check()
+    refused = wearer.signet("enrol", "baseline", "--revert")
+    assert refused.code == 6
+    assert "found none" in refused.err
