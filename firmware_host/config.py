@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from firmware_host.adaptation.policy import Limits
+from firmware_host.adaptation.limits import Limits
 from firmware_host.errors import ConfigError
 from firmware_host.inference.delegates import DELEGATES
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
-from firmware_host.errors import ConfigError
+from firmware_host.adaptation.limits import Limits
 from firmware_host.host.power import Source
 from firmware_host.host.readings import HostReadings
 from firmware_host.host.thermal import Slowed
@@ -28,6 +28,10 @@ _BELOW_TRIP_K = 5.0
 # A little below 60 degC, the lowest limit that a Raspberry Pi's firmware has (3 A+ and 3 B+): a CPU that
 # is held back while cooler than this is so for another reason, and cooling would not end it.
 _WARM_C = 55.0
+# Who cannot cool any further need not wait for ever: what to cool down to rises by a degree in ten
+# minutes, to one below where learning stops. A closed case in a warm room idles in between.
+_RISE_K_PER_S = 1.0 / 600.0
+_LEAST_GAP_K = 1.0
 _HOUR_S = 3600.0
 _MB = 1e6
 
@@ -58,40 +62,6 @@ class Asked(Enum):
     BY_HAND = frozenset({Cause.NO_LABELS, Cause.TOO_SOON})
     # Never heat, voltage, an empty battery or a full disk: those harm more than a wait.
     NOW = frozenset({Cause.NO_LABELS, Cause.TOO_SOON, Cause.ON_BATTERY, Cause.DROPPING, Cause.BUSY})
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The ``[policy]`` section: where learning stops, and where it begins again.
-
-    Temperatures: a Raspberry Pi slows down from 80 degC on (Raspberry Pi documentation, "Frequency
-    management and thermal control"); its own fan control has the same 5 degrees of hysteresis.
-    Battery: Android warns at 15 % and is content again 5 % higher (``config_lowBatteryWarningLevel``,
-    ``config_lowBatteryCloseWarningBump``). Load: atd runs batch jobs below 0.8. Disk: one day of the
-    reference board, as ``signet doctor`` wants it.
-    """
-
-    on_battery: bool = False
-    min_battery_percent: float = 15.0
-    resume_battery_percent: float = 20.0
-    max_soc_c: float = 75.0
-    resume_soc_c: float = 70.0
-    max_load_per_cpu: float = 0.8
-    resume_load_per_cpu: float = 0.6
-    max_lost_percent: float = 5.0
-    resume_lost_percent: float = 1.0
-    min_free_mb: float = 100.0
-    min_hours_between: float = 0.5
-
-    def __post_init__(self) -> None:
-        _check_order(self, "min_battery_percent", "resume_battery_percent", most=100.0)
-        _check_order(self, "resume_soc_c", "max_soc_c", most=120.0)
-        _check_order(self, "resume_load_per_cpu", "max_load_per_cpu", most=math.inf)
-        _check_order(self, "resume_lost_percent", "max_lost_percent", most=100.0)
-        for key in ("min_free_mb", "min_hours_between"):
-            value = getattr(self, key)
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"policy.{key}", "0 or more", value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +113,8 @@ class Work:
         Samples missing among those of the last minute; None without a stream.
     asked
         Who asks.
-    before
-        The verdict before this one.
+    before, since_before_s
+        The verdict before this one, and how long ago it was.
     """
 
     stories_waiting: int = 0
@@ -154,6 +124,7 @@ class Work:
     lost_percent: float | None = None
     asked: Asked = Asked.BY_RUN
     before: Verdict | None = None
+    since_before_s: float = 0.0
 
     @property
     def is_begun(self) -> bool:
@@ -275,7 +246,8 @@ def _cool_to_c(readings: HostReadings, work: Work, limits: Limits) -> float | No
     trip_c = readings.heat.throttle_at_c
     stop_c = limits.max_soc_c if trip_c is None else min(limits.max_soc_c, trip_c - _BELOW_TRIP_K)
     if work.before is not None and work.before.cool_to_c is not None:
-        held_c = work.before.cool_to_c
+        risen_c = work.before.cool_to_c + _RISE_K_PER_S * work.since_before_s
+        held_c = max(work.before.cool_to_c, min(risen_c, stop_c - _LEAST_GAP_K))
         # No reading is no sign of having cooled: sensors that sleep answer nothing for a while.
         return held_c if soc_c is None or soc_c > held_c else None
     if soc_c is None:
@@ -297,11 +269,3 @@ def _is_slowed_by_heat(readings: HostReadings, soc_c: float) -> bool:
 def _slowed(readings: HostReadings) -> list[str]:
     flags = readings.heat.slowed or ()
     return [flag.value for flag in flags if flag is not Slowed.UNDER_VOLTAGE]
-
-
-def _check_order(limits: Limits, low_key: str, high_key: str, *, most: float) -> None:
-    low, high = getattr(limits, low_key), getattr(limits, high_key)
-    if not 0 <= low <= high <= most or math.isinf(high):
-        at_most = "" if math.isinf(most) else f", at most {most:g}"
-        expected = f"0 or more, not above {high_key} ({high:g}){at_most}"
-        raise ConfigError(f"policy.{low_key}", expected, low)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from firmware_host.adaptation.policy import Limits
+from firmware_host.adaptation.limits import Limits
 from firmware_host.adaptation.samples import rest_in_force
 from firmware_host.config import DEFAULT_PLACEMENT
 from firmware_host.devices import open_device

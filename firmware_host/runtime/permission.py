@@ -14,7 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-from firmware_host.adaptation.policy import Asked, Limits, Verdict, Work, decide
+from firmware_host.adaptation.limits import Limits
+from firmware_host.adaptation.policy import Asked, Verdict, Work, decide
 from firmware_host.host.readings import read_host
 
 MayGoOn = Callable[[], str | None]
@@ -62,10 +63,12 @@ class HostWatch:
     def ask(self, work: Work) -> Verdict:
         """The verdict on ``work``, from readings that are at most a few seconds old."""
         now_s = self.clock()
-        if self.verdict is None or not 0 <= now_s - self._looked_s < LOOK_S:
+        since_s = now_s - self._looked_s
+        if self.verdict is None or not 0 <= since_s < LOOK_S:
             self._looked_s = now_s
             readings = read_host(self.root, storage=self.storage)
-            self.verdict = decide(readings, replace(work, before=self.verdict), self.limits)
+            work = replace(work, before=self.verdict, since_before_s=max(0.0, since_s))
+            self.verdict = decide(readings, work, self.limits)
         return self.verdict
 
 

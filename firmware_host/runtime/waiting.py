@@ -8,7 +8,8 @@ from typing import Any
 
 from firmware_host.adaptation.episodes import Label
 from firmware_host.adaptation.labels import load_labels
-from firmware_host.adaptation.policy import Block, Cause, Limits, Verdict, decide
+from firmware_host.adaptation.limits import Limits
+from firmware_host.adaptation.policy import Block, Cause, Verdict, decide
 from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.host.readings import HostReadings, read_host
 from firmware_host.inference.contract import STRESS_PLACEMENT

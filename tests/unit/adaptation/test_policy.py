@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from firmware_host.adaptation.policy import Asked, Block, Cause, Limits, Verdict, Work, decide
+from firmware_host.adaptation.limits import Limits
+from firmware_host.adaptation.policy import Asked, Block, Cause, Verdict, Work, decide
 from firmware_host.errors import ConfigError
 from firmware_host.host.load import Load
 from firmware_host.host.network import Network
@@ -33,6 +34,7 @@ CALM = {
     "asked": "run",
     "before": "",
     "cool_to": None,
+    "after_min": 0,
 }
 
 # A host on which nothing is right, and the causes in the order in which they are named.
@@ -71,6 +73,13 @@ soc_c=75                                             asked=now        | hot
 soc_c=70.1                                           before=hot cool_to=70 | hot
 soc_c=70                                             before=hot cool_to=70 | go
 soc_c=?                                              before=hot cool_to=70 | hot
+soc_c=71                              after_min=9    before=hot cool_to=70 | hot
+soc_c=71                              after_min=10   before=hot cool_to=70 | go
+soc_c=74.1                            after_min=999  before=hot cool_to=70 | hot
+soc_c=74                              after_min=999  before=hot cool_to=70 | go
+soc_c=54.1 trip_c=60                  after_min=999  before=hot cool_to=50 | hot
+soc_c=54 trip_c=60                    after_min=999  before=hot cool_to=50 | go
+soc_c=?                               after_min=999  before=hot cool_to=70 | hot
 soc_c=70.1                                           before=busy      | go
 soc_c=65 trip_c=70                                                    | hot
 soc_c=64.9 trip_c=70                                                  | go
@@ -181,6 +190,7 @@ def _work(row: dict) -> Work:
         )
         if before
         else None,
+        since_before_s=60.0 * float(row["after_min"]),
     )
 
 

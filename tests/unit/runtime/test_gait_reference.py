@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from firmware_host.adaptation.policy import Limits
+from firmware_host.adaptation.limits import Limits
 from firmware_host.identity.enrolment import Enrolled
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.runtime.gait_reference import (

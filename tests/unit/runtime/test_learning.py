@@ -9,7 +9,7 @@ from firmware_host.adaptation import ledger
 from firmware_host.adaptation.checkpoint import JOB_CHECKPOINT_KIND
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import put_label
-from firmware_host.adaptation.policy import Limits
+from firmware_host.adaptation.limits import Limits
 from firmware_host.events import Labelled
 from firmware_host.runtime.learner_process import LearnerProcess
 from firmware_host.runtime.learning import Learning, LearnTrigger, trigger_of, work_waiting

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_host.adaptation.policy import Asked, Cause, Limits, Work
+from firmware_host.adaptation.limits import Limits
+from firmware_host.adaptation.policy import Asked, Cause, Work
 from firmware_host.runtime.permission import (
     LOOK_S,
     QUESTION,
