@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from models.lora import AdapterState
 from models.signatures import SignatureShapes
+from training.bundle.artifacts import Backbone
 from training.bundle.compact import store_compactly
 from training.bundle.flatbuffer import pack, unpack
 from training.bundle.nf4 import store_as_nf4
@@ -21,6 +22,7 @@ from training.bundle.schedule import reorder
 # 4-bit levels, besides. "dynamic-range", the converter's own int8, is there to be compared with: it
 # rounds activations too.
 Storage = Literal["int8", "nf4", "float32", "dynamic-range"]
+STORAGE: dict[Backbone, Storage] = {"int8": "int8", "nf4": "nf4", "float": "float32"}
 
 
 class Exportable(Protocol):
