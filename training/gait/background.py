@@ -75,18 +75,23 @@ def fit_background(background: Sequence[Walks], *, seed: int) -> Identity:
     impostor = np.concatenate([score.impostor for score in scores])
     threshold = balanced_threshold(genuine, impostor)
     sure = float(np.quantile(impostor, 1.0 - _SURE_FAR))
-    return replace(_fit(background, seed), threshold=threshold, margin=max(0.0, sure - threshold))
+    return replace(
+        fit_without_threshold(background, seed=seed),
+        threshold=threshold,
+        margin=max(0.0, sure - threshold),
+    )
 
 
 def _inner_scores(background: Sequence[Walks], fold: int, seed: int) -> Scores:
     others = [walks for i, walks in enumerate(background) if i % N_FOLDS != fold]
-    identity = _fit(others, seed)
+    identity = fit_without_threshold(others, seed=seed)
     limit = identity.min_periodicity
     trials = [split_walk(walks, min_periodicity=limit) for walks in background[fold::N_FOLDS]]
     return identity.score(trials, seed=seed)["10s"]
 
 
-def _fit(background: Sequence[Walks], seed: int) -> Identity:
+def fit_without_threshold(background: Sequence[Walks], *, seed: int) -> Identity:
+    """Whitening, others and periodicity limit of all; the threshold is left open."""
     every = np.concatenate([walks.periodicity for walks in background])
     min_periodicity = float(np.quantile(every, PERIODICITY_QUANTILE))
     arrays = fit_identity(background, seed=seed)

@@ -26,6 +26,12 @@ def error_rates(genuine: FloatArray, impostor: FloatArray, threshold: float) -> 
     return ErrorRates(float(threshold), frr, far)
 
 
+def _require_both(genuine: FloatArray, impostor: FloatArray) -> None:
+    if not len(genuine) or not len(impostor):
+        msg = f"expected genuine and impostor scores, got {len(genuine)} and {len(impostor)}"
+        raise ValueError(msg)
+
+
 def equal_error(genuine: FloatArray, impostor: FloatArray) -> ErrorRates:
     """The threshold at which both rates meet; between two scores, the mean of the two.
 
@@ -34,9 +40,7 @@ def equal_error(genuine: FloatArray, impostor: FloatArray) -> ErrorRates:
     ValueError
         If a class is empty.
     """
-    if not len(genuine) or not len(impostor):
-        msg = f"expected genuine and impostor scores, got {len(genuine)} and {len(impostor)}"
-        raise ValueError(msg)
+    _require_both(genuine, impostor)
     genuine, impostor = np.sort(genuine), np.sort(impostor)
     thresholds = np.unique(np.concatenate((genuine, impostor)))
     frr = np.searchsorted(genuine, thresholds, "left") / len(genuine)
@@ -59,9 +63,7 @@ def balanced_threshold(genuine: FloatArray, impostor: FloatArray) -> float:
     ValueError
         If a class is empty.
     """
-    if not len(genuine) or not len(impostor):
-        msg = f"expected genuine and impostor scores, got {len(genuine)} and {len(impostor)}"
-        raise ValueError(msg)
+    _require_both(genuine, impostor)
     (high, own), (low, others) = (_median_and_spread(scores) for scores in (genuine, impostor))
     if own + others <= 0.0:
         return 0.5 * (high + low)
