@@ -1,0 +1,1 @@
+"""Learning on the device against its peers, and its ways against each other."""
