@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from firmware_host.adaptation import ledger
-from firmware_host.errors import AdaptationError, AdaptationReason
+from firmware_host.errors import AdaptationError, AdaptationReason, VaultError
 from firmware_host.inference.base import FloatArray, SignatureModel, find_signature
 from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Record, Vault
@@ -112,10 +112,20 @@ def load_current(vault: Vault, model: str, *, bundle_sha256: str) -> Adapter | N
     if adapter.bundle_sha256 != bundle_sha256 or adapter.model != model:
         msg = (
             f"adapter {adapter.version}: expected one learned on bundle {bundle_sha256[:12]}, "
-            f"got one of {adapter.bundle_sha256[:12]}: learn again, or go back to that bundle"
+            f"got one of {adapter.bundle_sha256[:12]}: learn again (signet learn), or go back to that bundle"
         )
         raise AdaptationError(AdaptationReason.FOREIGN_ADAPTER, msg)
     return adapter
+
+
+def load_usable(vault: Vault, model: str, *, bundle_sha256: str) -> tuple[Adapter | None, str]:
+    """The adapter in force, and no word; or None, and why the one pointed at is set aside."""
+    try:
+        return load_current(vault, model, bundle_sha256=bundle_sha256), ""
+    except VaultError:
+        return None, "the adapter in force, damaged: the generic model stands in"
+    except AdaptationError:
+        return None, "the adapter in force, learned on another bundle: the generic model stands in"
 
 
 def revert(vault: Vault, model: str, *, now_utc: float, to_generic: bool = False) -> Adapter | None:

@@ -41,8 +41,14 @@ class Label(StrEnum):
 
 
 class LeftOut(StrEnum):
-    """Why a window takes no part in learning; counted, so that the wearer can be told."""
+    """Why a window takes no part in learning; counted, so that the wearer can be told.
 
+    `not_finite` holds no number where one must be; `clock` was stored with a time that is still to
+    come or that another stretch of wear claims as well: the clock went back.
+    """
+
+    NOT_FINITE = "not_finite"
+    CLOCK = "clock"
     NOT_WORN = "not_worn"
     POOR_SIGNAL = "poor_signal"
     MOVING = "moving"

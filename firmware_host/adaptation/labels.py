@@ -50,16 +50,29 @@ def remove_label(vault: Vault, label_id: int, *, now_utc: float) -> int:
 
 
 def given_labels(vault: Vault) -> list[StoredLabel]:
-    """Every label ever given, those taken back as well, in the order they were given."""
+    """Every label ever given, those taken back as well, in the order they were given.
+
+    Damaged ones are passed over; see `n_damaged_labels`.
+    """
     removed = {
-        int(unpack(record.payload)[1]["label_id"]) for record in vault.iterate(LABEL_REMOVED_KIND)
+        int(unpack(record.payload)[1]["label_id"])
+        for record in vault.iterate(LABEL_REMOVED_KIND, skip_damaged=True)
     }
     found: list[StoredLabel] = []
-    for record in vault.iterate(LABEL_KIND):
+    for record in vault.iterate(LABEL_KIND, skip_damaged=True):
         meta = unpack(record.payload)[1]
         span = LabelSpan(meta["label"], meta["start_utc"], meta["end_utc"])
         found.append(StoredLabel(record.id, span, record.id in removed))
     return found
+
+
+def n_damaged_labels(vault: Vault) -> tuple[int, int]:
+    """How many labels, and how many notes that one was taken back, do not open."""
+    n_opened = [
+        sum(1 for _ in vault.iterate(kind, skip_damaged=True))
+        for kind in (LABEL_KIND, LABEL_REMOVED_KIND)
+    ]
+    return vault.count(LABEL_KIND) - n_opened[0], vault.count(LABEL_REMOVED_KIND) - n_opened[1]
 
 
 def stored_labels(vault: Vault) -> list[StoredLabel]:

@@ -1,6 +1,7 @@
 """The ledger: what was learned from what, with which budget, and what came of it.
 
-Each entry holds the hash of the one before, so that an entry taken out or put in shows.
+Each entry holds the hash of the one before, so that an entry taken out or put in shows. One that is
+damaged is passed over: the next holds the hash of the last that opens, and how many do not.
 """
 
 from __future__ import annotations
@@ -30,8 +31,12 @@ class Entry:
 
 def append(vault: Vault, facts: Mapping[str, Any], *, now_utc: float) -> int:
     """Add an entry; belongs inside the transaction of what it tells about."""
-    previous = vault.latest(LEDGER_KIND)
+    previous, n_opened = None, 0
+    for record in vault.iterate(LEDGER_KIND, skip_damaged=True):
+        previous, n_opened = record, n_opened + 1
     linked = {**_plain(facts), "previous_sha256": _hash(previous)}
+    if n_damaged := vault.count(LEDGER_KIND) - n_opened:
+        linked["n_damaged_before"] = n_damaged
     return vault.put(LEDGER_KIND, pack({}, linked), now_utc)
 
 

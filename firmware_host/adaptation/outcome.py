@@ -8,8 +8,8 @@ from typing import Any
 
 from firmware_host.adaptation.budget import Budget, Used
 from firmware_host.adaptation.choice import Choice, Trial
-from firmware_host.adaptation.episodes import EpisodeSet, LeftOut, Refusal
-from firmware_host.adaptation.prepare import ModelFacts, Prepared
+from firmware_host.adaptation.episodes import LeftOut
+from firmware_host.adaptation.prepare import ModelFacts, Prepared, TooLittle
 from firmware_host.adaptation.recipe import Candidate
 
 MODEL = "stress"
@@ -50,18 +50,20 @@ def outcome(job: Prepared, reason: str, text: str, *, kept: bool = False, **rest
         n_held_back=len(job.evidence.fresh),
         different_episode=job.split.different_episode,
         left_out=job.left_out,
+        set_aside=job.set_aside,
         **rest,
     )
 
 
-def refused(refusal: Refusal, built: EpisodeSet) -> Outcome:
+def refused(found: TooLittle) -> Outcome:
     """Outcome where there was too little to begin."""
     return Outcome(
         kept=False,
-        reason=refusal.reason.value,
-        text=refusal.text,
-        n_calibration=sum(len(episode) for episode in built.episodes),
-        left_out=built.left_out,
+        reason=found.refusal.reason.value,
+        text=found.refusal.text,
+        n_calibration=sum(len(episode) for episode in found.built.episodes),
+        left_out=found.built.left_out,
+        set_aside=found.set_aside,
     )
 
 
@@ -87,6 +89,7 @@ def entry(
         "different_episode": job.split.different_episode,
         "n_stories": job.split.n_stories,
         "left_out": dict(job.left_out),
+        "set_aside": list(job.set_aside),
         "seed": seed,
         "candidates": [asdict(candidate) for candidate in candidates],
         "n_steps": n_steps,

@@ -18,7 +18,7 @@ from firmware_host.adaptation import checkpoint, ledger
 from firmware_host.adaptation.adapters import (
     Adapter,
     apply_adapter,
-    load_current,
+    load_usable,
     pointer_name,
     put_adapter,
 )
@@ -73,26 +73,28 @@ def personalise(
 ) -> Outcome:
     """Learn from what the vault holds, keep it only if the gate agrees, and write down either.
 
-    Goes on with the unfinished job, if there is one of the same inputs. The model is left with the
+    Goes on with the unfinished job, if there is one of the same inputs. What is damaged, or of
+    another bundle, is set aside and said. The model is left with the
     weights that are in force afterwards; where nothing was trained, and after an error or a pause,
     with those it had.
 
     Raises
     ------
     AdaptationError
-        `foreign_adapter` if the adapter in force belongs to another bundle, `budget` if the budget
-        is too small for one step.
+        `budget` if the budget is too small for one step.
     VaultError, StorageError
         If the vault cannot be read or written; what was in force before still is.
     """
     conduct = conduct or Conduct()
     meter = Meter(conduct.budget, lambda: vault.bytes_written)
     order = _Order(vault, model, facts, candidates, seed, now_utc, conduct, meter)
-    job = prepare(vault, facts)
+    job = prepare(vault, facts, now_utc=now_utc)
     if not isinstance(job, Prepared):
         _drop_unfinished(vault, ["the labels or the windows"], now_utc)
-        return refused(*job)
-    current = load_current(vault, MODEL, bundle_sha256=facts.bundle_sha256)
+        return refused(job)
+    current, unusable = load_usable(vault, MODEL, bundle_sha256=facts.bundle_sha256)
+    if unusable:
+        job = replace(job, set_aside=(*job.set_aside, unusable))
     run_sha256 = _run_hash(job, facts, candidates, seed)
     last = ledger.latest(vault, what="personalise")
     if last is not None and last.facts["run_sha256"] == run_sha256:
@@ -100,7 +102,7 @@ def personalise(
         return outcome(job, NOTHING_NEW, "no new labelled windows since the last update")
     before = model.run("get_adapter")
     try:
-        done = _run(order, job, current, run_sha256)
+        done = _run(order, job, current, run_sha256, vault.pointer(pointer_name(MODEL)))
     except BaseException:
         model.run("set_adapter", **before)
         raise
@@ -109,8 +111,10 @@ def personalise(
     return done
 
 
-def _run(order: _Order, job: Prepared, current: Adapter | None, run_sha256: str) -> Outcome:
-    inputs = _inputs(order, job)
+def _run(
+    order: _Order, job: Prepared, current: Adapter | None, run_sha256: str, adapter_id: int | None
+) -> Outcome:
+    inputs = _inputs(order, job, adapter_id)
     found = _unfinished(order.vault, inputs, order.now_utc)
     steps = Job(
         order.model,
@@ -139,7 +143,7 @@ def _run(order: _Order, job: Prepared, current: Adapter | None, run_sha256: str)
         n_steps=steps.n_steps,
     )
     facts |= {"run_sha256": run_sha256, "used": used_facts(runner.used(), order.conduct.budget)}
-    return _write(order, job, choice, facts, current)
+    return _write(order, job, choice, facts, adapter_id)
 
 
 def _unfinished(vault: Vault, inputs: Mapping[str, Any], now_utc: float) -> Checkpoint | None:
@@ -173,14 +177,14 @@ def _evidence(job: Prepared, current: Adapter | None) -> Evidence:
     return replace(job.evidence, fresh=job.held_back_utc >= current.created_utc)
 
 
-def _inputs(order: _Order, job: Prepared) -> dict[str, Any]:
+def _inputs(order: _Order, job: Prepared, adapter_id: int | None) -> dict[str, Any]:
     recipe = {"candidates": [asdict(one) for one in order.candidates], "seed": order.seed}
     return {
         "data_sha256": job.data_sha256,
         "bundle_sha256": order.facts.bundle_sha256,
         "runtime": order.facts.runtime,
         "recipe_sha256": hashlib.sha256(pack({}, recipe)).hexdigest(),
-        "adapter_id": order.vault.pointer(pointer_name(MODEL)),
+        "adapter_id": adapter_id,
         "signet": __version__,
     }
 
@@ -202,19 +206,19 @@ def _write(
     job: Prepared,
     choice: Choice,
     facts: dict[str, Any],
-    current: Adapter | None,
+    adapter_id: int | None,
 ) -> Outcome:
     vault, now_utc = order.vault, order.now_utc
     with vault.transaction():
         checkpoint.drop(vault)
-        if vault.pointer(pointer_name(MODEL)) != (None if current is None else current.id):
+        if vault.pointer(pointer_name(MODEL)) != adapter_id:
             # The wearer went back while this ran: theirs is the last word.
-            now = load_current(vault, MODEL, bundle_sha256=order.facts.bundle_sha256)
+            now, _ = load_usable(vault, MODEL, bundle_sha256=order.facts.bundle_sha256)
             apply_adapter(order.model, None if now is None else now.arrays)
             return outcome(job, CHANGED_MEANWHILE, "the adapter was changed while learning")
         baseline_id = _baseline_id(vault, job, now_utc)
-        adapter_id = _put(vault, choice, order.facts.bundle_sha256, baseline_id, now_utc)
-        links = {"adapter_id": adapter_id, "baseline_id": baseline_id}
+        new_id = _put(vault, choice, order.facts.bundle_sha256, baseline_id, now_utc)
+        links = {"adapter_id": new_id, "baseline_id": baseline_id}
         ledger_id = ledger.append(vault, {**facts, **links}, now_utc=now_utc)
     return outcome(
         job,
@@ -222,7 +226,7 @@ def _write(
         choice.decision.text,
         kept=choice.changed,
         group=choice.groups,
-        adapter_id=adapter_id,
+        adapter_id=new_id,
         ledger_id=ledger_id,
         figures=choice.decision.figures,
         n_steps=facts["n_steps"],

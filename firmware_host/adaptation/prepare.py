@@ -90,7 +90,10 @@ class TooLittle:
 def prepare(vault: Vault, facts: ModelFacts, *, now_utc: float) -> Prepared | TooLittle:
     """Read the vault as of a time; what is damaged or of a time to come is set aside."""
     labels, set_aside = _labels_to_use(vault, now_utc)
+    n_damaged = len(vault.damaged)
     table, built = read_episodes(vault, facts, labels, now_utc=now_utc)
+    if n_damaged := len(vault.damaged) - n_damaged:
+        set_aside.append(f"{n_damaged} damaged window{'s' * (n_damaged > 1)}")
     split = split_for_gate(built)
     if isinstance(split, Refusal):
         return TooLittle(split, built, tuple(set_aside))

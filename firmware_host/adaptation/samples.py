@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.adaptation.episodes import LabelSpan
+from firmware_host.adaptation.replay import replay_set
+from firmware_host.errors import VaultError
 from firmware_host.signals.normalise import Baseline, normalise
-from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES, StressWindow
+from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES, WINDOW_S, StressWindow
 from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Record, Vault
 
@@ -30,7 +32,8 @@ class WindowTable:
     """Stress windows as columns, by increasing time.
 
     t_end_utc (n,), features (n, 26), quality (n, 4) by `CHANNELS`, motion (n,) m/s², missing (n,),
-    worn (n,) bool.
+    worn (n,) bool, contested (n,) bool: another pass of the clock claims the same time. Nothing is
+    contested unless it is said.
     """
 
     t_end_utc: FloatArray
@@ -39,6 +42,11 @@ class WindowTable:
     motion: FloatArray
     missing: FloatArray
     worn: NDArray[np.bool_]
+    contested: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+
+    def __post_init__(self) -> None:
+        if len(self.contested) != len(self):
+            object.__setattr__(self, "contested", np.zeros(len(self), np.bool_))
 
     def __len__(self) -> int:
         return len(self.t_end_utc)
@@ -88,21 +96,67 @@ def table_of(windows: Sequence[tuple[float, StressWindow]]) -> WindowTable:
 
 
 def load_windows(vault: Vault, spans: Iterable[LabelSpan]) -> WindowTable:
-    """Load the stored windows that end inside a label; unlabelled days never reach the RAM.
+    """Load the replay set of some labels; unlabelled days are not even opened.
 
     Windows of another release's features are left out: nothing can be learned from them any more.
     """
-    bounds = [(span.start_utc, span.end_utc) for span in spans]
-    if not bounds:
-        return table_of([])
-    first, last = min(b[0] for b in bounds), max(b[1] for b in bounds)
+    spans = tuple(spans)
+    times = _times_of(vault, spans)
+    chosen = replay_set(spans, times)
+    contested = contested_times(np.array([t_utc for _, t_utc in times]))
     found: list[tuple[float, StressWindow]] = []
-    for record in vault.iterate(WINDOW_KIND, since_utc=first, skip_damaged=True):
-        if record.t_utc <= last and any(a <= record.t_utc <= b for a, b in bounds):
-            arrays, meta = unpack(record.payload)
-            if has_these_features(meta):
-                found.append((record.t_utc, _window(arrays)))
-    return table_of(found)
+    marks: list[tuple[float, bool]] = []
+    for (record_id, t_utc), is_contested in zip(times, contested.tolist(), strict=True):
+        window = _open(vault, record_id) if record_id in chosen else None
+        if window is not None:
+            found.append((t_utc, window))
+            marks.append((t_utc, is_contested))
+    ordered = [mark for _, mark in sorted(marks, key=lambda pair: pair[0])]
+    return replace(table_of(found), contested=np.array(ordered, np.bool_))
+
+
+def replay_ids(vault: Vault, spans: Iterable[LabelSpan]) -> set[int]:
+    """Records of the windows that learning still needs, however old they are."""
+    spans = tuple(spans)
+    return replay_set(spans, _times_of(vault, spans))
+
+
+def _times_of(vault: Vault, spans: Sequence[LabelSpan]) -> list[tuple[int, float]]:
+    """Windows that end inside a label, by id and end, in the order they were stored."""
+    found = {
+        pair
+        for span in spans
+        for pair in vault.times(WINDOW_KIND, since_utc=span.start_utc, until_utc=span.end_utc)
+    }
+    return sorted(found)
+
+
+def _open(vault: Vault, record_id: int) -> StressWindow | None:
+    try:
+        arrays, meta = unpack(vault.get(record_id).payload)
+    except VaultError:
+        vault.damaged.add(f"record {record_id}")
+        return None
+    return _window(arrays) if has_these_features(meta) else None
+
+
+def contested_times(t_end_utc: FloatArray) -> NDArray[np.bool_]:
+    """Mark (n,) windows, in the order they were stored, that overlap windows of another pass.
+
+    A pass ends where time runs backwards: the clock was set back, and what was worn then and what is
+    worn now claim the same minutes. Which of the two a label meant, nobody can tell.
+    """
+    passes = np.concatenate([[0], np.cumsum(np.diff(t_end_utc) < 0)])[: len(t_end_utc)]
+    order = np.argsort(t_end_utc, kind="stable")
+    marked = np.zeros(len(t_end_utc), np.bool_)
+    for apart in range(1, len(order)):
+        earlier, later = order[:-apart], order[apart:]
+        close = t_end_utc[later] - t_end_utc[earlier] < WINDOW_S
+        if not close.any():
+            break
+        clash = close & (passes[earlier] != passes[later])
+        marked[earlier[clash]] = marked[later[clash]] = True
+    return marked
 
 
 def load_windows_between(vault: Vault, start_utc: float, end_utc: float) -> WindowTable:

@@ -144,6 +144,7 @@ def _print_outcome(outcome: Outcome, peak_rss_mb: float, *, as_json: bool) -> No
         "n_held_back": outcome.n_held_back,
         "different_episode": outcome.different_episode,
         "left_out": {str(k): v for k, v in outcome.left_out.items() if v},
+        "set_aside": list(outcome.set_aside),
         "figures": dict(outcome.figures),
         "n_steps": outcome.n_steps,
         "peak_rss_mb": round(peak_rss_mb, 1),
@@ -156,6 +157,9 @@ def _print_outcome(outcome: Outcome, peak_rss_mb: float, *, as_json: bool) -> No
         return
     print(f"{'kept' if outcome.kept else 'not kept'}: {outcome.text}")
     print(f"learned from {outcome.n_calibration} windows, judged on {outcome.n_held_back}")
+    windows = [f"{n} windows {why}".replace("_", " ") for why, n in outcome.left_out.items() if n]
+    if set_aside := [*windows, *outcome.set_aside]:
+        print(f"set aside: {'; '.join(set_aside)}")
 
 
 def _print_why(waiting: Waiting, *, as_json: bool) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import TypeVar
 
 from firmware_host.adaptation.adapters import Adapter, load_current
 from firmware_host.adaptation.samples import load_baseline
-from firmware_host.errors import VaultError
+from firmware_host.errors import AdaptationError, VaultError
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle
 from firmware_host.runtime.gait_path import WalkingReference
@@ -31,13 +32,27 @@ def baseline_in_force(vault: Vault) -> tuple[int, Baseline] | None:
 
 
 def adapter_in_force(vault: Vault, *, bundle_sha256: str) -> Adapter | None:
-    """The stress adapter; None for the generic model, which stands in for a damaged one too."""
-    return _unless_damaged(
-        vault,
-        lambda: load_current(vault, "stress", bundle_sha256=bundle_sha256),
-        "adapter",
-        "going on with the generic model; run signet learn --generic, then signet learn",
-    )
+    """The stress adapter; None for the generic model.
+
+    That one stands in for a damaged adapter, and for one of another bundle, whose numbers mean
+    nothing on this one.
+    """
+    try:
+        return _unless_damaged(
+            vault,
+            lambda: load_current(vault, "stress", bundle_sha256=bundle_sha256),
+            "adapter",
+            "going on with the generic model; run signet learn",
+        )
+    except AdaptationError as err:
+        _warn_once(f"adapter set aside, going on with the generic model: {err}")
+        return None
+
+
+@functools.cache
+def _warn_once(text: str) -> None:
+    # A run looks again and again; once is enough to be told.
+    _LOGGER.warning("%s", text)
 
 
 def walking_in_force(

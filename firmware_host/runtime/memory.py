@@ -15,6 +15,7 @@ from firmware_host.adaptation.samples import (
     WINDOW_KIND,
     Rest,
     put_baseline,
+    replay_ids,
     rest_in_force,
     window_payload,
 )
@@ -104,12 +105,16 @@ class Memory:
         return fresh
 
     def _prune_if_due(self, utc: float) -> None:
-        """Forget windows and events older than the wearer wants them kept; labels and adapters stay."""
+        """Forget windows and events older than the wearer wants them kept; labels and adapters stay.
+
+        So do the windows that a label speaks of, in bounds: without them old stressors are forgotten.
+        """
         if utc - self._last_prune_utc < _PRUNE_EVERY_S:
             return
         self._last_prune_utc = utc
+        needed = replay_ids(self.vault, load_labels(self.vault))
         for kind in (WINDOW_KIND, EVENT_KIND):
-            self.vault.prune(kind, older_than_utc=utc - self._keep_s)
+            self.vault.prune(kind, older_than_utc=utc - self._keep_s, spared=needed)
 
     def _take_label(self, event: Labelled) -> None:
         try:

@@ -219,6 +219,14 @@ class Vault:
             newest: float | None = self._database.execute(query, (kind,)).fetchone()[0]
         return newest
 
+    def times(self, kind: str, *, since_utc: float, until_utc: float) -> list[tuple[int, float]]:
+        """Ids and times of the records of a kind, in the order they were stored, none opened."""
+        with translated(self._path):
+            query = (
+                "SELECT id, t_utc FROM records WHERE kind = ? AND t_utc BETWEEN ? AND ? ORDER BY id"
+            )
+            return self._database.execute(query, (kind, since_utc, until_utc)).fetchall()
+
     def count(self, kind: str) -> int:
         """Count the records of a kind."""
         return self.kinds().get(kind, 0)
@@ -291,10 +299,15 @@ class Vault:
                     self._database.execute(undo)
 
     def prune(
-        self, kind: str, *, older_than_utc: float | None = None, max_records: int | None = None
+        self,
+        kind: str,
+        *,
+        older_than_utc: float | None = None,
+        max_records: int | None = None,
+        spared: Iterable[int] = (),
     ) -> int:
-        """Delete old records of a kind and return how many; pointed-at ones always stay."""
-        kept = set(self.pointers().values())
+        """Delete old records of a kind and return how many; pointed-at and spared ones stay."""
+        kept = {*self.pointers().values(), *spared}
         with self.transaction(durable=False):
             doomed: set[int] = set()
             if older_than_utc is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command import Wearer
 
+from bench.killed import make_wearer
 from firmware_host.adaptation.adapters import put_adapter
 from firmware_host.adaptation.samples import BASELINE_POINTER
 from firmware_host.runtime.gait_reference import GAIT_KIND, GAIT_POINTER
@@ -18,11 +19,11 @@ from firmware_host.vault.records import Vault
 BRIEF = ("run", "--device", "synthetic:?seed=8&scenario=short&hours=0.03", "--no-learn")
 
 
-def _damage(wearer: Wearer, kind: str) -> None:
+def _damage(wearer: Wearer, kind: str, *, which: str = "min") -> None:
     with closing(sqlite3.connect(wearer.state / "vault.sqlite3")) as db, db:
         n = db.execute(
             "UPDATE records SET sealed = zeroblob(60) WHERE id = "
-            "(SELECT min(id) FROM records WHERE kind = ?)",
+            f"(SELECT {which}(id) FROM records WHERE kind = ?)",
             (kind,),
         ).rowcount
     assert n == 1
@@ -49,7 +50,7 @@ def test_damaged_events_and_windows_are_counted_and_left_out(
 @pytest.mark.parametrize(
     ("kind", "to_do"),
     [
-        ("adapter", "signet learn --generic"),
+        ("adapter", "run signet learn"),
         (GAIT_KIND, "signet enrol gait"),
         ("baseline", "signet enrol baseline"),
     ],
@@ -74,3 +75,43 @@ def test_run_goes_on_without_what_is_damaged(wearer: Wearer, kind: str, to_do: s
     said = wearer.signet(*BRIEF).check().err
     assert said.count(to_do) == 1
     wearer.signet("status").check()
+
+
+def test_learn_goes_on_without_damaged_labels_and_says_so(wearer: Wearer, tmp_path: Path) -> None:
+    (tmp_path / "host").mkdir()
+    env = {"SIGNET_HOST_ROOT": str(tmp_path / "host")}
+    make_wearer(wearer.folder)
+    _damage(wearer, "label")
+    _damage(wearer, "stress_window", which="max")
+    wearer.signet("learn", env=env).check()
+    _damage(wearer, "ledger")
+    wearer.signet("label", "rest", "--last", "5m").check()
+    told = wearer.signet("learn", "--json", env=env).check().json
+    assert told["reason"] != "failed"
+    assert "1 label damaged" in told["set_aside"]
+    assert "1 damaged window" in told["set_aside"]
+    assert "set aside: " in wearer.signet("learn", env=env).check().out
+    assert not wearer.signet("status", "--json").check().json["ledger_intact"]
+
+
+def test_run_and_learn_set_the_adapter_of_another_bundle_aside(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    (tmp_path / "host").mkdir()
+    make_wearer(wearer.folder)
+    with Vault.open(wearer.state, wearer.folder / "key") as vault, vault.transaction():
+        put_adapter(
+            vault,
+            {},
+            model="stress",
+            bundle_sha256="ab" * 32,
+            group="bias",
+            baseline_id=None,
+            now_utc=1.0,
+        )
+    said = wearer.signet(*BRIEF).check().err
+    assert said.count("adapter set aside") == 1
+    env = {"SIGNET_HOST_ROOT": str(tmp_path / "host")}
+    told = wearer.signet("learn", "--json", env=env).check().json
+    assert "another bundle" in " ".join(told["set_aside"]), told
+    assert told["kept"]
