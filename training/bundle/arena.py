@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,11 +38,6 @@ class Arena:
     def total(self) -> int:
         """What the function takes while the model is loaded."""
         return self.activations + self.unpacked
-
-
-def arenas(path: Path) -> dict[str, int]:
-    """Bytes of working memory by function of a .tflite file."""
-    return {name: arena.total for name, arena in planned(path.read_bytes()).items()}
 
 
 def planned(content: bytes) -> dict[str, Arena]:

@@ -14,16 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.int8 import MIN_VALUES, exact_grid
-from training.bundle.flatbuffer import constant, schema
+from training.bundle.flatbuffer import builtin_name, constant, schema
 from training.bundle.graph_edit import add_constant, new_operator
 
 # A version that tflite-runtime 2.14 has too; from 5 on there may be one scale an index.
 _DEQUANTIZE = 5
+# What takes a copy of its second input when it is prepared or run.
+_COPIES = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "ASSIGN_VARIABLE")
 
 
 def store_compactly(model: Any) -> None:
     """Replace every large float constant of a `ModelT` by the smallest form that is exact."""
     known: dict[Any, _Form | None] = {}
+    computed_with = _computed_with(model)
     for graph in model.subgraphs:
         unpacking = []
         for idx in range(len(graph.tensors)):
@@ -33,7 +36,7 @@ def store_compactly(model: Any) -> None:
             # One buffer of zeros may serve several shapes.
             key = (tensor.buffer, tuple(tensor.shape))
             if key not in known:
-                known[key] = _smallest(_values(model, tensor))
+                known[key] = _smallest(_values(model, tensor), is_weight=key not in computed_with)
             form = known[key]
             if form is not None:
                 unpacking.append(form.unpack(model, graph, idx))
@@ -43,10 +46,27 @@ def store_compactly(model: Any) -> None:
         graph.operators[n_first:n_first] = unpacking
 
 
-def _smallest(values: NDArray[np.float32]) -> _Form | None:
+def _computed_with(model: Any) -> set[Any]:
+    """Constants, as buffer and shape, that something else than a layer or a variable reads.
+
+    tflite-runtime 2.14 frees what it unpacked for one function when it prepares the next. A layer
+    has copied its weights by then; a sum would read whatever came to lie there.
+    """
+    found = set()
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            name = builtin_name(model.operatorCodes[operator.opcodeIndex])
+            for position, idx in enumerate(operator.inputs):
+                if idx >= 0 and not (name in _COPIES and position == 1):
+                    tensor = graph.tensors[idx]
+                    found.add((tensor.buffer, tuple(tensor.shape)))
+    return found
+
+
+def _smallest(values: NDArray[np.float32], *, is_weight: bool) -> _Form | None:
     if not values.any():
         return _Zeros(values.shape)
-    found = exact_grid(values)
+    found = exact_grid(values) if is_weight else None
     return None if found is None else _Int8(*found)
 
 

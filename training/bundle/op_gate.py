@@ -53,6 +53,24 @@ def has_float16(content: bytes) -> bool:
     )
 
 
+def transposes_bytes(content: bytes) -> bool:
+    """Whether a .tflite file turns an array of bytes around.
+
+    tflite-runtime 2.14 then silently goes without its fast kernels, in every function of the file.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.Model.GetRootAs(content, 0)
+    graphs = [model.Subgraphs(idx) for idx in range(model.SubgraphsLength())]
+    return any(
+        model.OperatorCodes(operator.OpcodeIndex()).BuiltinCode()
+        == schema.BuiltinOperator.TRANSPOSE
+        and graph.Tensors(operator.Inputs(0)).Type() == schema.TensorType.UINT8
+        for graph in graphs
+        for operator in map(graph.Operators, range(graph.OperatorsLength()))
+    )
+
+
 def check_ops(content: bytes) -> None:
     """Refuse what tflite-runtime 2.14 lacks or gets wrong: custom ops, new versions, float16.
 
@@ -66,6 +84,7 @@ def check_ops(content: bytes) -> None:
         for name, version in sorted(op_versions(content).items())
         if name.startswith("CUSTOM") or version > OP_VERSION_CEILING.get(name, 1)
     ]
+    bad += ["TRANSPOSE of bytes"] * transposes_bytes(content)
     # It loads them and gives logits that are off by more than one.
     bad += ["float16 constants"] * has_float16(content)
     if bad:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.bundle.arena import planned
 from training.bundle.flatbuffer import schema, unpack
 from training.bundle.op_gate import op_versions
 
 
 def file_facts(content: bytes) -> dict[str, Any]:
-    """Size of a file, of its constants by type, and of the rest; op -> version.
+    """Size of a file, of its constants by type, and of the rest; op -> version; function -> KiB.
 
-    A constant that several functions use is stored and counted once.
+    A constant that several functions use is stored and counted once; working memory is each
+    function's own.
     """
     stored = constant_bytes(content)
+    memory = {name: round(arena.total / 1024, 1) for name, arena in planned(content).items()}
     return {
         "bytes": len(content),
         "constants": stored,
         "structure": len(content) - sum(stored.values()),
+        "arena_kib": memory,
         "ops": dict(sorted(op_versions(content).items())),
     }
 
