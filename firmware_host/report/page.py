@@ -194,10 +194,15 @@ def _label_card(data: ReportData) -> tuple[str, str, str]:
     return "Labels by the wearer", str(len(data.labels)), note
 
 
+# What the ledger tells of besides learning jobs: rest of a day, a reference that follows.
+_NO_JOB = ("done", "not taken")
+
+
 def _learned_card(data: ReportData) -> tuple[str, str, str]:
-    if not data.ledger:
+    jobs = [entry for entry in data.ledger if entry.decision not in _NO_JOB]
+    if not jobs:
         return "Last update", "none", "model as shipped"
-    last = max(data.ledger, key=lambda entry: entry.t_utc)
+    last = max(jobs, key=lambda entry: entry.t_utc)
     return "Last update", last.decision, last.what
 
 

@@ -37,7 +37,7 @@ def test_each_morning_begins_with_learning_rest_on_one_line(wearer: Wearer) -> N
         assert vault.count("baseline") == 2
         first, second = load_rests(vault)
     assert second.line_id == first.id
-    assert "drift" not in wearer.signet("status").check().out
+    assert wearer.signet("status", "--json").check().json["no_longer_fits"] == []
 
 
 def test_an_afternoon_break_keeps_the_mornings_rest(wearer: Wearer) -> None:

@@ -349,3 +349,13 @@ def test_walking_is_a_row_a_day_and_what_is_not_known_a_dash(make_data: MakeData
     assert ("2026-09-22", "1", "20 s", "0", "–", "– to –") in found
     assert "steps on stairs are not counted" in words_of(page, "timeline")
     assert "steps on stairs" not in render(make_data())
+
+
+def test_last_update_is_of_learning_and_not_of_the_days_rest(make_data: MakeData) -> None:
+    data = make_data()
+    later = max(entry.t_utc for entry in data.ledger) + 60.0
+    rest = LedgerEntry(later, "rest of the day", "–", "done")
+    with_jobs = dataclasses.replace(data, ledger=[*data.ledger, rest])
+    only_rest = dataclasses.replace(data, ledger=[rest])
+    said = [render(one).count("model as shipped") for one in (data, with_jobs, only_rest)]
+    assert said[0] == said[1] == said[2] - 1
