@@ -1,11 +1,13 @@
-# Two virtual environments: .venv is what a host gets (no TensorFlow), .venv-dev also trains and tests.
+# Virtual environments: .venv is what a host gets (no TensorFlow), .venv-dev also trains and tests,
+# .venv-bench-learning holds only what bench-learning compares with (2.2 GB).
 PYTHON ?= python3
 HOST := .venv
 DEV := .venv-dev
+PEERS := .venv-bench-learning
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo test check train bench kill-test sim clean
+.PHONY: install demo test check train bench bench-learning kill-test sim clean
 
 install: $(HOST)/.done
 
@@ -14,6 +16,9 @@ $(HOST)/.done: pyproject.toml
 
 $(DEV)/.done: pyproject.toml
 	@tools/make-venv.sh $(PYTHON) $(DEV) '.[dev,train]'
+
+$(PEERS)/.done: pyproject.toml
+	@tools/make-venv.sh $(PYTHON) $(PEERS) '.[peers]'
 
 demo: $(HOST)/.done
 	@$(HOST)/bin/python -m sim.demo $(if $(RECORDING),--recording '$(RECORDING)') $(if $(LABELS),--labels '$(LABELS)') $(if $(BUNDLE),--bundle '$(BUNDLE)')
@@ -35,6 +40,9 @@ train: $(DEV)/.done
 bench: $(DEV)/.done $(HOST)/.done
 	$(HOST)/bin/python -m bench
 
+bench-learning: $(DEV)/.done $(HOST)/.done $(PEERS)/.done
+	@$(DEV)/bin/python -m bench.learning --host $(HOST)/bin/python --peers $(PEERS)/bin/python --data '$(DATA)' $(if $(QUICK),--quick)
+
 kill-test: $(HOST)/.done
 	@$(HOST)/bin/python -m bench.killed
 
@@ -42,5 +50,5 @@ sim: $(HOST)/.done
 	$(HOST)/bin/python -m sim --pty
 
 clean:
-	rm -rf $(HOST) $(DEV) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	rm -rf $(HOST) $(DEV) $(PEERS) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

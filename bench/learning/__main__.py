@@ -15,6 +15,9 @@ from typing import Any
 from bench.learning import family_costs, family_people, family_table, peers, peers_table
 from bench.learning.family_ways import WAYS
 from bench.rows import REPO, machine
+from firmware_host.errors import RecordingError
+from training.ablation.stress import SHORT
+from training.datasets.registry import require_all
 from training.evaluation.output import plain, require_writable, write_json, write_text
 
 _DOCUMENT = REPO / "docs" / "studies" / "bench-learning.md"
@@ -28,7 +31,8 @@ _COST_STEPS = 200
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command: 0, or 1 if a peer computed something else than we do."""
     args = _parser().parse_args(argv)
-    require_writable("--markdown", args.markdown)
+    place = args.markdown or (None if args.quick else _DOCUMENT)
+    require_writable("--markdown", place)
     args.json.parent.mkdir(parents=True, exist_ok=True)
     require_writable("--json", args.json)
     os.environ.update(peers.ONE_THREAD)
@@ -46,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = document(result)
     print(text)
     write_json(args.json, plain(result))
-    write_text(args.markdown, text)
+    if place:
+        write_text(place, text)
     for line in result["disagreements"]:
         print(f"error: {line}", file=sys.stderr)
     return 1 if result["disagreements"] else 0
@@ -59,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="folder of public recordings")
     parser.add_argument("--cache", type=Path, default=_CACHE, help="folder for computed windows")
     parser.add_argument("--json", type=Path, default=_RESULT, help="every figure")
-    parser.add_argument("--markdown", type=Path, default=_DOCUMENT, help="the tables")
+    parser.add_argument(
+        "--markdown", type=Path, help="the tables (default: the study, if not quick)"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="how often everybody is run")
     parser.add_argument(
         "--quick", action="store_true", help="one round, few steps, nobody's labels"
@@ -68,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measured(pythons: peers.Pythons, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
-    runtimes = peers.runtimes_of(pythons)
+    runtimes, why_not = peers.runtimes_of(pythons), _why_not(args)
     _tell("writing the files of all peers")
     peers.build(pythons, folder)
     _tell("writing the files of the family")
@@ -88,13 +95,28 @@ def _measured(pythons: peers.Pythons, folder: Path, args: argparse.Namespace) ->
         "absent": absent,
         "disagreements": peers_table.disagreements(found),
         "gait": family_table.gait_rows(facts, costs),
+        "why_nobody": why_not,
     }
-    if not args.quick:
-        _tell("learning for real people")
-        args.cache.mkdir(parents=True, exist_ok=True)
-        people = family_people.measure(args.data, args.cache, WAYS)
-        result["family"] = family_table.rows(WAYS, facts, costs, people)
+    people = {} if why_not else _people(args)
+    result["family"] = family_table.rows(WAYS, facts, costs, people)
     return result
+
+
+def _why_not(args: argparse.Namespace) -> str:
+    """Why nobody's labels are learned from; empty if they are."""
+    if args.quick:
+        return "a quick run learns from nobody's labels"
+    try:
+        require_all(args.data, SHORT)
+    except RecordingError as err:
+        return str(err)
+    return ""
+
+
+def _people(args: argparse.Namespace) -> dict[str, family_people.Found]:
+    _tell("learning for real people")
+    args.cache.mkdir(parents=True, exist_ok=True)
+    return family_people.measure(args.data, args.cache, WAYS)
 
 
 def document(result: Mapping[str, Any]) -> str:
@@ -122,9 +144,9 @@ def document(result: Mapping[str, Any]) -> str:
         "",
         "Versions: " + ", ".join(sorted({row["version"] for row in result["peers"]})) + ".",
     ]
-    if "family" in result:
-        lines += ["", "## The family", "", _FAMILY_WORDS, ""]
-        lines += family_table.markdown(result["family"])
+    lines += ["", "## The family", "", _FAMILY_WORDS, ""]
+    lines += [f"No people here: {result['why_nobody']}.", ""] if result["why_nobody"] else []
+    lines += family_table.markdown(result["family"])
     lines += ["", "## The gait network: what a step costs", "", _GAIT_WORDS, ""]
     lines += family_table.cost_markdown(result["gait"])
     return "\n".join(lines) + "\n"

@@ -29,13 +29,12 @@ def rows(
     costs: Mapping[str, Mapping[str, Mapping[str, float]]],
     people: Mapping[str, Found],
 ) -> list[dict[str, Any]]:
-    """One row a way, of the stress network."""
+    """One row a way, of the stress network; without people only what it costs."""
     return [
         {
             "way": way.name,
             **cost_of(f"{_MODEL}.{way.backbone}", way.call, facts, costs),
-            "reached": _reached(way, facts, people[way.same_as or way.name].reached),
-            "people": summary(people[way.same_as or way.name].outcomes),
+            **_of_people(way, facts, people.get(way.same_as or way.name)),
         }
         for way in ways
     ]
@@ -66,6 +65,15 @@ def cost_of(
         "bytes": facts[name]["bytes"],
         "arena_kib": max(arenas[function] for function in _FUNCTIONS[call]),
         "runtimes": costs[f"{name}.{call}"],
+    }
+
+
+def _of_people(way: Way, facts: Mapping[str, Any], found: Found | None) -> dict[str, Any]:
+    if found is None:
+        return {"reached": {}, "people": {}}
+    return {
+        "reached": _reached(way, facts, found.reached),
+        "people": summary(found.outcomes),
     }
 
 
@@ -106,7 +114,7 @@ def markdown(found: Sequence[Mapping[str, Any]]) -> list[str]:
     lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for row in found:
         cells = [row["way"], *cost_cells(row)]
-        cells += [_reached_cell(row["reached"][goal]) for goal in GOALS]
+        cells += [_reached_cell(row["reached"].get(goal)) for goal in GOALS]
         cells += [_people_cell(row["people"].get(key)) for key in protocols]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -130,8 +138,8 @@ def cost_cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _reached_cell(one: Mapping[str, Any]) -> str:
-    if not one["n"]:
+def _reached_cell(one: Mapping[str, Any] | None) -> str:
+    if one is None or not one["n"]:
         return "-"
     if one["steps"] is None:
         return f"0 of {one['n']}"
