@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from firmware_host.adaptation import ledger
 from firmware_host.errors import AdaptationError, AdaptationReason, VaultError
 from firmware_host.inference.base import FloatArray, SignatureModel, find_signature
 from firmware_host.vault.pack import pack, unpack
@@ -126,29 +124,6 @@ def load_usable(vault: Vault, model: str, *, bundle_sha256: str) -> tuple[Adapte
         return None, "the adapter in force, damaged: the generic model stands in"
     except AdaptationError:
         return None, "the adapter in force, learned on another bundle: the generic model stands in"
-
-
-def revert(vault: Vault, model: str, *, now_utc: float, to_generic: bool = False) -> Adapter | None:
-    """Go back to the adapter that the one in force replaced, or to the generic model (None).
-
-    Nothing is deleted, and the ledger says that it happened.
-
-    Raises
-    ------
-    AdaptationError
-        `no_data` if the generic model is in force already.
-    """
-    name = pointer_name(model)
-    record_id = vault.pointer(name)
-    if record_id is None:
-        msg = f"{model}: expected an adapter to go back from, the generic model is in force"
-        raise AdaptationError(AdaptationReason.NO_DATA, msg)
-    parent_id = None if to_generic else _adapter(vault.get(record_id)).parent_id
-    with vault.transaction():
-        vault.set_pointer(name, parent_id)
-        entry: dict[str, Any] = {"what": "revert", "model": model}
-        ledger.append(vault, {**entry, "from_id": record_id, "to_id": parent_id}, now_utc=now_utc)
-    return None if parent_id is None else _adapter(vault.get(parent_id))
 
 
 def _adapter(record: Record) -> Adapter:

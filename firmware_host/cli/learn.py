@@ -42,8 +42,6 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--budget-s", type=positive_seconds, metavar="N", help="pause after N seconds"
     )
     parser.add_argument("--history", action="store_true", help="list what was learned from what")
-    parser.add_argument("--revert", action="store_true", help="go back to the adapter before")
-    parser.add_argument("--generic", action="store_true", help="go back to the generic model")
     parser.add_argument(
         "--why", action="store_true", help="say what learning waits for, first cause first"
     )
@@ -65,27 +63,17 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run one job, or show or undo earlier ones."""
+    """Run one job, or show earlier ones."""
     config = settings(args)
     now_utc = args.now_utc or time.time()
     with open_vault(args, config, create=False) as vault:
         if args.history:
-            from firmware_host.runtime.jobs import history_rows
+            from firmware_host.runtime.history import history_rows
 
             _print_history(history_rows(vault), as_json=args.json)
             return 0
         if args.why:
             _print_why(learning_waits(vault, args, config, now_utc), as_json=args.json)
-            return 0
-        if args.revert or args.generic:
-            from firmware_host.adaptation.adapters import revert
-
-            adapter = revert(vault, "stress", now_utc=now_utc, to_generic=args.generic)
-            version = 0 if adapter is None else adapter.version
-            if args.json:
-                print_json({"adapter": version})
-            else:
-                say(f"in force: {f'adapter {version}' if version else 'the generic model'}")
             return 0
         from firmware_host.runtime.jobs import learn_stress
 
@@ -178,6 +166,8 @@ def _print_history(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         return
     for row in rows:
         print(f"{row['when']}  {row['what']:<12}  {row['decision']:<10}  {row['text']}")
+        for line in row["lines"]:
+            print(f"    {line}")
     say(f"{len(rows)} entries")
 
 

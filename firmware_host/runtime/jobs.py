@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import platform
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from firmware_host.adaptation import ledger
 from firmware_host.adaptation.outcome import Outcome
 from firmware_host.adaptation.personalise import personalise
 from firmware_host.adaptation.prepare import ModelFacts
@@ -64,22 +61,3 @@ def learn_stress(
         vault, model, model_facts(loaded, model), seed=seed, now_utc=now_utc, conduct=conduct
     )
     return outcome, peak_rss_mb()
-
-
-def history_rows(vault: Vault) -> list[dict[str, Any]]:
-    """The ledger, oldest first, as plain values for people."""
-    return [_row(entry) for entry in ledger.entries(vault)]
-
-
-def _row(entry: ledger.Entry) -> dict[str, Any]:
-    facts = entry.facts
-    kept = facts.get("kept")
-    decision = "" if kept is None else ("kept" if kept else "not kept")
-    return {
-        "id": entry.id,
-        "when": datetime.fromtimestamp(entry.t_utc).astimezone().isoformat(timespec="seconds"),
-        "what": str(facts.get("what", "")),
-        "decision": decision,
-        "text": str(facts.get("text", "")),
-        "facts": facts,
-    }

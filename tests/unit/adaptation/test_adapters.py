@@ -8,11 +8,9 @@ import pytest
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import (
     apply_adapter,
-    history,
     load_current,
     put_adapter,
     read_adapter,
-    revert,
 )
 from firmware_host.errors import AdaptationError, AdaptationReason
 from firmware_host.vault.pack import pack
@@ -59,33 +57,6 @@ def test_adapter_of_another_bundle_is_refused(vault: Vault, model: TableModel) -
 
 
 def test_no_adapter_is_the_generic_model(vault: Vault) -> None:
-    assert load_current(vault, "stress", bundle_sha256=BUNDLE) is None
-
-
-def test_revert_goes_back_step_by_step_and_is_written_down(vault: Vault, model: TableModel) -> None:
-    first, second = _put(vault, model, shift=0.1), _put(vault, model, shift=0.2)
-    assert [a.version for a in history(vault, "stress")] == [1, 2]
-    back = revert(vault, "stress", now_utc=5.0)
-    assert back is not None
-    assert back.id == first
-    assert revert(vault, "stress", now_utc=6.0) is None
-    with pytest.raises(AdaptationError, match="generic model is in force"):
-        revert(vault, "stress", now_utc=7.0)
-    facts = [entry.facts for entry in ledger.entries(vault)]
-    assert [(f["what"], f["from_id"], f["to_id"]) for f in facts] == [
-        ("revert", second, first),
-        ("revert", first, None),
-    ]
-    # Nothing was deleted, and numbers are not used again.
-    third = _put(vault, model, shift=0.3)
-    versions = {a.id: (a.version, a.parent_id) for a in history(vault, "stress")}
-    assert versions == {first: (1, None), second: (2, first), third: (3, None)}
-
-
-def test_revert_to_generic_skips_everything_between(vault: Vault, model: TableModel) -> None:
-    _put(vault, model, shift=0.1)
-    _put(vault, model, shift=0.2)
-    assert revert(vault, "stress", now_utc=5.0, to_generic=True) is None
     assert load_current(vault, "stress", bundle_sha256=BUNDLE) is None
 
 

@@ -12,7 +12,7 @@ import pytest
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation import outcome as outcomes
 from firmware_host.adaptation import personalise as job
-from firmware_host.adaptation.adapters import load_current, pointer_name, read_adapter, revert
+from firmware_host.adaptation.adapters import load_current, pointer_name, read_adapter
 from firmware_host.adaptation.checkpoint import JOB_CHECKPOINT_KIND
 from firmware_host.adaptation.episodes import Label, LeftOut
 from firmware_host.adaptation.exact import solve
@@ -21,6 +21,7 @@ from firmware_host.adaptation.outcome import Outcome
 from firmware_host.adaptation.personalise import personalise
 from firmware_host.adaptation.prepare import ModelFacts, Prepared, prepare
 from firmware_host.adaptation.recipe import CANDIDATES, Candidate
+from firmware_host.adaptation.revert import revert
 from firmware_host.adaptation.runner import Conduct
 from firmware_host.adaptation.samples import load_baseline, put_baseline
 from firmware_host.errors import AdaptationReason, StorageError
@@ -310,7 +311,7 @@ def test_wearer_who_goes_back_while_it_learns_has_the_last_word(
 
     def go_back(stage: str, _done: int, _total: int) -> None:
         if stage == "done":
-            revert(vault, "stress", now_utc=8.0)
+            revert(vault, "stress", bundle_sha256=facts.bundle_sha256, now_utc=8.0)
 
     outcome = _learn(vault, model, facts, conduct=Conduct(progress=go_back))
     assert (outcome.kept, outcome.reason) == (False, outcomes.CHANGED_MEANWHILE)

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from firmware_host.adaptation import ledger
-from firmware_host.adaptation.adapters import put_adapter, revert
+from firmware_host.adaptation.adapters import put_adapter
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import put_label
+from firmware_host.adaptation.revert import revert
 from firmware_host.adaptation.samples import window_payload
 from firmware_host.identity.enrolment import Enrolled
 from firmware_host.inference.bundle import load_bundle
@@ -362,7 +363,7 @@ def test_ledger_tells_kept_from_not_kept_from_rolled_back(life: Life, tell: Tell
             group="bias", baseline_id=None, now_utc=T0 + 1,
         )  # fmt: skip
         ledger.append(vault, _job(kept=True, adapter_id=adapter_id), now_utc=T0 + 1)
-    revert(vault, "stress", now_utc=T0 + 2)
+    revert(vault, "stress", bundle_sha256="0" * 64, now_utc=T0 + 2)
     rows = tell()[0].ledger
     assert [row.decision for row in rows] == ["not kept", "kept", "rolled back"]
     assert rows[1].what == "stress model, adapter 1"
