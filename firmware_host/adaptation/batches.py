@@ -132,6 +132,14 @@ def probabilities(model: SignatureModel, x: FloatArray) -> FloatArray:
     return joined
 
 
+def log_odds(model: SignatureModel, x: FloatArray) -> NDArray[np.float64]:
+    """(n,) log-odds of stress, one window a call: from probabilities a sure one would be infinite."""
+    rows = [model.run("infer", x=row[None, :])["logits"][0] for row in x]
+    logits = np.array(rows, np.float64).reshape(len(x), 2)
+    difference: NDArray[np.float64] = logits[:, 1] - logits[:, 0]
+    return difference
+
+
 def mean_loss(model: SignatureModel, windows: LabelledWindows) -> float:
     """Weighted loss over all windows."""
     total = weight = 0.0

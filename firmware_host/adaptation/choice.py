@@ -13,8 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.adaptation.episodes import MIN_CLASS_WINDOWS
-from firmware_host.adaptation.evidence import Evidence
-from firmware_host.adaptation.gate import Decision, GateReason, Scores, decide, score
+from firmware_host.adaptation.evidence import Comparisons, Evidence
+from firmware_host.adaptation.gate import (
+    Decision,
+    GateReason,
+    Scores,
+    agreement,
+    decide,
+    decide_compared,
+    score,
+)
 from firmware_host.adaptation.recipe import Candidate
 from firmware_host.inference.base import FloatArray
 
@@ -26,13 +34,15 @@ _NAN = float("nan")
 class Learned:
     """What a candidate came to: (n,) P(stress) of the held-back windows, and its losses.
 
-    `failed` says how it diverged; there are no probabilities then.
+    `margins` (m,) are between the windows of held-back comparisons, empty without any; `failed` says
+    how it diverged; there are no probabilities then.
     """
 
     p_stress: FloatArray
     loss_before: float = _NAN
     loss_after: float = _NAN
     failed: str = ""
+    margins: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ def choose(
     *,
     p_generic: FloatArray,
     p_current: FloatArray | None,
+    margins_generic: FloatArray,
 ) -> Verdict:
     """Let the gate compare, in order: a later candidate must beat the best so far, not just the start.
 
@@ -99,8 +110,12 @@ def choose(
     p_generic, p_current
         (n,) P(stress) of the held-back windows by the generic weights, and by those in force where
         they can be judged.
+    margins_generic
+        (m,) between the windows of held-back comparisons, by the generic weights.
     """
     court = _Court(evidence.held_back_y, p_generic)
+    pairs = evidence.comparisons
+    compared = None if pairs is None else _Compared(pairs, margins_generic)
     in_force = None if p_current is None else _InForce(evidence, p_generic, p_current)
     trials: list[Trial] = []
     chosen: Trial | None = None
@@ -112,10 +127,15 @@ def choose(
             in_force, chosen = None, trials[0]
     best = court.generic
     for idx, candidate in enumerate(candidates):
-        trial, scores = _try(court, candidate, learned.get(idx), best, in_force)
+        if candidate.way == "comparisons" and compared is None:
+            # Most wearers never compare; a line about it in every job would tell them nothing.
+            continue
+        trial, scores = _try(court, candidate, learned.get(idx), best, in_force, compared)
         trials.append(trial)
         if trial.decision.kept:
             best, chosen, winner = scores, trial, idx
+            if compared is not None:
+                compared.best = learned[idx].margins
     return Verdict(tuple(trials), chosen, winner)
 
 
@@ -126,10 +146,13 @@ class _Court:
         self._truth = truth
         self.generic = score(truth, generic)
 
+    def score(self, p_stress: FloatArray) -> Scores:
+        return score(self._truth, p_stress)
+
     def decide(
         self, best: Scores, p_stress: FloatArray, min_gain: float = 0.0
     ) -> tuple[Decision, Scores]:
-        scores = score(self._truth, p_stress)
+        scores = self.score(p_stress)
         decision = decide(generic=self.generic, current=best, candidate=scores, min_gain=min_gain)
         return decision, scores
 
@@ -148,26 +171,50 @@ class _InForce:
         return self._court.decide(self._scores, p_stress[self._fresh])[0]
 
 
+class _Compared:
+    """Held-back comparisons, and what the best weights so far make of them."""
+
+    def __init__(self, comparisons: Comparisons, generic: FloatArray) -> None:
+        self._weight = comparisons.held_back.weight
+        self._n = round(float(self._weight.sum()))
+        self.best = generic
+
+    def decide(self, court: _Court, best: Scores, learned: Learned) -> tuple[Decision, Scores]:
+        scores = court.score(learned.p_stress)
+        decision = decide_compared(
+            generic=court.generic,
+            current=best,
+            candidate=scores,
+            agreed=agreement(self.best, self._weight, self._n),
+            agrees=agreement(learned.margins, self._weight, self._n),
+        )
+        return decision, scores
+
+
 def _try(
     court: _Court,
     candidate: Candidate,
     learned: Learned | None,
     best: Scores,
     in_force: _InForce | None,
+    compared: _Compared | None,
 ) -> tuple[Trial, Scores]:
     if learned is None:
         needed = f"{candidate.min_stories} stress episodes with the rest after them"
-        text = f"an update of '{candidate.groups}' needs labels of {needed}"
+        text = f"an update of '{candidate.name}' needs labels of {needed}"
         return _untried(candidate, GateReason.NEEDS_ANOTHER_EPISODE, text)
     if learned.failed:
         return _untried(candidate, GateReason.DIVERGED, learned.failed)
-    decision, scores = court.decide(best, learned.p_stress, candidate.min_gain)
+    if candidate.way == "comparisons" and compared is not None:
+        decision, scores = compared.decide(court, best, learned)
+    else:
+        decision, scores = court.decide(best, learned.p_stress, candidate.min_gain)
     if decision.kept and in_force is not None:
         against = in_force.against(learned.p_stress)
         decision = decision if against.kept else against
-    return Trial(candidate.groups, decision, learned.loss_before, learned.loss_after), scores
+    return Trial(candidate.name, decision, learned.loss_before, learned.loss_after), scores
 
 
 def _untried(candidate: Candidate, reason: GateReason, text: str) -> tuple[Trial, Scores]:
     decision = Decision(kept=False, reason=reason, text=text, figures={})
-    return Trial(candidate.groups, decision, _NAN, _NAN), Scores(_NAN, _NAN, 0)
+    return Trial(candidate.name, decision, _NAN, _NAN), Scores(_NAN, _NAN, 0)

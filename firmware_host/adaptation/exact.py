@@ -12,7 +12,13 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.adaptation.batches import BatchShape, LabelledWindows, balanced, mean_loss
+from firmware_host.adaptation.batches import (
+    BatchShape,
+    LabelledWindows,
+    balanced,
+    log_odds,
+    mean_loss,
+)
 from firmware_host.adaptation.learner import LearnResult, at_rest
 from firmware_host.errors import AdaptationError, AdaptationReason
 from firmware_host.inference.base import FloatArray, SignatureModel
@@ -74,7 +80,7 @@ def _minimum(
     bias_anchor: float,
 ) -> DoubleArray:
     """(F + 1,) change of the log-odds per input, and of the bias, last."""
-    offset = _logits(model, windows.x)
+    offset = log_odds(model, windows.x)
     ones = np.ones((len(windows), 1))
     inputs = np.hstack([windows.x.astype(np.float64), ones]) if linear else ones
     share = windows.weight.astype(np.float64) / float(windows.weight.sum())
@@ -96,14 +102,6 @@ def _minimum(
     full = np.zeros(windows.x.shape[1] + 1)
     full[-len(change) :] = change
     return full
-
-
-def _logits(model: SignatureModel, x: FloatArray) -> DoubleArray:
-    """(n,) log-odds of stress; from probabilities a sure window would come out infinite."""
-    rows = [model.run("infer", x=row[None, :])["logits"][0].astype(np.float64) for row in x]
-    both = np.array(rows)
-    difference: DoubleArray = both[:, 1] - both[:, 0]
-    return difference
 
 
 def _moved(before: Mapping[str, FloatArray], change: DoubleArray) -> dict[str, FloatArray]:

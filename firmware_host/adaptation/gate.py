@@ -13,6 +13,8 @@ from firmware_host.scoring import balanced_accuracy, log_loss
 
 # Scores this close are the same: float32 sums in another order differ by less.
 _TIE = 1e-6
+# Held-back comparisons are a handful: less than this share off their loss is chance.
+MIN_PAIR_GAIN = 0.05
 
 
 class GateReason(StrEnum):
@@ -24,6 +26,8 @@ class GateReason(StrEnum):
     WORSE_THAN_CURRENT = "worse_than_current"
     WORSE_THAN_GENERIC = "worse_than_generic"
     NEEDS_ANOTHER_EPISODE = "needs_another_episode"
+    AGREES_BETTER = "agrees_better"
+    AGREES_NO_BETTER = "agrees_no_better"
     DIVERGED = "diverged"
 
 
@@ -34,6 +38,15 @@ class Scores:
     log_loss: float
     balanced_accuracy: float
     n_windows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How well weights agree with n comparisons: the share they order right, and the mean loss."""
+
+    share: float
+    loss: float
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,53 @@ def decide(
         return _no(GateReason.SMALL_GAIN, text, figures)
     text = f"on {candidate.n_windows} later windows of yours it did better and lost nothing"
     return Decision(kept=True, reason=GateReason.BETTER, text=text, figures=figures)
+
+
+def decide_compared(
+    *,
+    generic: Scores,
+    current: Scores,
+    candidate: Scores,
+    agreed: Agreement,
+    agrees: Agreement,
+) -> Decision:
+    """Compare a candidate that learned from comparisons with what the wearer has now.
+
+    It may cost nothing on labelled windows, where being as good is enough, and must agree better
+    with comparisons that were held back.
+
+    Parameters
+    ----------
+    agreed, agrees
+        With the held-back comparisons: what the wearer has now, and the candidate.
+    """
+    figures = _figures(generic, current, candidate)
+    figures |= {"n_comparisons": float(agrees.n), "current_agreement": agreed.share}
+    figures |= {"candidate_agreement": agrees.share}
+    figures |= {"current_pair_loss": agreed.loss, "candidate_pair_loss": agrees.loss}
+    if not math.isfinite(agrees.loss):
+        return _no(GateReason.DIVERGED, "the update gave no usable scores", figures)
+    for reason, who, other in (
+        (GateReason.WORSE_THAN_CURRENT, "your current model", current),
+        (GateReason.WORSE_THAN_GENERIC, "the generic model", generic),
+    ):
+        if _loses(candidate, other):
+            text = f"with your comparisons it did worse than {who} on later labelled windows"
+            return _no(reason, text, figures)
+    if agrees.share < agreed.share or agrees.loss > (1 - MIN_PAIR_GAIN) * agreed.loss:
+        text = "it agreed no better with your later comparisons"
+        return _no(GateReason.AGREES_NO_BETTER, text, figures)
+    text = f"it agreed better with {agrees.n} later comparisons of yours and lost nothing"
+    return Decision(kept=True, reason=GateReason.AGREES_BETTER, text=text, figures=figures)
+
+
+def agreement(margins: ArrayLike, weight: ArrayLike, n: int) -> Agreement:
+    """Score margins (m,) between the windows of compared moments; nothing compared gives NaN."""
+    m, w = np.asarray(margins, np.float64), np.asarray(weight, np.float64)
+    if not len(m) or not np.isfinite(m).all():
+        return Agreement(math.nan, math.nan, n)
+    share = float(np.average(m > 0, weights=w))
+    return Agreement(share, float(np.average(np.logaddexp(0.0, -m), weights=w)), n)
 
 
 def _loses(candidate: Scores, other: Scores) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -18,42 +17,32 @@ import numpy as np
 from firmware_host.adaptation.adapters import apply_adapter, read_adapter
 from firmware_host.adaptation.batches import BatchShape, LabelledWindows, balanced, probabilities
 from firmware_host.adaptation.choice import Choice, Learned, Verdict, can_be_judged, choose
-from firmware_host.adaptation.evidence import Evidence, Labelled
+from firmware_host.adaptation.evidence import Comparisons, Evidence, Labelled
 from firmware_host.adaptation.exact import solve
 from firmware_host.adaptation.gate import Decision, GateReason
+from firmware_host.adaptation.job_state import NONE, JobState, Task
 from firmware_host.adaptation.learner import Pace, Training
 from firmware_host.adaptation.recipe import CANDIDATES, Candidate
+from firmware_host.adaptation.ways import (
+    ComparedTraining,
+    MezoTraining,
+    MicroBatchTraining,
+    margins,
+)
 from firmware_host.errors import AdaptationError, AdaptationReason
 from firmware_host.inference.base import FloatArray, SignatureModel, find_signature
 
-_NONE = np.zeros(0, np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One training: a candidate on one turn's calibration, or (turn None) on everything."""
-
-    candidate: int
-    turn: int | None
-
-
-@dataclass(slots=True)
-class JobState:
-    """Where a job stands. Nothing in here can be computed again without training.
-
-    `n_steps` steps done in all; the training at position `task` has `step` steps behind it and
-    started at `loss_before`; `adapter` holds its values and momentum, None between trainings.
-    `p_generic`, `p_current` are empty until weighed; `learned` is by candidate and turn.
-    """
-
-    n_steps: int = 0
-    task: int = 0
-    step: int = 0
-    loss_before: float = 0.0
-    adapter: Mapping[str, FloatArray] | None = None
-    p_generic: FloatArray = field(default_factory=lambda: _NONE)
-    p_current: FloatArray = field(default_factory=lambda: _NONE)
-    learned: dict[tuple[int, int], Learned] = field(default_factory=dict)
+# By way, and by whether gradients are added up from small batches.
+_TRAININGS: Mapping[tuple[str, bool], type[Training]] = {
+    ("labels", False): Training,
+    ("labels", True): MicroBatchTraining,
+    ("comparisons", False): Training,
+    ("comparisons", True): MicroBatchTraining,
+    ("mezo", False): MezoTraining,
+    # Without a backward there is nothing to add up.
+    ("mezo", True): MezoTraining,
+}
+Steps = Training | ComparedTraining
 
 
 class Job:
@@ -77,13 +66,14 @@ class Job:
         self._model, self._evidence, self._current = model, evidence, current
         self._candidates, self._seed = candidates, seed
         self._state = JobState()
-        self._training: Training | None = None
+        self._training: Steps | None = None
         self._final: Mapping[str, FloatArray] | None = None
         self._failed_at_last = ""
         self._tasks = tuple(
             Task(idx, turn)
             for idx, candidate in enumerate(candidates)
             if evidence.n_stories >= candidate.min_stories
+            and (candidate.way != "comparisons" or evidence.comparisons is not None)
             for turn in range(len(evidence.turns))
         )
 
@@ -103,7 +93,9 @@ class Job:
         specs = find_signature(self._model.signatures, "get_adapter").outputs.values()
         n_held_back = len(self._evidence.fresh)
         n_numbers = sum(math.prod(spec.shape) for spec in specs)
-        return 4096 + 4 * (n_numbers + n_held_back * (len(self._candidates) + 2))
+        n_pairs = 0 if self._pairs is None else len(self._pairs.held_back.weight)
+        n_scores = (n_held_back + n_pairs) * (len(self._candidates) + 2)
+        return 4096 + 4 * (n_numbers + n_scores)
 
     @property
     def candidate(self) -> int:
@@ -133,6 +125,7 @@ class Job:
             adapter,
             now.p_generic,
             now.p_current,
+            now.margins_generic,
             dict(now.learned),
         )
 
@@ -180,6 +173,7 @@ class Job:
             {idx: self._joined(idx) for idx in {task.candidate for task in self._tasks}},
             p_generic=now.p_generic,
             p_current=now.p_current if len(now.p_current) else None,
+            margins_generic=now.margins_generic,
         )
 
     def _joined(self, candidate: int) -> Learned:
@@ -187,7 +181,8 @@ class Job:
         turns = [one for (idx, _), one in sorted(self._state.learned.items()) if idx == candidate]
         last = turns[-1]
         p_stress = np.concatenate([one.p_stress for one in turns])
-        return Learned(p_stress, last.loss_before, last.loss_after, last.failed)
+        margins = turns[0].margins
+        return Learned(p_stress, last.loss_before, last.loss_after, last.failed, margins)
 
     def _weigh(self) -> None:
         """Generic weights on all that is held back, and those in force where they can be judged."""
@@ -197,6 +192,7 @@ class Job:
             self._state.p_current = self._p_stress(x)
         apply_adapter(self._model, None)
         self._state.p_generic = self._p_stress(x)
+        self._state.margins_generic = self._margins()
 
     def _train_or_give_up(self, task: Task) -> None:
         try:
@@ -226,17 +222,24 @@ class Job:
             training.checked(now.loss_before, loss_after)
             self._finish(task, now.loss_before, loss_after)
 
-    def _begin(self, candidate: Candidate, task: Task) -> Training:
+    def _begin(self, candidate: Candidate, task: Task) -> Steps:
+        is_compared = candidate.way == "comparisons"
         pace = Pace(
             candidate.groups,
-            candidate.steps,
+            candidate.steps // 2 if is_compared else candidate.steps,
             candidate.learning_rate,
             candidate.anchor,
             candidate.bias_anchor,
             settle=True,
         )
         windows = _windows(self._model, candidate, self._labelled(task))
-        return Training(self._model, windows, pace, self._seed)
+        labels = _TRAININGS[candidate.way, candidate.micro_batches](
+            self._model, windows, pace, self._seed
+        )
+        if not is_compared or self._pairs is None:
+            return labels
+        pairs = self._pairs.everything if task.turn is None else self._pairs.turns[task.turn]
+        return ComparedTraining(labels, self._model, pairs, pace, self._seed)
 
     def _solve(self, candidate: Candidate, labelled: Labelled) -> tuple[float, float]:
         result = solve(
@@ -259,7 +262,7 @@ class Job:
             self._final = read_adapter(self._model)
         else:
             p_stress = self._p_stress(self._evidence.turns[task.turn][1].x)
-            learned = Learned(p_stress, loss_before, loss_after)
+            learned = Learned(p_stress, loss_before, loss_after, margins=self._margins())
             self._state.learned[task.candidate, task.turn] = learned
         self._next(self._state.task + 1)
 
@@ -268,12 +271,20 @@ class Job:
             self._failed_at_last = why
             self._next(self._state.task + 1)
             return
-        self._state.learned[task.candidate, task.turn] = Learned(_NONE, failed=why)
+        self._state.learned[task.candidate, task.turn] = Learned(NONE, failed=why)
         later = (i for i, one in enumerate(self._tasks) if one.candidate > task.candidate)
         self._next(next(later, len(self._tasks)))
 
     def _next(self, task: int) -> None:
         self._state.task, self._state.step, self._training = task, 0, None
+
+    @property
+    def _pairs(self) -> Comparisons | None:
+        return self._evidence.comparisons
+
+    def _margins(self) -> FloatArray:
+        """(m,) of the held-back comparisons, by the weights that the model holds."""
+        return NONE if self._pairs is None else margins(self._model, self._pairs.held_back)
 
     def _p_stress(self, x: FloatArray) -> FloatArray:
         """(n,) by the weights that the model holds."""

@@ -20,13 +20,14 @@ from firmware_host.adaptation.batches import (
 from firmware_host.errors import AdaptationError, AdaptationReason
 from firmware_host.inference.base import MOMENTUM_PREFIX, FloatArray, SignatureModel
 
-Groups = Literal["bias", "head", "lora+head"]
+Groups = Literal["bias", "head", "lora", "lora+head"]
 Adapter = Mapping[str, FloatArray]
 
 # What is allowed to move: bias, rest of the head, low-rank adapters.
 _MOVING: dict[str, tuple[float, float, float]] = {
     "bias": (1.0, 0.0, 0.0),
     "head": (1.0, 1.0, 0.0),
+    "lora": (0.0, 0.0, 1.0),
     "lora+head": (1.0, 1.0, 1.0),
 }
 _IS_BIAS = np.array([True, False, False])
@@ -179,7 +180,7 @@ class Training:
         inputs = self._shape.fill(batch.x, batch.y, batch.weight)
         loss = float(self._model.run("train", **inputs, **self._pace.at(step))["loss"][0])
         if not math.isfinite(loss):
-            raise _diverged(f"loss is {loss} at step {step}")
+            raise diverged(f"loss is {loss} at step {step}")
         return loss
 
     def checked(self, loss_before: float, loss_after: float) -> Adapter:
@@ -187,9 +188,9 @@ class Training:
         after = self._model.run("get_adapter")
         broken = [name for name, value in after.items() if not np.isfinite(value).all()]
         if broken:
-            raise _diverged(f"{', '.join(broken)} no longer finite")
+            raise diverged(f"{', '.join(broken)} no longer finite")
         if not loss_after <= max(loss_before, _DIVERGED_LOSS):
-            raise _diverged(f"loss went from {loss_before:.3g} to {loss_after:.3g}")
+            raise diverged(f"loss went from {loss_before:.3g} to {loss_after:.3g}")
         return after
 
 
@@ -201,7 +202,8 @@ def at_rest(adapter: Adapter) -> dict[str, FloatArray]:
     }
 
 
-def _diverged(what: str) -> AdaptationError:
+def diverged(what: str) -> AdaptationError:
+    """The error of a training that ran away, for the caller to raise."""
     return AdaptationError(
         AdaptationReason.DIVERGED, f"the update diverged ({what}) and was undone; nothing changed"
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_host.adaptation.compared import divide
 from firmware_host.adaptation.episodes import (
     Episode,
     EpisodeSet,
@@ -21,14 +22,17 @@ from firmware_host.adaptation.episodes import (
     build_episodes,
     split_for_gate,
 )
-from firmware_host.adaptation.evidence import Evidence, Labelled
+from firmware_host.adaptation.evidence import Comparisons, Evidence, Labelled
 from firmware_host.adaptation.labels import load_labels, n_damaged_labels
+from firmware_host.adaptation.preferences import comparisons, given
 from firmware_host.adaptation.samples import (
+    Rest,
     WindowTable,
     inputs_by_day,
     load_baseline,
     load_rests,
     load_windows,
+    load_windows_between,
     model_inputs,
 )
 from firmware_host.errors import AdaptationReason, VaultError
@@ -110,6 +114,8 @@ def prepare(vault: Vault, facts: ModelFacts, *, now_utc: float) -> Prepared | To
         else model_inputs(table, baseline, facts.spread)
     )
     evidence = evidence_of(x, built, split)
+    if rests:
+        evidence = replace(evidence, comparisons=_compared(vault, facts, split, rests, now_utc))
     return Prepared(
         baseline_id,
         baseline,
@@ -120,6 +126,27 @@ def prepare(vault: Vault, facts: ModelFacts, *, now_utc: float) -> Prepared | To
         _data_hash(evidence),
         tuple(set_aside),
     )
+
+
+def _compared(
+    vault: Vault, facts: ModelFacts, split: Split, rests: Sequence[Rest], now_utc: float
+) -> Comparisons | None:
+    """What the wearer said by comparing moments of the past."""
+
+    def read(start_utc: float, end_utc: float) -> NDArray[np.float32]:
+        table = load_windows_between(vault, start_utc, end_utc)
+        unusable = unusable_windows(table, max_motion_ms2=facts.max_motion_ms2)
+        free = ~np.logical_or.reduce(list(unusable.values()))
+        return inputs_by_day(table.rows(np.flatnonzero(free)), rests, facts.spread)
+
+    latest_utc = now_utc + CLOCK_SLACK_S
+    said = [
+        one
+        for one in comparisons(given(vault))
+        if max(one.more_utc, one.less_utc) + facts.window_s <= latest_utc
+    ]
+    held_back = [side for _, side in split.turns]
+    return divide(said, read, window_s=facts.window_s, turns=held_back) if said else None
 
 
 def _labels_to_use(vault: Vault, now_utc: float) -> tuple[list[LabelSpan], list[str]]:
@@ -217,4 +244,8 @@ def _data_hash(evidence: Evidence) -> str:
         for side, windows in sides.items()
         for name, values in (("x", windows.x), ("y", windows.y), ("weight", windows.weight))
     }
+    if evidence.comparisons is not None:
+        parts = (*evidence.comparisons.turns, evidence.comparisons.held_back)
+        for n, pairs in enumerate((*parts, evidence.comparisons.everything)):
+            arrays |= {f"more_{n}": pairs.more, f"less_{n}": pairs.less, f"pair_{n}": pairs.weight}
     return hashlib.sha256(pack(arrays)).hexdigest()

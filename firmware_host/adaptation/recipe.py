@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from firmware_host.adaptation.learner import Groups
+
+Way = Literal["labels", "mezo", "comparisons"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,10 @@ class Candidate:
     held-back log loss must fall; `min_stories` the number of labelled stress episodes with a
     labelled rest after them. With `by_window` every window of a class weighs the same, else every
     episode of it. `steps` 0 solves for "bias" or "head" exactly, without a learning rate.
+
+    `way` is how a step is found: by backward from labels, without a backward ("mezo"), or by
+    backward from labels and from the wearer's comparisons in turn. `micro_batches` adds a batch's
+    gradient up from small ones: less memory, the same step but for rounding.
     """
 
     groups: Groups
@@ -27,10 +35,18 @@ class Candidate:
     min_stories: int = 1
     bias_anchor: float | None = None
     by_window: bool = False
+    way: Way = "labels"
+    micro_batches: bool = False
+
+    @property
+    def name(self) -> str:
+        """What it is called in the ledger."""
+        return self.groups if self.way == "labels" else f"{self.groups}, {self.way}"
 
     def __post_init__(self) -> None:
-        if self.steps == 0 and self.groups not in ("bias", "head"):
-            raise ValueError(f"steps: expected at least 1 for {self.groups!r}, got 0")
+        exact = self.steps == 0
+        if exact and (self.groups not in ("bias", "head") or self.way != "labels"):
+            raise ValueError(f"steps: expected at least 1 for {self.name!r}, got 0")
 
 
 # How they were chosen and what they do to people is in docs/studies/personal.md. With one stressor
@@ -45,3 +61,32 @@ CANDIDATES = (
     # Fewer or smaller steps stop short of the estimate and give away a point or two.
     Candidate("lora+head", 800, 0.01, 2.0, 0.05, min_stories=2, bias_anchor=0.02, by_window=True),
 )
+
+# Half of the steps are the wearer's comparisons; docs/studies/preferences.md.
+COMPARED = Candidate(
+    "lora+head", 1600, 0.01, 2.0, 0.0, bias_anchor=0.02, by_window=True, way="comparisons"
+)
+# A step without a backward knows the slope along one direction of 400 only, so it needs many more,
+# smaller ones; docs/studies/learning.md. Never the default.
+MEZO = Candidate(
+    "head", 4000, 0.002, 2.0, 0.05, min_stories=2, bias_anchor=0.02, by_window=True, way="mezo"
+)
+_LORA_HEAD = CANDIDATES[3]
+_BIAS = (CANDIDATES[0], CANDIDATES[2])
+# What may be asked for instead of the recipe, each with the biases that a first story allows.
+METHODS: Mapping[str, tuple[Candidate, ...]] = {
+    "recipe": (*CANDIDATES, COMPARED),
+    "bias": _BIAS,
+    "head": (*_BIAS, CANDIDATES[1]),
+    "lora": (*_BIAS, replace(_LORA_HEAD, groups="lora")),
+    "lora+head": (*_BIAS, _LORA_HEAD),
+    "mezo": (*_BIAS, MEZO),
+}
+
+
+def candidates_of(method: str, *, micro_batches: bool = False) -> tuple[Candidate, ...]:
+    """Candidates of a method by name, in the order in which they are tried."""
+    return tuple(
+        replace(one, micro_batches=True) if micro_batches and one.steps else one
+        for one in METHODS[method]
+    )
