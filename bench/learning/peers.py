@@ -92,6 +92,7 @@ def measure(
     n_rounds: int,
     n_steps: Mapping[str, int],
     told: Callable[[str], None],
+    networks: Sequence[str] = NETWORKS,
 ) -> tuple[Results, dict[str, str]]:
     """Give network -> peer -> one result a round, and why a peer is not among them.
 
@@ -99,11 +100,11 @@ def measure(
     The order turns around each round, so that a machine that slows down or speeds up meets
     everybody alike.
     """
-    results: Results = {network: {} for network in NETWORKS}
+    results: Results = {network: {} for network in networks}
     absent: dict[str, str] = {}
     for turn in range(n_rounds + 1):
         for peer in peers if turn % 2 else reversed(peers):
-            for network in NETWORKS if peer.name not in absent else ():
+            for network in networks if peer.name not in absent else ():
                 told(f"round {turn} of {n_rounds}: {network}, {peer.name}")
                 try:
                     one = _measured(peer, network, folder, n_steps[network])
