@@ -31,7 +31,10 @@ _STORED = {
     "nf4": "4 bits (NF4, a scale a block of 64 or fewer weights); what that costs: docs/studies/small.md",
     "float": "float32, as trained",
 }
-_IN_TWO = "int8 inside too, as an Edge TPU wants it; what that costs: docs/studies/small.md"
+_IN_TWO = (
+    "int8 inside too, as an Edge TPU wants it, and nothing in them learns; what that costs: "
+    "docs/studies/small.md"
+)
 
 
 @dataclass(frozen=True)
