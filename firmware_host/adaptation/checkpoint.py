@@ -14,7 +14,7 @@ import numpy as np
 
 from firmware_host.adaptation.budget import Used
 from firmware_host.adaptation.choice import Learned
-from firmware_host.adaptation.job import JobState
+from firmware_host.adaptation.job_state import JobState
 from firmware_host.vault.pack import Arrays, pack, unpack
 from firmware_host.vault.records import Vault
 
@@ -100,12 +100,14 @@ def _payload(inputs: Mapping[str, Any], state: JobState, used: Used) -> bytes:
         "loss_before": np.array(state.loss_before),
         "p_generic": state.p_generic,
         "p_current": state.p_current,
+        "margins_generic": state.margins_generic,
     }
     arrays |= {f"adapter.{name}": value for name, value in (state.adapter or {}).items()}
     failed = {}
     for (candidate, turn), learned in state.learned.items():
         key = f"{candidate}.{turn}"
         arrays[f"p.{key}"] = learned.p_stress
+        arrays[f"margins.{key}"] = learned.margins
         # As arrays: a loss that does not exist is NaN, which plain JSON cannot hold.
         arrays[f"loss.{key}"] = np.array([learned.loss_before, learned.loss_after])
         failed[key] = learned.failed
@@ -130,7 +132,8 @@ def _state(arrays: Arrays, meta: Mapping[str, Any]) -> JobState:
     for key, failed in meta["failed"].items():
         candidate, turn = map(int, key.split("."))
         before, after = arrays[f"loss.{key}"].tolist()
-        learned[candidate, turn] = Learned(arrays[f"p.{key}"], before, after, failed)
+        p_stress, margins = arrays[f"p.{key}"], arrays[f"margins.{key}"]
+        learned[candidate, turn] = Learned(p_stress, before, after, failed, margins)
     return JobState(
         meta["n_steps"],
         meta["task"],
@@ -139,5 +142,6 @@ def _state(arrays: Arrays, meta: Mapping[str, Any]) -> JobState:
         adapter or None,
         arrays["p_generic"],
         arrays["p_current"],
+        arrays["margins_generic"],
         learned,
     )
