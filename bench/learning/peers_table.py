@@ -63,8 +63,9 @@ def verdicts(found: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for row in found:
         for key, aim in AIMS.items() if row["peer"] == RECIPE else ():
-            share = row[key]["median"]
-            word = "reached" if share <= aim else "missed"
+            share, least = row[key]["median"], row[key]["least"]
+            level = "level with it, within the spread" if least <= aim else "missed"
+            word = "reached" if share <= aim else level
             lines.append(
                 f"{row['network']}, {row['ours']}: {_WORDS[key]} {share:.3g} of the recipe's, "
                 f"aim {aim:.3g}: {word}"

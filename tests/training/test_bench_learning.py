@@ -52,6 +52,18 @@ def test_an_aim_is_missed_aloud():
     assert [line.rpartition(": ")[2] for line in lines] == ["reached", "missed", "reached"]
 
 
+def test_an_aim_inside_the_spread_is_level():
+    results = _results()
+    results["stress"][peers.RECIPE][0]["step_cpu_ms"] = [1.0]
+    results["stress"][peers.RECIPE][1]["step_cpu_ms"] = [2.0]
+    results["stress"][peers.OURS["tflite-runtime"]] = [_result(), _result(step_cpu_ms=[2.5])]
+    last = peers_table.verdicts(peers_table.ratios(results))[-1]
+    assert last.endswith("missed")
+    results["stress"][peers.OURS["tflite-runtime"]] = [_result(), _result(step_cpu_ms=[1.5])]
+    last = peers_table.verdicts(peers_table.ratios(results))[-1]
+    assert last.endswith("within the spread")
+
+
 def test_other_losses_are_another_computation():
     results = _results()
     assert not peers_table.disagreements(peers_table.rows(results))
