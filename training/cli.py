@@ -19,7 +19,11 @@ Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
 TASKS = {
     "loso": {"stress": "training.stress.left_out", "gait": "training.gait.left_out"},
     "evaluate": {"stress": "training.stress.evaluate", "gait": "training.gait.evaluate"},
-    "ablate": {"stress": "training.ablation.stress", "gait": "training.ablation.gait"},
+    "ablate": {
+        "stress": "training.ablation.stress",
+        "gait": "training.ablation.gait",
+        "mezo": "training.ablation.mezo",
+    },
     "age": {"stress": "training.ageing.stress", "gait": "training.ageing.gait"},
 }
 TASK_HELP = {
