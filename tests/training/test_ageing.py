@@ -11,6 +11,7 @@ from firmware_host.signals.normalise import Baseline
 from firmware_host.signals.stress import FEATURE_NAMES
 from tests.training.test_controls import walkers as simulated_walks
 from training.ageing import alarms, gait
+from training.ageing.gait_alarms import gait_alarms
 from training.ageing.stress import blend
 from training.ageing.walkers import stream, turned, walkers
 from training.gait.windows import Walks
@@ -119,3 +120,18 @@ def test_a_blend_knows_what_either_day_knows():
     mixed = blend(old, today, 0.5)
     np.testing.assert_allclose(mixed.center, [2.0, 2.0, 3.0])
     np.testing.assert_allclose(mixed.scale, 2.0)
+
+
+def test_one_session_tells_people_apart_only_if_days_differ_less_than_people(rng):
+    assert alarms.told_apart(_rests(rng)) > 0.9
+    everybody_alike = {
+        key: Baseline(rng.normal(size=N_FEATURES), np.ones(N_FEATURES), 20) for key in _rests(rng)
+    }
+    assert 0.2 < alarms.told_apart(everybody_alike) < 0.8
+
+
+def test_somebody_elses_walks_are_heard_and_the_wearers_own_are_not(group):
+    figures = gait_alarms([group], seed=1)
+    assert figures["false_alarms_per_week"] == 0.0
+    assert figures["said_in_four_weeks"] > 0.8
+    assert figures["median_days"] <= 6.0

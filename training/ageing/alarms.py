@@ -26,6 +26,8 @@ _COLUMNS = [FEATURE_NAMES.index(name) for name in NAMES]
 N_DAYS, CHANGE_DAY = 56, 14
 N_WEARERS = 300
 _KINDS = ("stress", "aerobic", "anaerobic")
+# No feature sets two days farther apart, in spreads.
+_FAR = 5.0
 # Three sessions leave this share of a person's variance around their mean.
 _UNBIASED = np.sqrt(3.0 / 2.0)
 
@@ -54,6 +56,23 @@ def days_of(rests: Rests) -> tuple[Days, Days]:
     table = table[np.isfinite(table).all(axis=(1, 2))]
     table = table - table.mean(axis=0, keepdims=True) + table.mean(axis=(0, 1))
     return _half(table[0::2]), _half(table[1::2])
+
+
+def told_apart(rests: Rests) -> float:
+    """How well one session of rest tells its person from others: AUC over pairs of two days.
+
+    0.5 is chance. Distance is the mean over all features, each in units of how much it differs
+    between days of one person.
+    """
+    names = sorted({name for name, _ in rests})
+    full = [n for n in names if all((n, kind) in rests for kind in _KINDS[1:])]
+    days = np.array([[rests[n, kind].center for kind in _KINDS[1:]] for n in full])
+    days = days - np.nanmean(days, axis=0, keepdims=True)
+    spread = np.sqrt(np.nanmean((days[:, 0] - days[:, 1]) ** 2, axis=0) / 2.0)
+    apart = np.abs(days[:, None, 0] - days[None, :, 1]) / np.maximum(spread, 1e-12)
+    distance = np.nanmean(np.minimum(apart, _FAR), axis=2)
+    own, other = np.diag(distance), distance[~np.eye(len(full), dtype=bool)]
+    return float(np.mean(other[:, None] > own[None, :]))
 
 
 def _half(table: FloatArray) -> Days:

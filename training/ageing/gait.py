@@ -20,6 +20,7 @@ from firmware_host.identity.self_update import MAX_WALKS, SURE, WALK_WINDOWS, Wa
 from firmware_host.identity.verification import N_WINDOWS, Anchor, Verifier
 from firmware_host.identity.walking import WalkingGate
 from firmware_host.signals.gait import HOP_S
+from training.ageing.gait_alarms import gait_alarms
 from training.ageing.walkers import FloatArray, Walker, stream, turned, walkers
 from training.datasets.registry import GAIT
 from training.evaluation.options import at_least
@@ -220,6 +221,7 @@ def run_age(data_dir: Path, dataset: str, *, n_folds: int, n_partitions: int, se
         "n_people": len({walker.person for group in made for walker in group.walkers}),
         "n_days": N_DAYS,
         "attack_minutes": ATTACK_DAYS * ATTACK_WINDOWS * HOP_S / 60.0,
+        "alarms": gait_alarms(made, seed=seed),
         "ageing": {},
         "attack": {},
     }

@@ -18,7 +18,7 @@ from firmware_host.errors import RecordingError
 from firmware_host.signals.normalise import Baseline, BaselineEstimator
 from firmware_host.signals.resting import QUIET_UNTIL_S, quiet_windows
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES, WINDOW_S
-from training.ageing.alarms import alarm_figures
+from training.ageing.alarms import alarm_figures, told_apart
 from training.datasets import physionet, stress_predict
 from training.datasets.stress_windows import SessionWindows
 from training.evaluation.options import at_least
@@ -210,6 +210,7 @@ def run_age(data_dir: Path, *, cache_dir: Path | None, seed: int) -> dict[str, A
             physionet.NAME: _several(lab, rests, people, model_for),
             stress_predict.NAME: _single(others, rests, people, model_for, rng),
         },
+        "one_session_tells_people_apart": told_apart(rests),
         "alarms": alarm_figures(rests, seed=seed),
     }
 
