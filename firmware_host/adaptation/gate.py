@@ -15,6 +15,8 @@ from firmware_host.scoring import balanced_accuracy, log_loss
 _TIE = 1e-6
 # Held-back comparisons are a handful: less than this share off their loss is chance.
 MIN_PAIR_GAIN = 0.05
+# Share by which comparisons may raise the log loss of labelled windows; never the errors.
+MAX_LABEL_COST = 0.02
 
 
 class GateReason(StrEnum):
@@ -113,8 +115,8 @@ def decide_compared(
 ) -> Decision:
     """Compare a candidate that learned from comparisons with what the wearer has now.
 
-    It may cost nothing on labelled windows, where being as good is enough, and must agree better
-    with comparisons that were held back.
+    On labelled windows it must be as often right, its log loss next to the same, and it must agree
+    better with comparisons that were held back.
 
     Parameters
     ----------
@@ -131,7 +133,7 @@ def decide_compared(
         (GateReason.WORSE_THAN_CURRENT, "your current model", current),
         (GateReason.WORSE_THAN_GENERIC, "the generic model", generic),
     ):
-        if _loses(candidate, other):
+        if _loses(candidate, other, slack=MAX_LABEL_COST):
             text = f"with your comparisons it did worse than {who} on later labelled windows"
             return _no(reason, text, figures)
     if agrees.share < agreed.share or agrees.loss > (1 - MIN_PAIR_GAIN) * agreed.loss:
@@ -150,10 +152,10 @@ def agreement(margins: ArrayLike, weight: ArrayLike, n: int) -> Agreement:
     return Agreement(share, float(np.average(np.logaddexp(0.0, -m), weights=w)), n)
 
 
-def _loses(candidate: Scores, other: Scores) -> bool:
+def _loses(candidate: Scores, other: Scores, *, slack: float = 0.0) -> bool:
     # Compared so that a NaN on the other side cannot let a candidate through.
     return not (
-        candidate.log_loss <= other.log_loss + _TIE
+        candidate.log_loss <= (1 + slack) * other.log_loss + _TIE
         and candidate.balanced_accuracy >= other.balanced_accuracy - _TIE
     )
 

@@ -17,6 +17,9 @@ from firmware_host.inference.base import FloatArray, SignatureModel, find_signat
 EPSILON = 1e-3
 # How hard a comparison pulls once the model agrees: at a margin of 1 / beta it lets go.
 BETA = 0.5
+# What comparisons weigh against labels: the share at which real ones cost labels nothing
+# (docs/studies/preferences.md).
+PAIR_SHARE = 0.3
 # Keeps the draws of pairs apart from those of labelled windows.
 _PAIR_STREAM = 2
 
@@ -92,10 +95,16 @@ class ComparedTraining:
         weight[: len(rows)] = self._pairs.weight[rows]
         idx = step // 2
         # The labels' odd turns move the bias alone; a comparison moves what the even ones do.
-        pace = self._pace.at(idx - idx % 2)
-        # What both moments share cancels out: a comparison says nothing of the bias.
-        pace["lr"] = pace["lr"] * np.array([0.0, 1.0, 1.0], np.float32)
-        return {**inputs, "weight": weight, "beta": np.array([BETA], np.float32), **pace}
+        rates = self._pace.at(idx - idx % 2)["lr"]
+        return {
+            **inputs,
+            "weight": weight,
+            "beta": np.array([BETA], np.float32),
+            # What both moments share cancels out: a comparison says nothing of the bias.
+            "lr": rates * np.array([0.0, PAIR_SHARE, PAIR_SHARE], np.float32),
+            # The labels' steps hold the weights back already.
+            "anchor": np.zeros(1, np.float32),
+        }
 
     def _draw(self, n_rows: int, step: int) -> NDArray[np.int64]:
         n = len(self._pairs.weight)
