@@ -105,7 +105,7 @@ def test_comparisons_order_later_moments(model: SignatureModel, rng: np.random.G
     assert choice.decision.reason is GateReason.AGREES_BETTER
     figures = choice.decision.figures
     assert figures["n_comparisons"] == 40
-    assert figures["candidate_agreement"] > 0.9 > figures["current_agreement"]
+    assert figures["candidate_agreement"] > 0.8 > 0.5 > figures["current_agreement"]
     assert _accuracy(model, _labelled(rng)) > 0.95
 
 
