@@ -166,3 +166,20 @@ def test_op_gate_names_the_version_when_it_is_too_new() -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     with pytest.raises(OpGateError, match="FULLY_CONNECTED v12"):
         check_ops(converter.convert())
+
+
+def test_op_gate_refuses_bytes_that_are_turned_around() -> None:
+    import tensorflow as tf
+
+    from training.bundle.op_gate import OpGateError, check_ops
+
+    codes = np.random.default_rng(0).integers(1, 255, (3, 8, 16)).astype(np.uint8)
+
+    def turned(which: tf.Tensor) -> tf.Tensor:
+        chosen = tf.reshape(tf.gather(codes, tf.cast(which, tf.int32)), [8, 16])
+        return tf.cast(tf.transpose(chosen), tf.float32)
+
+    function = tf.function(turned).get_concrete_function(tf.TensorSpec([1], tf.float32))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+    with pytest.raises(OpGateError, match="TRANSPOSE of bytes"):
+        check_ops(converter.convert())

@@ -50,7 +50,7 @@ def planned(content: bytes) -> dict[str, Arena]:
     model = unpack(content)
     graphs = {
         definition.signatureKey.decode(): model.subgraphs[definition.subgraphIndex]
-        for definition in model.signatureDefs
+        for definition in model.signatureDefs or []
     }
     return {name: _arena(model, graph) for name, graph in sorted(graphs.items())}
 

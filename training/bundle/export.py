@@ -10,7 +10,6 @@ from pathlib import Path
 
 from firmware_host.inference.bundle import CONTRACT_FILE, SEAL_FILE, seal_text
 from firmware_host.inference.contract import BundleFile
-from training.bundle.arena import check_arenas
 from training.bundle.artifacts import GaitArtifacts, StressArtifacts, merged
 from training.bundle.card import card_text
 from training.bundle.contracts import bundle_table
@@ -35,7 +34,7 @@ def export_bundle(
 ) -> Path:
     """Write `out/<name>-<version>` and give its path.
 
-    The folder appears only after its op gate, its working memory, its hashes and its golden numbers on every
+    The folder appears only after its op gate, its hashes and its golden numbers on every
     installed runtime were checked; a bundle of that name that was there stays until then. Either
     half may be one taken from another bundle.
     """
@@ -46,8 +45,6 @@ def export_bundle(
         stress = stress if isinstance(stress, Half) else trained_stress(stress)
         gait = gait if isinstance(gait, Half) else trained_gait(gait)
         for file, content in {**stress.files, **gait.files}.items():
-            if file.endswith(".tflite"):
-                check_arenas(content)
             (folder / file).write_bytes(content)
         (folder / GOLDEN_FILE).write_bytes(packed({**stress.golden, **gait.golden}))
         sizes = {path.name: path.stat().st_size for path in folder.iterdir()}

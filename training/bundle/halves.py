@@ -15,6 +15,7 @@ from firmware_host.inference.bundle import CONTRACT_FILE, load_bundle
 from firmware_host.inference.int8_layers import compiled_name
 from models.split import StressHeadNet
 from models.stress import StressNet
+from training.bundle.arena import check_arenas
 from training.bundle.artifacts import GaitArtifacts, Recordings, StressArtifacts
 from training.bundle.contracts import COHORT_FILE, GAIT_FILE, STRESS_FILE, gait_table, stress_table
 from training.bundle.golden import golden_of
@@ -66,7 +67,7 @@ def trained_stress(artifacts: StressArtifacts) -> Half:
     if artifacts.split:
         return _in_two(made, stress_files(weights), STRESS_INT8_FILE)
     content = convert(network, storage=STORAGE[artifacts.backbone])
-    return replace(made, files={STRESS_FILE: content})
+    return replace(made, files=_fitting({STRESS_FILE: content}))
 
 
 def trained_gait(artifacts: GaitArtifacts) -> Half:
@@ -85,17 +86,25 @@ def trained_gait(artifacts: GaitArtifacts) -> Half:
     if artifacts.split:
         return _in_two(made, gait_files(network.weights), GAIT_INT8_FILE)
     content = convert(network, storage=STORAGE[artifacts.backbone])
-    return replace(made, files={**cohort, GAIT_FILE: content})
+    return replace(made, files=_fitting({**cohort, GAIT_FILE: content}))
 
 
 def _in_two(half: Half, files: Mapping[str, bytes], int8_file: str) -> Half:
     """A half whose int8 layers are a file of their own."""
     return replace(
         half,
-        files={**half.files, **files},
+        files=_fitting({**half.files, **files}),
         table={**half.table, "int8_file": int8_file},
         figures={**half.figures, f"layers in {int8_file}": _IN_TWO},
     )
+
+
+def _fitting(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """The files, if each function of each fits the working memory that is promised."""
+    for file, content in files.items():
+        if file.endswith(".tflite"):
+            check_arenas(content)
+    return files
 
 
 def taken_from(folder: Path, model: str, datasets: Collection[str]) -> Half:
