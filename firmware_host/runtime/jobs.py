@@ -16,6 +16,7 @@ from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.runtime.learning import lower_priority
 from firmware_host.runtime.summary import peak_rss_mb
+from firmware_host.vault.lock import learning
 from firmware_host.vault.records import Vault
 
 
@@ -52,12 +53,12 @@ def learn_stress(
     Raises
     ------
     SignetError
-        If the bundle, the vault or the adapter in force is not usable; nothing changed then.
+        If the bundle or the vault is not usable, or another process learns; nothing changed then.
     """
     lower_priority()
     loaded = load_bundle(bundle)
     model = open_model(loaded, loaded.stress, runtime=runtime, delegate=delegate)
-    outcome = personalise(
-        vault, model, model_facts(loaded, model), seed=seed, now_utc=now_utc, conduct=conduct
-    )
+    facts = model_facts(loaded, model)
+    with learning(vault.directory):
+        outcome = personalise(vault, model, facts, seed=seed, now_utc=now_utc, conduct=conduct)
     return outcome, peak_rss_mb()

@@ -25,7 +25,7 @@ from firmware_host.vault.keys import (
     create_data_key,
     open_data_key,
 )
-from firmware_host.vault.lock import MAKE_LOCK_NAME, STREAM_LOCK_NAME, making
+from firmware_host.vault.lock import LEARN_LOCK_NAME, MAKE_LOCK_NAME, STREAM_LOCK_NAME, making
 from firmware_host.vault.padding import pad, unpad
 
 _PLACE = struct.Struct("<Qd")
@@ -370,7 +370,8 @@ class Vault:
 def destroy(directory: Path) -> None:
     """Destroy the wrapped data key, then delete the database; safe to repeat after a cut."""
     shred(directory / WRAP_NAME)
-    for pattern in (f"*{DATABASE_NAME}*", f"*{WRAP_NAME}*", MAKE_LOCK_NAME, STREAM_LOCK_NAME):
+    locks = (MAKE_LOCK_NAME, STREAM_LOCK_NAME, LEARN_LOCK_NAME)
+    for pattern in (f"*{DATABASE_NAME}*", f"*{WRAP_NAME}*", *locks):
         for path in sorted(directory.glob(pattern)):
             path.unlink(missing_ok=True)
     if directory.is_dir():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from firmware_host.errors import VaultError
-from firmware_host.vault.lock import streaming
+from firmware_host.vault.lock import learning, streaming
 from firmware_host.vault.records import Vault
 
 from .conftest import Places
@@ -80,3 +80,17 @@ def test_error_inside_lets_the_lock_go(vault: Vault, places: Places) -> None:
         raise OSError("mine")
     with streaming(places.directory):
         pass
+
+
+def test_two_jobs_at_once_are_refused_and_a_stream_beside_is_not(
+    vault: Vault, places: Places
+) -> None:
+    with (
+        streaming(places.directory),
+        learning(places.directory),
+        pytest.raises(VaultError, match=f"process {os.getpid()}; another job"),
+        learning(places.directory),
+    ):
+        pass
+    with learning(places.directory):
+        assert vault.count("label") == 0
