@@ -23,14 +23,12 @@ FloatArray = NDArray[np.float32]
 # Shape and bytes of a matrix -> the matrix that lies on 4-bit levels, and whether transposed.
 Known = dict[tuple[tuple[int, ...], bytes], tuple[FloatArray, bool]]
 
-_MULTIPLY = ("FULLY_CONNECTED", "CONV_2D")
-
 
 def store_as_nf4(model: Any) -> None:
     """Store matrices of a `ModelT` that lie on 4-bit levels as codes and scales.
 
-    A matrix is a float constant that a fully connected layer or a convolution, not a depthwise
-    one, multiplies by. The backward may hold the transpose of one. Nothing is rounded here.
+    A matrix is a float constant that a fully connected layer multiplies by. The backward may hold
+    the transpose of one. Nothing is rounded here.
     """
     known = _known(model)
     for graph in model.subgraphs:
@@ -51,8 +49,7 @@ def _known(model: Any) -> Known:
     for values in _matrices(model):
         if _key(values) not in known and np.array_equal(nf4.rounded(values), values):
             known[_key(values)] = (values, False)
-            if values.ndim == 2:
-                known.setdefault(_key(values.T), (values, True))
+            known.setdefault(_key(values.T), (values, True))
     return known
 
 
@@ -70,7 +67,7 @@ def _matrices(model: Any) -> Iterator[FloatArray]:
 
 def _matrix(model: Any, graph: Any, operator: Any) -> FloatArray | None:
     """What an operator multiplies by; None if that is no matrix, small, or no block divides it."""
-    if builtin_name(model.operatorCodes[operator.opcodeIndex]) not in _MULTIPLY:
+    if builtin_name(model.operatorCodes[operator.opcodeIndex]) != "FULLY_CONNECTED":
         return None
     tensor = graph.tensors[operator.inputs[1]]
     data = constant(model, tensor)
