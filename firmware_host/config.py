@@ -22,6 +22,8 @@ from firmware_host.inference.delegates import DELEGATES
 RUNTIMES = ("auto", "tflite-runtime", "ai-edge-litert")
 PLACEMENTS = ("wrist", "pocket")
 DEFAULT_PLACEMENT = PLACEMENTS[0]
+# As in adaptation/recipe.py, which needs numpy; a test holds them together.
+METHOD_NAMES = ("recipe", "bias", "head", "lora", "lora+head", "mezo")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -64,11 +66,15 @@ class Model:
 class Adaptation:
     """Whether and how the host learns, and what one ``signet learn`` may use; a budget of 0 is none.
 
+    ``method`` is what a job tries: everything that has proved itself ("recipe"), or one way only.
+    ``micro_batches`` adds gradients up in little memory; it changes results by rounding alone.
     ``budget_j`` is CPU seconds times ``core_w``, what one busy core draws: a proxy, no measurement.
     """
 
     enabled: bool = True
     seed: int = 1
+    method: str = "recipe"
+    micro_batches: bool = False
     budget_s: float = 600.0
     budget_j: float = 600.0
     budget_bytes: int = 32_000_000
@@ -77,6 +83,8 @@ class Adaptation:
 
     def __post_init__(self) -> None:
         _check(0 <= self.seed < 2**32, "adaptation.seed", "0 to 4294967295", self.seed)
+        expected = "one of " + ", ".join(METHOD_NAMES)
+        _check(self.method in METHOD_NAMES, "adaptation.method", expected, self.method)
         for name in ("budget_s", "budget_j", "budget_bytes"):
             value = getattr(self, name)
             _check(0 <= value < math.inf, f"adaptation.{name}", "0 (no limit) or more", value)

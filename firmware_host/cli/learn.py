@@ -18,6 +18,7 @@ from firmware_host.cli.common import (
     settings,
 )
 from firmware_host.cli.streaming import Stopper, positive_seconds
+from firmware_host.config import METHOD_NAMES
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -40,6 +41,9 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--budget-s", type=positive_seconds, metavar="N", help="pause after N seconds"
+    )
+    parser.add_argument(
+        "--method", choices=METHOD_NAMES, help="try this way only, whatever the settings say"
     )
     parser.add_argument("--history", action="store_true", help="list what was learned from what")
     parser.add_argument(
@@ -85,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
             seed=config.adaptation.seed,
             now_utc=now_utc,
             conduct=_conduct(args, config),
+            method=args.method or config.adaptation.method,
+            micro_batches=config.adaptation.micro_batches,
         )
     _print_outcome(outcome, peak_rss_mb, as_json=args.json)
     return 0

@@ -10,6 +10,7 @@ import numpy as np
 from firmware_host.adaptation.outcome import Outcome
 from firmware_host.adaptation.personalise import personalise
 from firmware_host.adaptation.prepare import ModelFacts
+from firmware_host.adaptation.recipe import candidates_of
 from firmware_host.adaptation.runner import Conduct
 from firmware_host.inference.base import SignatureModel, runs_on
 from firmware_host.inference.bundle import load_bundle, open_model
@@ -44,11 +45,14 @@ def learn_stress(
     seed: int,
     now_utc: float,
     conduct: Conduct,
+    method: str = "recipe",
+    micro_batches: bool = False,
     delegate: str = "auto",
 ) -> tuple[Outcome, float]:
     """One job on the vault's labels, at low priority; the outcome and this process's peak RSS in MB.
 
-    Goes on with the job that was paused or cut, if there is one.
+    ``method`` and ``micro_batches`` are as in the settings. Goes on with the job that was paused or
+    cut, if there is one.
 
     Raises
     ------
@@ -60,5 +64,13 @@ def learn_stress(
     model = open_model(loaded, loaded.stress, runtime=runtime, delegate=delegate)
     facts = model_facts(loaded, model)
     with learning(vault.directory):
-        outcome = personalise(vault, model, facts, seed=seed, now_utc=now_utc, conduct=conduct)
+        outcome = personalise(
+            vault,
+            model,
+            facts,
+            seed=seed,
+            now_utc=now_utc,
+            candidates=candidates_of(method, micro_batches=micro_batches),
+            conduct=conduct,
+        )
     return outcome, peak_rss_mb()

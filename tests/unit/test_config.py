@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from firmware_host.config import Config, load_config, parse_config
+from firmware_host.adaptation.recipe import METHODS
+from firmware_host.config import METHOD_NAMES, Config, load_config, parse_config
 from firmware_host.errors import ConfigError
 
 
@@ -59,3 +60,7 @@ def test_state_dir_prefers_what_is_said_most_directly() -> None:
 def test_key_is_never_inside_the_state_folder_by_default() -> None:
     env = {"HOME": "/h"}
     assert Config().state_dir(env) not in Config().key_file(env).parents
+
+
+def test_methods_are_those_of_the_recipes() -> None:
+    assert set(METHOD_NAMES) == set(METHODS)

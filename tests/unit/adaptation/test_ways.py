@@ -94,7 +94,8 @@ def test_lora_alone_leaves_the_head(model: SignatureModel, rng: np.random.Genera
     assert not np.array_equal(learned["lora2_b"], generic["lora2_b"])
 
 
-def test_comparisons_order_later_moments(model: SignatureModel, rng: np.random.Generator) -> None:
+def test_comparisons_order_later_moments(model: SignatureModel) -> None:
+    rng = np.random.default_rng(1)
     later = _pairs(rng, 40)
     pairs = Comparisons((_pairs(rng, 40),), later, _pairs(rng, 80))
     evidence = _evidence(rng, pairs)
