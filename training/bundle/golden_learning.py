@@ -25,6 +25,7 @@ Arrays = Mapping[str, FloatArray]
 # Of the largest number in each array: autodiff and a runtime sum in another order.
 GRADIENT_TOLERANCE = 1e-5
 _OUTPUT_TOLERANCE = 1e-4
+_BY_PAIRS = "preference_gradient"
 _SEED = 4
 _OFF = 0.1
 # A unit rate and no pull: the step is the gradient, and momentum keeps it.
@@ -37,9 +38,10 @@ class GradientError(ModelError):
 
 
 def learning_golden(prefix: str, network: TrainableNet, batch: Arrays) -> dict[str, FloatArray]:
-    """Gradient of a batch, losses of `train_mezo` and `prefer`; the network is reset afterwards.
+    """Gradients of a batch and of pairs from it, losses of `train_mezo` and `prefer`.
 
-    `batch` are inputs of `evaluate`. Names of the result: "stress.gradient:head_w" and so on,
+    `batch` are inputs of `evaluate`; the network is reset afterwards. Names of the result:
+    "stress.gradient:head_w", "stress.preference_gradient:head_w" and so on,
     "stress.train_mezo:loss_plus", "stress.prefer:loss".
     """
     from models import autodiff_twin
@@ -52,6 +54,12 @@ def learning_golden(prefix: str, network: TrainableNet, batch: Arrays) -> dict[s
         network.adapter.write(start)
         outputs = getattr(network, name)(**inputs)
         found |= {f"{name}:{output}": np.asarray(value) for output, value in outputs.items()}
+    if "prefer" in network.signatures:
+        network.adapter.write(start)
+        by_pairs = autodiff_twin.preference_gradients(network, _pairs(batch))
+        # The bias is in both windows of a pair: only rounding is left of its gradient.
+        del by_pairs["head_b"]
+        found |= {f"{_BY_PAIRS}:{name}": gradient for name, gradient in by_pairs.items()}
     network.adapter.reset()
     return {f"{prefix}.{name}": value for name, value in found.items()}
 
@@ -87,6 +95,9 @@ def check_learning(
         model.run("set_adapter", **start)
         found, outputs = model.run(name, **inputs), _of(golden, f"{prefix}.{name}:")
         worst = max(worst, _compared(name, found, outputs, max(tolerance, _OUTPUT_TOLERANCE)))
+        if name == "prefer":
+            expected = _of(golden, f"{prefix}.{_BY_PAIRS}:")
+            worst = max(worst, _compared(name, _stepped(model), expected, tolerance))
     model.run("reset")
     return worst
 
@@ -111,10 +122,15 @@ def _steps(
     mezo = {**batch, **_PLAIN, "noise": noise.astype(np.float32), "epsilon": _EPSILON}
     found = {"train_mezo": mezo}
     if "prefer" in signatures:
-        pairs = {"more": batch["x"][:PREFERENCE_PAIRS], "less": batch["x"][PREFERENCE_PAIRS:]}
-        weight = np.ones(PREFERENCE_PAIRS, np.float32)
-        found["prefer"] = {**pairs, **_PLAIN, "weight": weight, "beta": _BETA}
+        found["prefer"] = {**_pairs(batch), **_PLAIN}
     return found
+
+
+def _pairs(batch: Arrays) -> dict[str, FloatArray]:
+    # Rows may repeat after a few: never a row with itself, and weights that let nothing cancel.
+    more = batch["x"][:PREFERENCE_PAIRS]
+    weight = np.arange(1, PREFERENCE_PAIRS + 1, dtype=np.float32)
+    return {"more": more, "less": np.roll(more, 1, axis=0), "weight": weight, "beta": _BETA}
 
 
 def _in_one(model: SignatureModel, batch: Arrays) -> dict[str, FloatArray]:
