@@ -12,7 +12,13 @@ from firmware_host.report import Signal
 from firmware_host.runtime.gather_seen import Event, FloatArray, Seen, Windows
 from firmware_host.runtime.memory import SOURCE_KIND
 from firmware_host.runtime.pipeline import ADAPTER_NOTE, MODEL_OFF_NOTE
-from firmware_host.runtime.session import LEARNED_NOTE, LINK_NOTE, SILENCE_NOTE
+from firmware_host.runtime.session import (
+    DRIFT_NOTE,
+    GAIT_UPDATED_NOTE,
+    LEARNED_NOTE,
+    LINK_NOTE,
+    SILENCE_NOTE,
+)
 from firmware_host.signals.eda import FLOOR_USIEMENS
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES
 from firmware_host.stream.samples import Note
@@ -120,6 +126,8 @@ _WORDS: Mapping[str, Callable[[Detail, str], str]] = {
     Note.BUTTON: lambda detail, _: "" if detail["value"] else "button pressed",
     ADAPTER_NOTE: _adapter,
     LEARNED_NOTE: _learned,
+    DRIFT_NOTE: lambda detail, _: f"no longer fits: {detail['why']}",
+    GAIT_UPDATED_NOTE: lambda detail, _: f"gait reference of the {detail['placement']} followed",
     MODEL_OFF_NOTE: lambda detail, _: f"{detail['model']} model off: {detail['why']}",
     SILENCE_NOTE: lambda detail, _: f"nothing came for {detail['silent_s']:.0f} s",
     LINK_NOTE: lambda detail, _: f"link lost for {detail['silent_s']:.0f} s or more",

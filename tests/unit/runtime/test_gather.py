@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from firmware_host.inference.bundle import load_bundle
 from firmware_host.inference.contract import Bundle
 from firmware_host.report import ReportData, render
 from firmware_host.report.accounts import verdict
+from firmware_host.runtime.baseline import Source
+from firmware_host.runtime.drifting import RunFacts, watch_run
 from firmware_host.runtime.feature_words import FEATURE_WORDS
 from firmware_host.runtime.gait_reference import put_walking
 from firmware_host.runtime.gather import gather
 from firmware_host.runtime.later import Later
-from firmware_host.runtime.memory import EVENT_KIND, put_guided_baseline, put_summary
+from firmware_host.runtime.memory import EVENT_KIND, Memory, put_guided_baseline, put_summary
 from firmware_host.signals.normalise import Baseline
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES, StressWindow
 from firmware_host.vault.records import Vault
@@ -227,6 +230,8 @@ def test_events_are_words(life: Life, tell: Tell) -> None:
     life.note("battery", T0 + 70, value=20)
     life.note("clock_wrap", T0 + 80, n_wraps=1)
     put_guided_baseline(life.vault, _baseline(), utc=T0 + 90)
+    life.note("gait_updated", T0 + 100, placement="wrist")
+    life.note("drift", T0 + 110, part="gait", why="walks fit less", to_do="signet enrol gait")
     assert _words(tell()[0]) == [
         "gap of 12 s in bvp",
         "board rebooted",
@@ -234,6 +239,8 @@ def test_events_are_words(life: Life, tell: Tell) -> None:
         "update not kept: gain too small",
         "battery at 20 %",
         "baseline learned (guided)",
+        "gait reference of the wrist followed",
+        "no longer fits: walks fit less",
     ]
 
 
@@ -352,6 +359,18 @@ def _job(*, kept: bool, adapter_id: int | None = None) -> dict[str, Any]:
             {"group": "head", "kept": False, "loss_before": None},
         ],
     }  # fmt: skip
+
+
+def test_what_no_longer_fits_is_said_with_what_to_do(life: Life, tell: Tell) -> None:
+    assert "No longer fits" not in dict(tell()[0].facts)
+    memory = Memory(life.vault, keep_days=30)
+    for day in range(12):
+        weak = _baseline(0.0 if day < 6 else -8.0)
+        memory.take_baseline(weak, Source.QUIET, T0 + day * 86_400.0)
+    watch_run(life.vault, RunFacts(Counter(), 0.0, 0, "wrist"), now_utc=T0 + 12 * 86_400.0)
+    said = dict(tell()[0].facts)["No longer fits"]
+    assert "weaker" in said
+    assert "signet enrol baseline" in said
 
 
 def test_ledger_tells_kept_from_not_kept_from_rolled_back(life: Life, tell: Tell) -> None:
