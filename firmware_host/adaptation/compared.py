@@ -9,13 +9,18 @@ from numpy.typing import NDArray
 
 from firmware_host.adaptation.episodes import Episode
 from firmware_host.adaptation.evidence import Compared, Comparisons
-from firmware_host.adaptation.preferences import Comparison
+from firmware_host.adaptation.preferences import Comparison, comparisons, given
+from firmware_host.adaptation.samples import WINDOW_KIND
+from firmware_host.signals.stress import WINDOW_RANGE_S
+from firmware_host.vault.records import Vault
 
 # Fewer leave nothing to learn from once half of them is held back.
 MIN_COMPARISONS = 6
 MIN_HELD_BACK = 3
 # Windows of a moment that take part: neighbours share most of their signal.
 MAX_ROWS = 4
+# The newest comparisons whose windows outlast the others; some 20 records each.
+MAX_KEPT = 200
 
 # What the model sees of the usable windows that end between two times: (n, 26).
 ReadWindows = Callable[[float, float], NDArray[np.float32]]
@@ -58,6 +63,17 @@ def divide(
         _joined([rows for _, rows in held_back]),
         _joined([rows for _, rows in known]),
     )
+
+
+def compared_ids(vault: Vault) -> set[int]:
+    """Records of the windows that comparisons speak of, however old they are."""
+    moments = {m for one in list(comparisons(given(vault)))[-MAX_KEPT:] for m in _moments(one)}
+    longest_s = WINDOW_RANGE_S[1]
+    return {
+        record_id
+        for utc in moments
+        for record_id, _ in vault.times(WINDOW_KIND, since_utc=utc, until_utc=utc + longest_s)
+    }
 
 
 def _rows(one: Comparison, read: ReadWindows, window_s: float) -> Rows | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from firmware_host.adaptation import ledger
+from firmware_host.adaptation.compared import compared_ids
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import given_labels, load_labels, put_label
 from firmware_host.adaptation.preferences import CueAnswer, put_cue_answer
@@ -107,12 +108,13 @@ class Memory:
     def _prune_if_due(self, utc: float) -> None:
         """Forget windows and events older than the wearer wants them kept; labels and adapters stay.
 
-        So do the windows that a label speaks of, in bounds: without them old stressors are forgotten.
+        So do the windows that a label or a comparison speaks of, in bounds: without them old stressors
+        are forgotten.
         """
         if utc - self._last_prune_utc < _PRUNE_EVERY_S:
             return
         self._last_prune_utc = utc
-        needed = replay_ids(self.vault, load_labels(self.vault))
+        needed = replay_ids(self.vault, load_labels(self.vault)) | compared_ids(self.vault)
         for kind in (WINDOW_KIND, EVENT_KIND):
             self.vault.prune(kind, older_than_utc=utc - self._keep_s, spared=needed)
 

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.inference.base import FloatArray, Signature, signature_of
+from models.signatures import PREFERENCE_PAIRS
 from training.numpy_model import NumpyModel, Outputs, learning_signatures, shares_of
 
 # Trainable -> index of its learning rate: bias, head, low-rank adapters.
 _RATE_IDX = {"head_b": 0, "head_w": 1, "lora1_a": 2, "lora1_b": 2, "lora2_a": 2, "lora2_b": 2}
+# Log-odds of stress from the logits of rest and stress.
+_ODDS = np.array([-1.0, 1.0], np.float32)
 _FROZEN = ("dense1_w", "dense1_b", "dense2_w", "dense2_b")
 
 
@@ -62,8 +65,10 @@ class TableModel(NumpyModel):
         }
         return cls({**arrays, **{name: np.zeros(s, np.float32) for name, s in zeros.items()}})
 
-    def _forward(self, x: FloatArray) -> tuple[FloatArray, dict[str, FloatArray]]:
-        f, v, s = self._frozen, self._values, self._scale
+    def _forward(
+        self, x: FloatArray, values: Mapping[str, FloatArray] | None = None
+    ) -> tuple[FloatArray, dict[str, FloatArray]]:
+        f, v, s = self._frozen, self._values if values is None else values, self._scale
         code1 = x @ v["lora1_a"].T
         h1 = np.maximum(x @ f["dense1_w"].T + f["dense1_b"] + s * (code1 @ v["lora1_b"].T), 0)
         code2 = h1 @ v["lora2_a"].T
@@ -105,11 +110,35 @@ class TableModel(NumpyModel):
         self._step(self._gradients(x, kept, d_logits), lr, anchor)
         return {"loss": loss}
 
+    def _prefer(
+        self,
+        more: FloatArray,
+        less: FloatArray,
+        weight: FloatArray,
+        beta: FloatArray,
+        lr: FloatArray,
+        anchor: FloatArray,
+    ) -> Outputs:
+        x = np.concatenate([more, less])
+        logits, kept = self._forward(x)
+        generic, _ = self._forward(x, self._generic)
+        ahead, behind = np.split((logits - generic) @ _ODDS, 2)
+        margin, shares = ahead - behind, shares_of(weight)[:, 0]
+        loss = (shares * np.logaddexp(0.0, -beta * margin)).sum()
+        d_margin = -beta * shares / (1.0 + np.exp(beta * margin))
+        d_logits = np.concatenate([d_margin, -d_margin])[:, None] * _ODDS
+        self._step(self._gradients(x, kept, d_logits.astype(np.float32)), lr, anchor)
+        return {"loss": np.array([loss]), "margin": margin}
+
 
 def stress_signatures(n_features: int, generic: Mapping[str, FloatArray]) -> dict[str, Signature]:
     """Signatures of a stress network with these trainable arrays."""
     infer = signature_of("infer", {"x": (1, n_features)}, {"logits": (1, 2), "probs": (1, 2)})
-    return {"infer": infer, **learning_signatures("x", n_features, 2, generic)}
+    rows, pairs = (PREFERENCE_PAIRS, n_features), (PREFERENCE_PAIRS,)
+    inputs = {"more": rows, "less": rows, "weight": pairs, "beta": (1,), "lr": (3,), "anchor": (1,)}
+    prefer = signature_of("prefer", inputs, {"loss": (1,), "margin": pairs})
+    learning = learning_signatures("x", n_features, 2, generic)
+    return {"infer": infer, "prefer": prefer, **learning}
 
 
 def log_softmax(logits: NDArray) -> NDArray:

@@ -17,6 +17,7 @@ from firmware_host.adaptation.job import Job, choose_update, train_alone
 from firmware_host.adaptation.recipe import COMPARED, METHODS, MEZO, Candidate, candidates_of
 from firmware_host.inference.base import FloatArray, SignatureModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel
+from training.stress.numpy_model import TableModel
 
 from .conftest import N_FEATURES
 
@@ -182,3 +183,17 @@ def test_micro_batches_are_asked_of_what_is_trained_in_steps() -> None:
 def test_way_without_steps_is_refused() -> None:
     with pytest.raises(ValueError, match="steps"):
         Candidate("head", 0, 0.0, 1.0, 0.0, way="mezo")
+
+
+def test_numpy_twin_learns_from_comparisons_as_the_file_does(
+    model: SignatureModel, repo: Path, rng: np.random.Generator
+) -> None:
+    with np.load(repo / "tests" / "golden" / "stress_random.npz") as stored:
+        twin = TableModel(dict(stored))
+    pairs = Comparisons((_pairs(rng, 40),), _pairs(rng, 40), _pairs(rng, 80))
+    evidence = _evidence(rng, pairs)
+    short = replace(COMPARED, steps=100)
+    one, two = (_choose(each, evidence, short) for each in (model, twin))
+    assert one.decision.reason is two.decision.reason
+    for name, figure in one.decision.figures.items():
+        assert figure == pytest.approx(two.decision.figures[name], abs=1e-3), name

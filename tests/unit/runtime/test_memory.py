@@ -7,6 +7,7 @@ import pytest
 
 from firmware_host.adaptation.episodes import Label, LabelSpan
 from firmware_host.adaptation.labels import load_labels, put_label, remove_label, stored_labels
+from firmware_host.adaptation.preferences import Comparison, put_comparison
 from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.events import Labelled, StreamNoted
 from firmware_host.runtime.baseline import TimedWindow
@@ -114,3 +115,17 @@ def test_old_events_are_forgotten_and_labels_stay(vault: Vault) -> None:
 def test_key_file_is_made_private(tmp_path: Path) -> None:
     make_key_file(tmp_path / "key")
     assert (tmp_path / "key").stat().st_mode & 0o077 == 0
+
+
+def test_windows_that_a_comparison_speaks_of_outlast_the_others(vault: Vault) -> None:
+    row = np.zeros(len(FEATURE_NAMES), np.float32)
+    memory = Memory(vault, keep_days=2)
+    for t_s in np.arange(0.0, 1800.0, 60.0):
+        memory.take_window(TimedWindow(StressWindow(t_s, row, {}, 0.1, True, 0.0), 1e9 + t_s, 4))
+    memory.take_events([_note(1e9)])
+    memory.flush()
+    put_comparison(vault, Comparison(1e9 + 300, 1e9 + 900), now_utc=1e9 + 2000)
+    memory.take_events([_note(1e9 + 3 * DAY_S), _note(1e9 + 3 * DAY_S + 1)])
+    memory.flush()
+    left = sorted(t_utc - 1e9 for _, t_utc in vault.times(WINDOW_KIND, since_utc=0.0, until_utc=2e9))
+    assert left == [300.0, 360.0, 420.0, 900.0, 960.0, 1020.0]
