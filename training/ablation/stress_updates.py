@@ -139,8 +139,13 @@ def models_of(
     }
 
 
-def outcome(job: Job, models: Mapping[str, Generic], update: Update, *, seed: int) -> Outcome:
-    """Learn with the gate and without, and score the test windows before and after."""
+def outcome(
+    job: Job, models: Mapping[str, Generic], update: Update, *, seed: int, gate_only: bool = False
+) -> Outcome:
+    """Learn with the gate and without, and score the test windows before and after.
+
+    With `gate_only`, and for a choice of several, what the gate kept stands for both.
+    """
     generic = models[update.model]
     model = _Only(generic.model, update.moving)
     apply_adapter(model, None)
@@ -150,7 +155,7 @@ def outcome(job: Job, models: Mapping[str, Generic], update: Update, *, seed: in
     )
     gated = _score(job, generic) if choice.changed else before
     ungated = gated
-    if len(update.candidates) == 1:
+    if len(update.candidates) == 1 and not gate_only:
         apply_adapter(model, None)
         _learn(model, job.evidence, update.candidates[0], seed)
         ungated = _score(job, generic)
