@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from firmware_host.adaptation.drift import DriftState, Misfit, Part, Track
+from firmware_host.adaptation.drift import QUANTITIES, DriftState, Misfit, Part, Track
 from firmware_host.adaptation.samples import Rest, load_rests
 from firmware_host.errors import VaultError
 from firmware_host.events import State
@@ -140,13 +138,15 @@ def _payload(memory: _Memory) -> bytes:
 def _load(vault: Vault) -> _Memory:
     try:
         record = vault.latest(DRIFT_KIND)
+        meta = {} if record is None else unpack(record.payload)[1]
     except VaultError:
+        # It begins anew: nothing else rests on it.
         vault.damaged.add("drift state")
+        meta = {}
+    if not meta:
         return _Memory(DriftState())
-    if record is None:
-        return _Memory(DriftState())
-    meta: Mapping[str, Any] = unpack(record.payload)[1]
-    tracks = {name: Track(*values) for name, values in meta["tracks"].items()}
+    # Another release may watch other numbers.
+    tracks = {name: Track(*v) for name, v in meta["tracks"].items() if name in QUANTITIES}
     return _Memory(
         DriftState(tracks), meta["rest_id"], meta["line_id"], meta["anchor_id"], meta["run_utc"]
     )

@@ -16,7 +16,7 @@ from firmware_host.runtime.gait_reference import put_walking
 from firmware_host.runtime.memory import Memory, put_guided_baseline
 from firmware_host.signals.normalise import Baseline
 from firmware_host.signals.stress import FEATURE_NAMES
-from firmware_host.vault.pack import unpack
+from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Vault
 from tests.bundles import write_bundle
 
@@ -105,3 +105,15 @@ def test_the_state_is_a_few_numbers_and_old_ones_go(vault):
     assert set(unpack(vault.latest(DRIFT_KIND).payload)[1]) == {
         "tracks", "rest_id", "line_id", "anchor_id", "run_utc",
     }  # fmt: skip
+
+
+def test_a_damaged_state_or_one_of_another_release_begins_anew(vault):
+    for day in range(12):
+        _day(vault, day, 3.0 if day < 6 else 1.0)
+    vault.put(DRIFT_KIND, b"no state", T0)
+    assert misfits(vault) == []
+    assert "drift state" in vault.damaged
+    tracks = {"of_tomorrow": [9, 1.0, 99.0, 0.0]}
+    facts = {"tracks": tracks, "rest_id": 0, "line_id": None, "anchor_id": None, "run_utc": None}
+    vault.put(DRIFT_KIND, pack({}, facts), T0)
+    assert misfits(vault) == []
