@@ -165,13 +165,14 @@ the host's own call, checks included; the step is the runtime's call, as the pee
 _FAMILY_WORDS = """\
 Stress network. Steps and multiply-accumulates (MACs) are medians over the people who got there, to
 0.8 of what the best bias or the best head takes off the loss on all labelled windows, without a
-pull, within 2,000 steps (people for whom that is at least 0.01). One signature trains whatever
+pull, within 4,000 steps (people for whom that is at least 0.01). One signature trains whatever
 moves, so what stands still costs as much; an exact solve is one step over all windows. People: balanced accuracy
 through the gate, generic networks that never saw the person (A Stress-Predict, B PhysioNet; labels
-as in [personal.md](personal.md)); helped and hurt by more than 0.01. Every way but the last has one
-recipe: 800 steps, weights at lambda 10, bias at 0.1; the last is what ships. MeZO is never the
-default: a step saves no time and little memory on networks of this size, and its slope along
-one random direction tells little of the others."""
+as in [personal.md](personal.md)); helped and hurt by more than 0.01. Every way but the last pulls
+weights at lambda 10 and the bias at 0.1, may learn after one stress episode and is kept if nothing
+held back is worse: 800 steps at 0.01, MeZO 4,000 at 0.002 (what `--method mezo` takes). The last is
+what ships. MeZO is never the default: a step saves hardly any time or memory in networks of this
+size, and a slope along one random direction tells little of the others."""
 _GAIT_WORDS = """\
 Random weights of the shipped shapes. "split" is the Edge TPU's cut with the frozen layers on the
 CPU; learning does not touch them."""

@@ -12,18 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.learning.family_ways import (
-    LEARNING_RATE,
-    MEZO_RATE,
-    ForwardOnly,
-    Way,
-)
+from bench.learning.family_ways import Way, WithMezo
 from bench.learning.way_process import opened
 from firmware_host.adaptation import exact
 from firmware_host.adaptation.adapters import apply_adapter
-from firmware_host.adaptation.batches import BatchShape, LabelledWindows, balanced, draw, mean_loss
+from firmware_host.adaptation.batches import BatchShape, LabelledWindows, balanced, mean_loss
 from firmware_host.adaptation.evidence import Labelled
-from firmware_host.adaptation.learner import LearnResult
+from firmware_host.adaptation.learner import LearnResult, Pace, Training
+from firmware_host.adaptation.ways import MezoTraining
 from firmware_host.inference.base import SignatureModel
 from training.ablation import stress as ablation
 from training.ablation import stress_people as see
@@ -38,7 +34,7 @@ SEED, N_FOLDS = 0, 11
 # is worth the name.
 GOALS = ("bias", "head")
 SHARE, LEAST_LOSS = 0.8, 0.01
-MAX_STEPS = 2000
+MAX_STEPS = 4000
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,7 @@ def measure(
                 models = generics.of(way, detector)
                 one = learn.outcome(job, models, way.update, seed=SEED, gate_only=True)
                 found[way.name].outcomes.setdefault(key, []).append(one)
-                if protocol == "personal" and len(way.update.candidates) == 1:
+                if protocol == "personal" and len(way.candidates) == 1:
                     generic = models["adapters"].model
                     found[way.name].reached.append(reached(generic, way, job.evidence.everything))
     return found
@@ -109,10 +105,10 @@ class _Generics:
         if key not in self._made:
             self._made[key] = self._make(way, detector)
         models = self._made[key]
-        if not way.is_mezo:
+        if way.call != "train_mezo":
             return models
         generic = models["adapters"]
-        return {**models, "adapters": replace(generic, model=ForwardOnly(generic.model))}
+        return {**models, "adapters": replace(generic, model=WithMezo(generic.model))}
 
     def _make(self, way: Way, detector: Detector) -> dict[str, Generic]:
         stored = "int8" if way.backbone == "split" else way.backbone
@@ -152,12 +148,11 @@ def reached(model: SignatureModel, way: Way, labelled: Labelled) -> Reached:
     apply_adapter(model, None)
     if way.call == "solve":
         with _counting_solves() as count:
-            result = _solved(model, rows, linear=way.moving[1] > 0)
+            result = _solved(model, rows, linear=way.candidates[0].groups == "head")
         done = {g: 1.0 if result.loss_after <= goal else None for g, goal in goals.items()}
         steps = {g: math.nan if math.isnan(goals[g]) else n for g, n in done.items()}
         return Reached(steps, len(windows), count())
-    rates = np.array(way.moving) * (MEZO_RATE if way.is_mezo else LEARNING_RATE)
-    return Reached(_steps_to(model, windows, rates, goals))
+    return Reached(_steps_to(model, windows, way, goals))
 
 
 def _solved(model: SignatureModel, rows: tuple[Any, Any, Any], *, linear: bool) -> LearnResult:
@@ -166,10 +161,13 @@ def _solved(model: SignatureModel, rows: tuple[Any, Any, Any], *, linear: bool) 
 
 
 def _steps_to(
-    model: SignatureModel, windows: LabelledWindows, rates: Any, goals: Mapping[str, float]
+    model: SignatureModel, windows: LabelledWindows, way: Way, goals: Mapping[str, float]
 ) -> dict[str, float | None]:
-    shape = BatchShape.of(model)
-    given = {"lr": rates.astype(np.float32), "anchor": np.zeros(1, np.float32)}
+    moves = way.candidates[0]
+    pace = Pace(moves.groups, MAX_STEPS, moves.learning_rate, 0.0, None, settle=False)
+    kind = MezoTraining if moves.way == "mezo" else Training
+    training = kind(model, windows, pace, SEED)
+    training.rest()
     found: dict[str, float | None] = {
         name: math.nan if math.isnan(goal) else None for name, goal in goals.items()
     }
@@ -179,8 +177,7 @@ def _steps_to(
             break
         loss = mean_loss(model, windows)
         found |= {name: float(step) for name in waiting if loss <= goals[name]}
-        batch = draw(windows, shape.n_rows, seed=SEED, step=step)
-        model.run("train", **shape.fill(batch.x, batch.y, batch.weight), **given)
+        training.step(step)
     return found
 
 
