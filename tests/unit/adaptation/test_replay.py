@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from firmware_host.adaptation.batches import probabilities
+from bench.forgetting import COLD, DAY_S, SPEECH, T0_UTC, Life
 from firmware_host.adaptation.episodes import Label, LabelSpan
-from firmware_host.adaptation.labels import load_labels, put_label, remove_label, stored_labels
-from firmware_host.adaptation.personalise import personalise
-from firmware_host.adaptation.prepare import ModelFacts
-from firmware_host.adaptation.recipe import CANDIDATES
+from firmware_host.adaptation.labels import load_labels, remove_label, stored_labels
 from firmware_host.adaptation.replay import replay_set
-from firmware_host.adaptation.samples import (
-    WINDOW_KIND,
-    load_windows,
-    put_baseline,
-    replay_ids,
-    window_payload,
-)
+from firmware_host.adaptation.samples import WINDOW_KIND, load_windows, replay_ids
 from firmware_host.runtime.memory import Memory
-from firmware_host.scoring import balanced_accuracy
-from firmware_host.signals.normalise import Baseline
-from firmware_host.signals.stress import CHANNELS, FEATURE_CHANNELS, StressWindow
 from firmware_host.vault.records import Vault
 
-from .conftest import N_FEATURES, T0_UTC, skip_model
-
 REST, STRESS = Label.REST, Label.STRESS
-DAY_S = 86_400.0
-# Two stressors that move different features; the generic model hardly reads either.
-_EDA = [idx for idx, channel in enumerate(FEATURE_CHANNELS) if channel == "eda"]
-SPEECH, COLD = _EDA[1], _EDA[2]
 
 
 def _spans_and_windows(
@@ -86,80 +66,25 @@ def test_both_classes_have_half_of_a_full_set() -> None:
     assert (n_stress, len(chosen) - n_stress) == (200, 200)
 
 
-class Life:
-    """Days of a wearer: rest, a stressor, and rest; what is old is forgotten as in a run."""
-
-    def __init__(self, vault: Vault) -> None:
-        self.vault = vault
-        self._rng = np.random.default_rng(1)
-        self.now_utc = T0_UTC
-        centre, scale = np.zeros(N_FEATURES), np.full(N_FEATURES, 0.5)
-        put_baseline(vault, Baseline(centre, scale, 20), now_utc=0.0)
-
-    def day(self, stressor: int) -> None:
-        for label, feature in ((REST, None), (STRESS, stressor), (REST, None)):
-            start_utc, self.now_utc = self.now_utc, self.now_utc + 300.0
-            ends = np.arange(start_utc + 60.0, self.now_utc + 1e-6, 10.0)
-            rows = windows_of(self._rng, feature, len(ends))
-            trust = dict.fromkeys(CHANNELS, 1.0)
-            stored = [
-                (
-                    window_payload(StressWindow(t - T0_UTC, x, trust, 0.1, True, 0.0), session=1),
-                    float(t),
-                )
-                for t, x in zip(ends, rows, strict=True)
-            ]
-            self.vault.put_many(WINDOW_KIND, stored)
-            span = LabelSpan(label, start_utc, self.now_utc)
-            put_label(self.vault, span, source="test", now_utc=self.now_utc)
-        self.now_utc += DAY_S - 900.0
-
-    def told_apart(self, facts: ModelFacts) -> dict[int, float]:
-        """Balanced accuracy on new windows of either stressor, after a job."""
-        model = skip_model(0.1)
-        personalise(
-            self.vault, model, facts, seed=1, now_utc=self.now_utc, candidates=CANDIDATES[:3]
-        )
-        rng, y, found = np.random.default_rng(9), np.repeat([1, 0], 400), {}
-        for stressor in (SPEECH, COLD):
-            x = np.concatenate([windows_of(rng, kind, 400) for kind in (stressor, None)])
-            # As the host normalises them: by half the wearer's spread and half the typical one.
-            p_stress = probabilities(model, (x / 0.75).astype(np.float32))[:, 1]
-            found[stressor] = float(balanced_accuracy(y, (p_stress > 0.5).astype(np.int64)))
-        return found
-
-
-def windows_of(rng: np.random.Generator, feature: int | None, n: int) -> np.ndarray:
-    x = rng.normal(0.0, 0.25, (n, N_FEATURES)).astype(np.float32)
-    if feature is not None:
-        x[:, feature] += 0.6
-    return x
-
-
 def _forget_as_a_run_does(vault: Vault, *, utc: float, keep_days: float) -> None:
     Memory(vault, keep_days=keep_days)._prune_if_due(utc)
 
 
-def test_old_stressor_is_still_learned_from_after_many_days(
-    tmp_path: Path, facts: ModelFacts
-) -> None:
-    found = {}
-    for name in ("kept", "pruned"):
-        with Vault.create(tmp_path / name, tmp_path / f"{name}.key") as vault:
-            life = Life(vault)
-            for stressor in [SPEECH] * 4 + [COLD] * 8:
-                life.day(stressor)
-            if name == "kept":
-                _forget_as_a_run_does(vault, utc=life.now_utc, keep_days=7.0)
-            else:
-                vault.prune(WINDOW_KIND, older_than_utc=life.now_utc - 7.0 * DAY_S)
-            first = load_windows(vault, load_labels(vault)).t_end_utc
-            assert bool(first.min() < T0_UTC + DAY_S) is (name == "kept")
-            found[name] = life.told_apart(facts)
-    assert found["kept"][COLD] > 0.75
-    assert found["kept"][SPEECH] > 0.62
+@pytest.mark.parametrize("replays", [True, False])
+def test_old_stressor_is_still_learned_from_after_many_days(vault: Vault, replays: bool) -> None:
+    life = Life(vault)
+    for stressor in [SPEECH] * 4 + [COLD] * 8:
+        life.day(stressor)
+    if replays:
+        _forget_as_a_run_does(vault, utc=life.now_utc, keep_days=7.0)
+    else:
+        life.forget(keep_days=7.0, replays=False)
+    first_utc = load_windows(vault, load_labels(vault)).t_end_utc.min()
+    assert bool(first_utc < T0_UTC + DAY_S) is replays
+    found = life.told_apart()
+    assert found[COLD] > 0.75
     # Without the replay set the first stressor is no better known than by chance.
-    assert found["pruned"][SPEECH] < 0.55
+    assert found[SPEECH] > 0.62 if replays else found[SPEECH] < 0.56
 
 
 def test_windows_without_a_label_are_forgotten_and_so_are_those_of_a_label_taken_back(
