@@ -64,6 +64,7 @@ _WHAT_WORDS = {
     "revert_baseline": "rest before, again",
     "gait_self_update": "gait reference, from a sure walk",
     "revert_gait": "gait reference before, again",
+    "job_dropped": "unfinished learning job",
 }
 
 
@@ -83,7 +84,10 @@ def _ledger_row(entry: ledger.Entry, versions: Mapping[int, int]) -> LedgerEntry
     if facts.get("what") != "personalise":
         what = str(facts.get("what", ""))
         decision = "not taken" if facts.get("kept") is False else "done"
-        return LedgerEntry(entry.t_utc, _WHAT_WORDS.get(what, what), "–", decision)
+        if what == "job_dropped":
+            decision = "dropped"
+        told = str(facts.get("text", ""))
+        return LedgerEntry(entry.t_utc, _WHAT_WORDS.get(what, what), "–", decision, reason=told)
     group = str(facts.get("group", ""))
     kept_id = facts.get("adapter_id")
     return LedgerEntry(

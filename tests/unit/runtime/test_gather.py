@@ -397,6 +397,13 @@ def test_ledger_tells_kept_from_not_kept_from_rolled_back(life: Life, tell: Tell
     assert rows[0].steps == 200
 
 
+def test_a_dropped_job_says_why(life: Life, tell: Tell) -> None:
+    why = "an unfinished job was dropped: the settings changed meanwhile"
+    ledger.append(life.vault, {"what": "job_dropped", "text": why}, now_utc=T0)
+    (row,) = tell()[0].ledger
+    assert (row.what, row.decision, row.reason) == ("unfinished learning job", "dropped", why)
+
+
 def test_a_job_without_trials_gives_no_scores(life: Life, tell: Tell) -> None:
     ledger.append(life.vault, {"what": "personalise", "kept": False}, now_utc=T0)
     (row,) = tell()[0].ledger
