@@ -6,12 +6,12 @@ the second part takes what the first made of its input `x` as an input `x_hidden
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
 from models import backward, lora
-from models.gait import GaitNet
+from models.gait import GaitNet, GaitWeights
 from models.gait_gate import N_CHANNELS, N_SAMPLES, feature_maps, logits_of_maps
 from models.signatures import SignatureShapes, stress_signatures
 from models.stress import GROUPS, StressNet, StressWeights
@@ -19,16 +19,22 @@ from models.trainable import Values
 
 Tensor = tf.Tensor
 
+Layers = Callable[[Tensor], Tensor]
+
 HIDDEN = "_hidden"
 PREPARE = "prepare_"
 _HEAD = ("head_w", "head_b")
 
 
 class StressHeadNet(StressNet):
-    """The stress network without low-rank factors: both dense layers are frozen, the head learns."""
+    """The stress network without low-rank factors: both dense layers are frozen, the head learns.
 
-    def __init__(self, weights: StressWeights) -> None:
+    With `layers`, they compute what the frozen layers would.
+    """
+
+    def __init__(self, weights: StressWeights, layers: Layers | None = None) -> None:
         super().__init__(weights)
+        self._layers = layers or self.hidden
         generic = {name: weights.arrays()[name] for name in _HEAD}
         self.adapter = lora.AdapterState(generic, {name: GROUPS[name] for name in _HEAD})
 
@@ -40,7 +46,7 @@ class StressHeadNet(StressNet):
 
     def logits(self, values: Values, *, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Logits (N, 2), rest first."""
-        return self._head(values, tf.concat([self.hidden(x), x], axis=1))
+        return self._head(values, tf.concat([self._layers(x), x], axis=1))
 
     def _head(self, values: Values, skip: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         logits = tf.matmul(skip, values["head_w"], transpose_b=True) + values["head_b"]
@@ -114,6 +120,23 @@ class GaitTail(GaitNet):
         """Activity of one window (1, 100, 6) at 20 Hz in SI units."""
         logits = logits_of_maps(imu_hidden, self.prepared(imu), self._weights.gate)
         return {"activity_logits": logits, "activity_probs": tf.nn.softmax(logits)}
+
+
+class GaitInTwo(GaitTail):
+    """Both parts together, the convolutions computed by `layers`."""
+
+    def __init__(self, weights: GaitWeights, layers: Layers) -> None:
+        super().__init__(weights)
+        self._layers = layers
+
+    @property
+    def signatures(self) -> dict[str, SignatureShapes]:
+        """Names and shapes of the functions of the whole network."""
+        return GaitNet(self.weights).signatures
+
+    def infer(self, imu: Tensor) -> dict[str, Tensor]:
+        """Activity of one window (1, 100, 6) at 20 Hz in SI units."""
+        return super().infer(imu, self._layers(self.prepared(imu)))
 
 
 def _with_hidden(

@@ -92,13 +92,13 @@ class Int8Layers:
             raise InferenceError(f"{self._name}: expected shape {expected}, received {x.shape}")
         with self._lock:
             try:
-                self._interpreter.set_tensor(self._input["index"], _quantised(x, self._input))
+                self._interpreter.set_tensor(self._input["index"], quantised(x, self._input))
                 self._interpreter.invoke()
                 # A copy: the next call must not change what the caller holds.
                 out = np.array(self._interpreter.get_tensor(self._output["index"]))
             except (ValueError, RuntimeError) as err:
                 raise InferenceError(f"{self._name}: {first_line(err)}") from err
-        return _floats(out, self._output)
+        return floats(out, self._output)
 
     def _accelerated(self, module: Any, compiled: Path | None) -> Any | None:
         """An interpreter on the accelerator; None, and the reason kept, if that does not work."""
@@ -119,12 +119,14 @@ def _accelerator(wanted: str, module: Any, compiled: Path | None) -> Accelerator
     return on_cpu("the bundle has no file that was compiled for the Edge TPU")
 
 
-def _quantised(x: FloatArray, detail: dict[str, Any]) -> NDArray[np.int8]:
+def quantised(x: FloatArray, detail: dict[str, Any]) -> NDArray[np.int8]:
+    """Nearest int8 levels of a tensor's values; what is beyond the range goes to its end."""
     scale, zero = detail["quantization"]
     levels: NDArray[np.int8] = np.clip(np.rint(x / scale) + zero, -128, 127).astype(np.int8)
     return levels
 
 
-def _floats(values: NDArray[np.int8], detail: dict[str, Any]) -> FloatArray:
+def floats(values: NDArray[np.int8], detail: dict[str, Any]) -> FloatArray:
+    """What int8 levels of a tensor stand for."""
     scale, zero = detail["quantization"]
     return ((values.astype(np.float32) - np.float32(zero)) * np.float32(scale)).astype(np.float32)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.errors import ModelError
-from firmware_host.inference.int8_layers import compiled_name
+from firmware_host.inference.int8_layers import compiled_name, floats, quantised
 from training.bundle.flatbuffer import builtin_name, constant, schema, unpack
 from training.bundle.op_gate import check_ops
 
@@ -93,6 +93,22 @@ def convert_int8(layers: Callable[[Any], Any], name: str, representative: FloatA
     check_edge_tpu(content)
     check_ops(content)
     return content
+
+
+def as_layers(content: bytes) -> Callable[[Any], Any]:
+    """What a file of `convert_int8` computes, by TensorFlow's own runtime: (N, ...) floats."""
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()
+    (given,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def one(row: FloatArray) -> FloatArray:
+        interpreter.set_tensor(given["index"], quantised(row[None], given))
+        interpreter.invoke()
+        return floats(interpreter.get_tensor(made["index"]), made)
+
+    return lambda x: tf.constant(np.concatenate([one(row) for row in np.asarray(x)]))
 
 
 def check_edge_tpu(content: bytes) -> None:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from firmware_host.inference.bundle import CONTRACT_FILE, load_bundle
 from firmware_host.inference.int8_layers import compiled_name
-from models.split import StressHeadNet
 from models.stress import StressNet
 from training.bundle.arena import check_arenas
 from training.bundle.artifacts import GaitArtifacts, Recordings, StressArtifacts
@@ -21,7 +20,7 @@ from training.bundle.contracts import COHORT_FILE, GAIT_FILE, STRESS_FILE, gait_
 from training.bundle.golden import golden_of
 from training.bundle.packed import packed
 from training.bundle.rounding import rounded_weights
-from training.bundle.split import GAIT_INT8_FILE, STRESS_INT8_FILE, gait_files, stress_files
+from training.bundle.split import GAIT_INT8_FILE, STRESS_INT8_FILE, gait_in_two, stress_in_two
 from training.bundle.tflite_file import STORAGE, convert
 from training.datasets import own
 
@@ -56,25 +55,31 @@ class Half:
 def trained_stress(artifacts: StressArtifacts) -> Half:
     """The stress half as it was trained."""
     weights = rounded_weights(artifacts.weights, artifacts.backbone)
-    network = StressHeadNet(weights) if artifacts.split else StressNet(weights)
+    golden = {"x": artifacts.golden_x}
+    if artifacts.split:
+        files, network = stress_in_two(weights, golden)
+    else:
+        network = StressNet(weights)
+        files = {STRESS_FILE: convert(network, storage=STORAGE[artifacts.backbone])}
     made = Half(
-        {},
+        _fitting(files),
         stress_table(artifacts, network.signatures),
-        golden_of("stress", network, {"x": artifacts.golden_x}),
+        golden_of("stress", network, golden),
         artifacts.recordings,
         {**artifacts.figures, "stress, frozen weights": _STORED[artifacts.backbone]},
     )
-    if artifacts.split:
-        return _in_two(made, stress_files(weights), STRESS_INT8_FILE)
-    content = convert(network, storage=STORAGE[artifacts.backbone])
-    return replace(made, files=_fitting({STRESS_FILE: content}))
+    return _in_two(made, STRESS_INT8_FILE) if artifacts.split else made
 
 
 def trained_gait(artifacts: GaitArtifacts) -> Half:
     """The gait half as it was trained."""
-    network, cohort = artifacts.network, {COHORT_FILE: packed(artifacts.cohort)}
+    network = artifacts.network
+    if artifacts.split:
+        files, network = gait_in_two(network.weights, artifacts.golden)
+    else:
+        files = {GAIT_FILE: convert(network, storage=STORAGE[artifacts.backbone])}
     made = Half(
-        cohort,
+        {**_fitting(files), COHORT_FILE: packed(artifacts.cohort)},
         gait_table(artifacts, network.signatures),
         golden_of("gait", network, artifacts.golden),
         replace(
@@ -83,17 +88,13 @@ def trained_gait(artifacts: GaitArtifacts) -> Half:
         ),
         {**artifacts.figures, "gait, frozen weights": _STORED[artifacts.backbone]},
     )
-    if artifacts.split:
-        return _in_two(made, gait_files(network.weights), GAIT_INT8_FILE)
-    content = convert(network, storage=STORAGE[artifacts.backbone])
-    return replace(made, files=_fitting({**cohort, GAIT_FILE: content}))
+    return _in_two(made, GAIT_INT8_FILE) if artifacts.split else made
 
 
-def _in_two(half: Half, files: Mapping[str, bytes], int8_file: str) -> Half:
+def _in_two(half: Half, int8_file: str) -> Half:
     """A half whose int8 layers are a file of their own."""
     return replace(
         half,
-        files=_fitting({**half.files, **files}),
         table={**half.table, "int8_file": int8_file},
         figures={**half.figures, f"layers in {int8_file}": _IN_TWO},
     )

@@ -6,14 +6,18 @@ wide as its hardest knock, and then standing still is a step or two: the gate lo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from firmware_host.signals.normalise import CLIP
-from models.gait import GaitWeights
-from models.split import GaitTail, StressHeadNet, StressTail
+from models.gait import GaitNet, GaitWeights
+from models.split import GaitInTwo, GaitTail, StressHeadNet, StressTail
 from models.stress import StressWeights
 from training.bundle.contracts import GAIT_FILE, STRESS_FILE
-from training.bundle.edge_tpu import int8_files
+from training.bundle.edge_tpu import EdgeTpuError, as_layers, int8_files
 from training.bundle.tflite_file import convert
 from training.gait.made_up import made_up_motion
 
@@ -22,6 +26,57 @@ GAIT_INT8_FILE = "gait_backbone_int8.tflite"
 _N_ROWS = 400
 # As far as a wearer's features usually are from their rest, in divisors of the normalisation.
 _SPREAD = 1.5
+
+
+# Of a logit, in units of the largest and one.
+MAX_CHANGE = 0.1
+
+
+def stress_in_two(
+    weights: StressWeights, golden: Mapping[str, NDArray[np.float32]]
+) -> tuple[dict[str, bytes], StressHeadNet]:
+    """Files of the stress network, and what they compute together; `golden` are windows.
+
+    Raises
+    ------
+    EdgeTpuError
+        If int8 changes what is said of the windows by more than `MAX_CHANGE`.
+    """
+    files = stress_files(weights)
+    network = StressHeadNet(weights, as_layers(files[STRESS_INT8_FILE]))
+    check_near(StressHeadNet(weights), network, "logits", x=golden["x"])
+    return files, network
+
+
+def gait_in_two(
+    weights: GaitWeights, golden: Mapping[str, NDArray[np.float32]]
+) -> tuple[dict[str, bytes], GaitInTwo]:
+    """The same of the gait network."""
+    files = gait_files(weights)
+    network = GaitInTwo(weights, as_layers(files[GAIT_INT8_FILE]))
+    check_near(GaitNet(weights), network, "activity_logits", imu=golden["imu"])
+    return files, network
+
+
+def check_near(plain: Any, split: Any, output: str, **windows: NDArray[np.float32]) -> None:
+    """Refuse int8 layers with which a network says something else.
+
+    Raises
+    ------
+    EdgeTpuError
+        If an output of `infer` changes by more than `MAX_CHANGE`.
+    """
+    (name, rows) = next(iter(windows.items()))
+    expected, received = (
+        np.concatenate([network.infer(**{name: row[None]})[output] for row in rows])
+        for network in (plain, split)
+    )
+    change = float(np.abs(received - expected).max() / (1.0 + np.abs(expected).max()))
+    if not change <= MAX_CHANGE:
+        raise EdgeTpuError(
+            f"int8 layers: expected {output} within {MAX_CHANGE:g} of the float network's, "
+            f"got {change:.2g}"
+        )
 
 
 def stress_files(weights: StressWeights) -> dict[str, bytes]:
