@@ -174,7 +174,7 @@ def _print_history(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         print(f"{row['when']}  {row['what']:<12}  {row['decision']:<10}  {row['text']}")
         for line in row["lines"]:
             print(f"    {line}")
-    say(f"{len(rows)} entries")
+    say(f"{len(rows)} entr{'y' if len(rows) == 1 else 'ies'}")
 
 
 def _bar(stage: str, n_done: int, n_total: int) -> None:

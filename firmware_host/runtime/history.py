@@ -55,8 +55,9 @@ def _lines(facts: Mapping[str, Any], versions: Mapping[int, int]) -> list[str]:
     version = versions.get(facts.get("adapter_id") or 0)
     made = f"adapter {version}, {facts.get('group')}" if version else "no new adapter"
     used = facts.get("used", {})
+    n_resumes = used.get("n_resumes", 0)
     cost = (
-        f"{facts.get('n_steps', '?')} steps, {used.get('n_resumes', 0)} resumes, "
+        f"{facts.get('n_steps', '?')} steps, gone on with {n_resumes}x, "
         f"{used.get('wall_s', 0):.1f} s, {used.get('joules_proxy', 0):.1f} J by proxy, "
         f"{used.get('vault_bytes', 0)} bytes written; budget {_budget(used.get('budget', {}))}"
     )
