@@ -23,6 +23,7 @@ TASKS = {
         "stress": "training.ablation.stress",
         "gait": "training.ablation.gait",
         "mezo": "training.ablation.mezo",
+        "preferences": "training.ablation.preferences",
     },
     "age": {"stress": "training.ageing.stress", "gait": "training.ageing.gait"},
 }

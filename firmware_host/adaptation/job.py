@@ -312,16 +312,21 @@ def choose_update(
 
 
 def train_alone(
-    model: SignatureModel, candidate: Candidate, labelled: Labelled, *, seed: int
+    model: SignatureModel,
+    candidate: Candidate,
+    labelled: Labelled,
+    comparisons: Comparisons | None = None,
+    *,
+    seed: int,
 ) -> dict[str, FloatArray]:
-    """Weights that one candidate comes to on some windows, by the same steps as in a job.
+    """Weights that one candidate comes to on some windows, by the same steps as in a job; no gate.
 
     Raises
     ------
     AdaptationError
         `one_class` or `diverged`.
     """
-    alone = Evidence((), labelled, candidate.min_stories, np.zeros(0, np.bool_))
+    alone = Evidence((), labelled, candidate.min_stories, np.zeros(0, np.bool_), comparisons)
     job = Job(model, alone, current=None, candidates=(candidate,), seed=seed)
     return job.train_on_everything()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -96,7 +96,7 @@ def given(vault: Vault) -> list[Given]:
     return [_given(record) for record in records if record.id not in removed]
 
 
-def comparisons(said: list[Given]) -> Iterator[Comparison]:
+def comparisons(said: Sequence[Given]) -> Iterator[Comparison]:
     """Every comparison that was said, and those that answers to cues amount to.
 
     At a cue that was accepted there was more stress than at one that was dismissed. A dismissed

@@ -24,7 +24,7 @@ from firmware_host.adaptation.episodes import (
 )
 from firmware_host.adaptation.evidence import Comparisons, Evidence, Labelled
 from firmware_host.adaptation.labels import load_labels, n_damaged_labels
-from firmware_host.adaptation.preferences import comparisons, given
+from firmware_host.adaptation.preferences import Given, comparisons, given
 from firmware_host.adaptation.samples import (
     Rest,
     WindowTable,
@@ -115,7 +115,10 @@ def prepare(vault: Vault, facts: ModelFacts, *, now_utc: float) -> Prepared | To
     )
     evidence = evidence_of(x, built, split)
     if rests:
-        evidence = replace(evidence, comparisons=_compared(vault, facts, split, rests, now_utc))
+        turns = [held_back for _, held_back in split.turns]
+        said = given(vault)
+        compared = read_comparisons(vault, facts, said, rests, now_utc=now_utc, turns=turns)
+        evidence = replace(evidence, comparisons=compared)
     return Prepared(
         baseline_id,
         baseline,
@@ -128,10 +131,16 @@ def prepare(vault: Vault, facts: ModelFacts, *, now_utc: float) -> Prepared | To
     )
 
 
-def _compared(
-    vault: Vault, facts: ModelFacts, split: Split, rests: Sequence[Rest], now_utc: float
+def read_comparisons(
+    vault: Vault,
+    facts: ModelFacts,
+    said: Sequence[Given],
+    rests: Sequence[Rest],
+    *,
+    now_utc: float,
+    turns: Sequence[Sequence[Episode]],
 ) -> Comparisons | None:
-    """What the wearer said by comparing moments of the past."""
+    """Pairs of windows from what the wearer said of moments of the past, as `compared.divide` does."""
 
     def read(start_utc: float, end_utc: float) -> NDArray[np.float32]:
         table = load_windows_between(vault, start_utc, end_utc)
@@ -140,13 +149,12 @@ def _compared(
         return inputs_by_day(table.rows(np.flatnonzero(free)), rests, facts.spread)
 
     latest_utc = now_utc + CLOCK_SLACK_S
-    said = [
+    past = [
         one
-        for one in comparisons(given(vault))
+        for one in comparisons(said)
         if max(one.more_utc, one.less_utc) + facts.window_s <= latest_utc
     ]
-    held_back = [side for _, side in split.turns]
-    return divide(said, read, window_s=facts.window_s, turns=held_back) if said else None
+    return divide(past, read, window_s=facts.window_s, turns=turns) if past else None
 
 
 def _labels_to_use(vault: Vault, now_utc: float) -> tuple[list[LabelSpan], list[str]]:

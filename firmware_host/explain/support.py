@@ -12,9 +12,16 @@ from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import Adapter, history
 from firmware_host.adaptation.choice import GENERIC
 from firmware_host.adaptation.episodes import Episode
+from firmware_host.adaptation.evidence import Comparisons
 from firmware_host.adaptation.job import train_alone
 from firmware_host.adaptation.labels import stored_labels
-from firmware_host.adaptation.prepare import ModelFacts, labelled_windows, read_episodes
+from firmware_host.adaptation.preferences import given
+from firmware_host.adaptation.prepare import (
+    ModelFacts,
+    labelled_windows,
+    read_comparisons,
+    read_episodes,
+)
 from firmware_host.adaptation.recipe import Candidate
 from firmware_host.adaptation.samples import inputs_by_day, load_rests
 from firmware_host.errors import AdaptationError
@@ -80,10 +87,15 @@ def support_of(
     if adapter is None or how is None or not rests:
         return None
     # Ids grow: what was said before the adapter was stored.
-    given = [label.span for label in stored_labels(vault) if label.id < adapter.id]
-    table, built = read_episodes(vault, facts, given)
+    spans = [label.span for label in stored_labels(vault) if label.id < adapter.id]
+    table, built = read_episodes(vault, facts, spans)
     x = inputs_by_day(table, rests, facts.spread)
-    again = _Again(model, *how, x, built.episodes)
+    compared = None
+    if how[0].way == "comparisons":
+        said = [one for one in given(vault) if one.id < adapter.id]
+        now_utc = adapter.created_utc
+        compared = read_comparisons(vault, facts, said, rests, now_utc=now_utc, turns=[])
+    again = _Again(model, *how, x, built.episodes, compared)
     everything = again.learn(None)
     if everything is None:
         return None
@@ -109,6 +121,7 @@ class _Again:
     seed: int
     x: NDArray[np.float32]
     episodes: Sequence[Episode]
+    comparisons: Comparisons | None
 
     def learn(self, left_out: Episode | None) -> Weights | None:
         """Weights learned from the others; None if that cannot be done."""
@@ -117,7 +130,9 @@ class _Again:
             return None
         labelled = labelled_windows(self.x, others)
         try:
-            return train_alone(self.model, self.candidate, labelled, seed=self.seed)
+            return train_alone(
+                self.model, self.candidate, labelled, self.comparisons, seed=self.seed
+            )
         except AdaptationError:
             return None
 

@@ -1,0 +1,294 @@
+"""`ablate --task preferences`: what comparing moments teaches, beside labels and against them.
+
+Each person's generic model never saw them. They label their session up to the second task, compare
+moments of that part, and are tested on what comes later. Who compares is either the person, by
+self-ratings of the stages, or made up: somebody who knows the labels and errs now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.adaptation.adapters import apply_adapter
+from firmware_host.adaptation.compared import divide as divide_comparisons
+from firmware_host.adaptation.episodes import Label, Refusal, build_episodes, split_for_gate
+from firmware_host.adaptation.evidence import Evidence
+from firmware_host.adaptation.job import choose_update, train_alone
+from firmware_host.adaptation.preferences import Comparison
+from firmware_host.adaptation.prepare import evidence_of
+from firmware_host.adaptation.recipe import CANDIDATES, COMPARED, METHODS, Candidate
+from firmware_host.scoring import balanced_accuracy
+from firmware_host.signals.stress import WINDOW_S
+from training.ablation.stress import SHORT
+from training.ablation.table import Table, add_common, check_output, finish
+from training.datasets.physionet_ratings import ratings
+from training.datasets.registry import STRESS, require_all
+from training.datasets.stress_windows import SessionWindows, load_windows
+from training.evaluation.progress import progress
+from training.stress.calibration_split import Division, divide
+from training.stress.data import load_people
+from training.stress.generic_models import Generic, LeaveOneOut
+from training.stress.people import Person
+
+if TYPE_CHECKING:
+    import argparse
+# How much more stressful a stage must have felt to be said so.
+MIN_RATING_STEP = 1.0
+# Moments of each of two compared stages, far enough apart to share no window.
+MOMENTS = 2
+# Made-up people compare this often, and get this share of it the wrong way round.
+N_MADE_UP = 16
+ERRORS = (0.0, 0.1, 0.3)
+# Lower than this is a person worse off, beyond a window or two.
+NOISE = 0.01
+# A warning of what the gate is for.
+UNGATED = (replace(COMPARED, min_stories=1),)
+WAYS: dict[str, tuple[Candidate, ...]] = {
+    "labels alone": CANDIDATES,
+    "labels and comparisons (ships)": METHODS["recipe"],
+    "both, without the gate": UNGATED,
+}
+Says = Callable[["Case", np.random.Generator], list[Comparison]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One person: windows, what they label, and the model that never saw them."""
+
+    person: Person
+    windows: SessionWindows
+    division: Division
+    generic: Generic
+    felt: dict[str, float]
+
+    @property
+    def stages(self) -> list[tuple[str, float, float]]:
+        """Names of the labelled stages, and when their first and last window ends, in order."""
+        last = max(span.end_utc for span in self.division.calibration)
+        found = []
+        for idx, stage in enumerate(self.windows.session.stages):
+            ends = self.windows.t_end_s[self.windows.stage == idx]
+            if len(ends) and stage.label in set(Label) and ends[-1] <= last:
+                found.append((stage.name, float(ends[0]), float(ends[-1])))
+        return found
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Balanced accuracy on the test windows, generic and learned; `group` is what passed the gate."""
+
+    person: str
+    n_comparisons: int
+    generic: float
+    learned: float
+    group: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `ablate --task preferences`."""
+    add_common(parser)
+    parser.add_argument("--cache", type=Path, help="folder for computed windows")
+
+
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run the command; the table is returned and written where asked."""
+    check_output(arguments)
+    cases = _cases(arguments.data, arguments.cache, seed=arguments.seed)
+    tables = [_table(cases, seed=arguments.seed)]
+    facts = {"people": len(cases), "seed": arguments.seed, "made_up_comparisons": N_MADE_UP}
+    return finish(arguments, "preferences", tables, facts)
+
+
+def _cases(data_dir: Path, cache_dir: Path | None, *, seed: int) -> list[Case]:
+    require_all(data_dir, SHORT)
+    data = load_people(data_dir, cache_dir=cache_dir)
+    felt = ratings(data_dir)
+    generic_of = LeaveOneOut(data.everyone(), seed=seed, exercise=data.exercise)
+    cases = []
+    for name in SHORT:
+        lab = [one for one in STRESS[name](data_dir) if one.kind == "stress"]
+        by_name = {one.session.person: one for one in load_windows(lab, cache_dir=cache_dir)}
+        for person in progress(data.lab[name], f"models, {SHORT[name]}"):
+            windows = by_name[person.person]
+            division = divide(windows, "two-tasks", window_s=WINDOW_S)
+            if division is not None:
+                own = felt.get(person.person, {})
+                generic = generic_of(person.person)
+                cases.append(Case(person, windows, division, generic, own))
+    return cases
+
+
+def by_ratings(case: Case, _rng: np.random.Generator) -> list[Comparison]:
+    """What the person's own ratings of the labelled stages say of their moments."""
+    known = [stage for stage in case.stages if stage[0] in case.felt]
+    said = []
+    for one in known:
+        for other in known:
+            if case.felt[one[0]] - case.felt[other[0]] >= MIN_RATING_STEP:
+                pairs = zip(_moments(one), _moments(other), strict=True)
+                said += [Comparison(more, less) for more, less in pairs]
+    # In the order in which they could be said: once the later of both moments is over.
+    return sorted(said, key=lambda c: (max(c.more_utc, c.less_utc), c.more_utc, c.less_utc))
+
+
+def made_up(wrong: float) -> Says:
+    """Somebody who compares labelled moments of stress and rest, and errs at that rate."""
+
+    def says(case: Case, rng: np.random.Generator) -> list[Comparison]:
+        ends = {label: _ends(case, label) for label in Label}
+        said = []
+        for _ in range(N_MADE_UP):
+            more, less = (
+                float(rng.choice(ends[label])) - WINDOW_S / 2
+                for label in (Label.STRESS, Label.REST)
+            )
+            said.append(Comparison(*((less, more) if rng.random() < wrong else (more, less))))
+        return sorted(said, key=lambda c: max(c.more_utc, c.less_utc))
+
+    return says
+
+
+def _ends(case: Case, label: Label) -> NDArray[np.float64]:
+    spans = [span for span in case.division.calibration if span.label is label]
+    ends = case.windows.t_end_s
+    inside = np.zeros(len(ends), np.bool_)
+    for span in spans:
+        inside |= (ends - WINDOW_S >= span.start_utc) & (ends <= span.end_utc)
+    return ends[inside]
+
+
+def _moments(stage: tuple[str, float, float]) -> Iterator[float]:
+    """Moments that lie wholly inside a stage's windows."""
+    _, first, last = stage
+    for place in np.linspace(first, last, MOMENTS + 2)[1:-1].tolist():
+        yield place - WINDOW_S / 2
+
+
+def learn(
+    case: Case, said: Sequence[Comparison], candidates: tuple[Candidate, ...]
+) -> Outcome | None:
+    """One job as the host runs it; None if there is too little to learn from."""
+    person, generic = case.person, case.generic
+    z = person.z(generic.spread, clip=generic.clip)
+    built = build_episodes(person.t_end_s, case.division.calibration, window_s=WINDOW_S)
+    split = split_for_gate(built)
+    if isinstance(split, Refusal):
+        return None
+    free = _free(case)
+
+    def read(start_s: float, end_s: float) -> NDArray[np.float32]:
+        ends = person.t_end_s
+        # Nothing that the wearer could not have said by then: windows of the labelled part alone.
+        return z[(ends >= start_s) & (ends <= end_s) & ~free]
+
+    compared = divide_comparisons(
+        said, read, window_s=WINDOW_S, turns=[side for _, side in split.turns]
+    )
+    evidence = replace(evidence_of(z, built, split), comparisons=compared)
+    n_said = 0 if compared is None else len(said)
+    if candidates is UNGATED and compared is None:
+        return None
+    return _scored(case, z, evidence, candidates, n_said=n_said)
+
+
+def _free(case: Case) -> NDArray[np.bool_]:
+    """(n,) windows that end after the labelled part."""
+    last = max(span.end_utc for span in case.division.calibration)
+    free: NDArray[np.bool_] = case.person.t_end_s > last
+    return free
+
+
+def _scored(
+    case: Case,
+    z: NDArray[np.float32],
+    evidence: Evidence,
+    candidates: tuple[Candidate, ...],
+    *,
+    n_said: int,
+) -> Outcome:
+    model = case.generic.model
+    apply_adapter(model, None)
+    before = _accuracy(case, z)
+    if candidates is UNGATED:
+        train_alone(model, candidates[0], evidence.everything, evidence.comparisons, seed=1)
+        group = COMPARED.name
+    else:
+        choice = choose_update(model, evidence, current=None, candidates=candidates, seed=1)
+        group = choice.groups if choice.changed else ""
+    after = _accuracy(case, z)
+    apply_adapter(model, None)
+    return Outcome(case.person.person, n_said, before, after, group)
+
+
+def _accuracy(case: Case, z: NDArray[np.float32]) -> float:
+    """Balanced accuracy on the test windows; nothing of the labelled part smooths in."""
+    free, ends, test = _free(case), case.person.t_end_s, case.division.test
+    p = np.full(len(ends), np.nan)
+    p[free] = case.generic.probability(z[free], ends[free])
+    called = (p[test] > case.generic.thresholds.stress).astype(np.int64)
+    return balanced_accuracy(case.person.y[test], called)
+
+
+def _table(cases: Sequence[Case], *, seed: int) -> Table:
+    speakers: dict[str, Says] = {"own ratings": by_ratings}
+    speakers |= {f"made up, {wrong:.0%} wrong": made_up(wrong) for wrong in ERRORS}
+    rows = []
+    for who, says in speakers.items():
+        for name, short in SHORT.items():
+            mine = [case for case in cases if case.person.dataset == name]
+            if who == "own ratings":
+                mine = [case for case in mine if case.felt]
+            if mine:
+                rows += _rows(f"{short}: {who}", mine, says, seed)
+    return Table(
+        "preferences",
+        "Comparing moments beside labels",
+        "Labels up to the second task, tested on later windows. Hurt and helped: people whose "
+        f"balanced accuracy moved by more than {NOISE:g} against the generic model.",
+        {
+            "who": "set: who compares",
+            "way": "learned from",
+            "n": "people",
+            "n_compared": "with enough comparisons",
+            "n_passed": "comparisons passed the gate",
+            "generic": "generic",
+            "learned": "learned",
+            "helped": "helped",
+            "hurt": "hurt",
+            "worst": "worst change",
+        },
+        rows,
+    )
+
+
+def _rows(who: str, cases: Sequence[Case], says: Says, seed: int) -> list[dict[str, Any]]:
+    rows = []
+    for way, candidates in WAYS.items():
+        found = []
+        for idx, case in enumerate(progress(cases, f"{who}, {way}")):
+            said = says(case, np.random.default_rng([seed, idx]))
+            outcome = learn(case, said, candidates)
+            if outcome is not None:
+                found.append(outcome)
+        rows.append({"who": who, "way": way, **_summary(found)})
+    return rows
+
+
+def _summary(found: Sequence[Outcome]) -> dict[str, Any]:
+    change = np.array([one.learned - one.generic for one in found])
+    return {
+        "n": len(found),
+        "n_compared": sum(one.n_comparisons > 0 for one in found),
+        "n_passed": sum(one.group == COMPARED.name for one in found),
+        "generic": float(np.mean([one.generic for one in found])) if found else None,
+        "learned": float(np.mean([one.learned for one in found])) if found else None,
+        "helped": int((change > NOISE).sum()),
+        "hurt": int((change < -NOISE).sum()),
+        "worst": float(change.min()) if found else None,
+    }
