@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_host_loads_the_bundle_when_exported(folder: Path) -> None:
     bundle = load_bundle(folder)
-    assert folder.name == "signet-0.2.0"
+    assert folder.name == "signet-0.3.0"
     assert set(bundle.files) == {
         "stress.tflite",
         "gait.tflite",
@@ -44,7 +44,7 @@ def test_host_loads_the_bundle_when_exported(folder: Path) -> None:
         "cohort.npz",
         "CARD.md",
     }
-    assert [path.name for path in folder.parent.iterdir()] == ["signet-0.2.0"]
+    assert [path.name for path in folder.parent.iterdir()] == ["signet-0.3.0"]
 
 
 def test_contract_is_sealed_when_exported(folder: Path) -> None:
@@ -83,14 +83,14 @@ def test_old_bundle_stays_when_the_new_one_fails(folder: Path, tmp_path: Path) -
     with pytest.raises(BundleError, match="features"):
         export(tmp_path, feature_names=("made_up",))
     assert (target / "bundle.toml").read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["signet-0.2.0"]
+    assert [path.name for path in tmp_path.iterdir()] == ["signet-0.3.0"]
 
 
 def test_bundle_is_replaced_when_exported_over(folder: Path, tmp_path: Path) -> None:
     target = Path(shutil.copytree(folder, tmp_path / folder.name))
     export(tmp_path, smoothing_s=12.0)
     assert load_bundle(target).stress.smoothing_s == 12.0
-    assert [path.name for path in tmp_path.iterdir()] == ["signet-0.2.0"]
+    assert [path.name for path in tmp_path.iterdir()] == ["signet-0.3.0"]
 
 
 def test_card_names_sources_and_held_out_people_when_exported(folder: Path) -> None:

@@ -20,7 +20,7 @@ from training.bundle.toml_text import to_toml
 
 GOLDEN_FILE = "golden.npz"
 NAME = "signet"
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 
 
 def export_bundle(
