@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.learning.family_files import FACTS
 from bench.learning.peers import Pythons, run
 
+# Where `family_files` writes what it knows of each file.
+FACTS = "family.json"
 _MODELS = ("stress", "gait")
 _BACKBONES = ("int8", "float", "nf4", "split")
 _CALLS = ("train", "accumulate", "train_mezo", "solve")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.learning.family_costs import FACTS
 from bench.learning.macs import graph_macs, macs
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.signals.stress import FEATURE_NAMES
@@ -26,7 +27,6 @@ from training.bundle.rounding import rounded_weights
 from training.bundle.split import GAIT_INT8_FILE, STRESS_INT8_FILE, gait_files, stress_files
 from training.bundle.tflite_file import Storage, convert
 
-FACTS = "family.json"
 _SEED = 20261121
 # Of the bundle that ships: docs/studies/gait-identity.md.
 _N_DIRECTIONS = 24
