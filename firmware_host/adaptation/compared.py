@@ -44,7 +44,7 @@ def divide(
         Held-back episodes of each turn: a comparison about one of their moments would tell the
         learner what it is then judged on.
     """
-    known = [(one, rows) for one in said if (rows := _rows(one, read, window_s)) is not None]
+    known = _known(said, read, window_s)
     earlier, later = known[: len(known) // 2], known[len(known) // 2 :]
     spoken_of = [moment for one, _ in earlier for moment in _moments(one)]
     held_back = [
@@ -54,15 +54,40 @@ def divide(
     ]
     if len(known) < MIN_COMPARISONS or len(held_back) < MIN_HELD_BACK:
         return None
-    by_turn = (
-        [rows for one, rows in earlier if not _touches(one, episodes, window_s)]
-        for episodes in turns
-    )
     return Comparisons(
-        tuple(_joined(rows) for rows in by_turn),
+        _by_turn(earlier, turns, window_s),
         _joined([rows for _, rows in held_back]),
         _joined([rows for _, rows in known]),
     )
+
+
+def without_holding_back(
+    said: Sequence[Comparison],
+    read: ReadWindows,
+    *,
+    window_s: float,
+    turns: Sequence[Sequence[Episode]],
+) -> Comparisons:
+    """All comparisons to learn from and to judge by: for studies, where labels must judge alone."""
+    known = _known(said, read, window_s)
+    everything = _joined([rows for _, rows in known])
+    return Comparisons(_by_turn(known, turns, window_s), everything, everything)
+
+
+def _known(
+    said: Sequence[Comparison], read: ReadWindows, window_s: float
+) -> list[tuple[Comparison, Rows]]:
+    """Comparisons with windows on both sides."""
+    return [(one, rows) for one in said if (rows := _rows(one, read, window_s)) is not None]
+
+
+def _by_turn(
+    known: Sequence[tuple[Comparison, Rows]], turns: Sequence[Sequence[Episode]], window_s: float
+) -> tuple[Compared, ...]:
+    by_turn = (
+        [rows for one, rows in known if not _touches(one, episodes, window_s)] for episodes in turns
+    )
+    return tuple(_joined(rows) for rows in by_turn)
 
 
 def compared_ids(vault: Vault) -> set[int]:

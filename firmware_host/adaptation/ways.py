@@ -79,8 +79,11 @@ class ComparedTraining:
     def step(self, step: int) -> float:
         """Take one step, given its index; the loss of its batch before it."""
         # The labels' own turns, bias and rest, go on as if there were no comparisons in between.
-        if step % 2 == 0 or len(self._pairs.weight) == 0:
+        if step % 2 == 0:
             return self._labels.step(step // 2)
+        if len(self._pairs.weight) == 0:
+            # A turn that holds back whatever was compared.
+            return 0.0
         loss = float(self._model.run("prefer", **self._inputs(step))["loss"][0])
         _refuse_infinite(loss, step)
         return loss

@@ -3,6 +3,9 @@
 Each person's generic model never saw them. They label their session up to the second task, compare
 moments of that part, and are tested on what comes later. Who compares is either the person, by
 self-ratings of the stages, or made up: somebody who knows the labels and errs now and then.
+
+An hour has too few moments that share no signal to hold comparisons back as the host does over days;
+so here labels alone judge what was learned from comparisons, or nobody does.
 """
 
 from __future__ import annotations
@@ -16,12 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.adaptation.adapters import apply_adapter
-from firmware_host.adaptation.compared import divide as divide_comparisons
-from firmware_host.adaptation.episodes import Label, Refusal, build_episodes, split_for_gate
-from firmware_host.adaptation.evidence import Evidence
+from firmware_host.adaptation.compared import without_holding_back
+from firmware_host.adaptation.episodes import (
+    Episode,
+    Label,
+    Refusal,
+    build_episodes,
+    split_for_gate,
+)
+from firmware_host.adaptation.evidence import Comparisons, Evidence, Labelled
 from firmware_host.adaptation.job import choose_update, train_alone
 from firmware_host.adaptation.preferences import Comparison
-from firmware_host.adaptation.prepare import evidence_of
+from firmware_host.adaptation.prepare import evidence_of, labelled_windows
 from firmware_host.adaptation.recipe import CANDIDATES, COMPARED, METHODS, Candidate
 from firmware_host.scoring import balanced_accuracy
 from firmware_host.signals.stress import WINDOW_S
@@ -43,17 +52,29 @@ MIN_RATING_STEP = 1.0
 # Moments of each of two compared stages, far enough apart to share no window.
 MOMENTS = 2
 # Made-up people compare this often, and get this share of it the wrong way round.
-N_MADE_UP = 16
+N_MADE_UP = 40
 ERRORS = (0.0, 0.1, 0.3)
 # Lower than this is a person worse off, beyond a window or two.
 NOISE = 0.01
-# A warning of what the gate is for.
-UNGATED = (replace(COMPARED, min_stories=1),)
-WAYS: dict[str, tuple[Candidate, ...]] = {
-    "labels alone": CANDIDATES,
-    "labels and comparisons (ships)": METHODS["recipe"],
-    "both, without the gate": UNGATED,
-}
+# As the shipped update from comparisons, without them.
+LABELS = replace(COMPARED, way="labels", steps=COMPARED.steps // 2)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to learn: what may be tried, and whether anybody judges it."""
+
+    name: str
+    candidates: tuple[Candidate, ...]
+    is_judged: bool
+
+
+WAYS = (
+    Way("labels (ships)", CANDIDATES, True),
+    Way("labels and comparisons, judged on labels", METHODS["recipe"], True),
+    Way("labels, no gate", (LABELS,), False),
+    Way("labels and comparisons, no gate", (COMPARED,), False),
+)
 Says = Callable[["Case", np.random.Generator], list[Comparison]]
 
 
@@ -84,7 +105,6 @@ class Outcome:
     """Balanced accuracy on the test windows, generic and learned; `group` is what passed the gate."""
 
     person: str
-    n_comparisons: int
     generic: float
     learned: float
     group: str
@@ -101,7 +121,13 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     check_output(arguments)
     cases = _cases(arguments.data, arguments.cache, seed=arguments.seed)
     tables = [_table(cases, seed=arguments.seed)]
-    facts = {"people": len(cases), "seed": arguments.seed, "made_up_comparisons": N_MADE_UP}
+    agrees = [share for case in cases if (share := agreement_with_ratings(case)) is not None]
+    facts = {
+        "generic_agrees_with_ratings": float(np.mean(agrees)),
+        "people": len(cases),
+        "seed": arguments.seed,
+        "made_up_comparisons": N_MADE_UP,
+    }
     return finish(arguments, "preferences", tables, facts)
 
 
@@ -137,6 +163,24 @@ def by_ratings(case: Case, _rng: np.random.Generator) -> list[Comparison]:
     return sorted(said, key=lambda c: (max(c.more_utc, c.less_utc), c.more_utc, c.less_utc))
 
 
+def agreement_with_ratings(case: Case) -> float | None:
+    """Share of pairs of rated stages that the generic model orders as the person does."""
+    z = case.person.z(case.generic.spread, clip=case.generic.clip)
+    apply_adapter(case.generic.model, None)
+    p, names = case.generic.probability(z, case.person.t_end_s), {}
+    for idx, stage in enumerate(case.windows.session.stages):
+        inside = case.windows.stage == idx
+        if inside.any() and stage.name in case.felt:
+            names[stage.name] = float(p[inside].mean())
+    right = [
+        names[one] > names[other]
+        for one in names
+        for other in names
+        if case.felt[one] - case.felt[other] >= MIN_RATING_STEP
+    ]
+    return float(np.mean(right)) if right else None
+
+
 def made_up(wrong: float) -> Says:
     """Somebody who compares labelled moments of stress and rest, and errs at that rate."""
 
@@ -170,31 +214,37 @@ def _moments(stage: tuple[str, float, float]) -> Iterator[float]:
         yield place - WINDOW_S / 2
 
 
-def learn(
-    case: Case, said: Sequence[Comparison], candidates: tuple[Candidate, ...]
-) -> Outcome | None:
-    """One job as the host runs it; None if there is too little to learn from."""
+def learn(case: Case, said: Sequence[Comparison], way: Way) -> Outcome | None:
+    """One job, or one training without a gate; None if there is too little to learn from."""
     person, generic = case.person, case.generic
     z = person.z(generic.spread, clip=generic.clip)
     built = build_episodes(person.t_end_s, case.division.calibration, window_s=WINDOW_S)
     split = split_for_gate(built)
-    if isinstance(split, Refusal):
+    if isinstance(split, Refusal) and way.is_judged:
         return None
-    free = _free(case)
+    turns = [] if isinstance(split, Refusal) else [held_back for _, held_back in split.turns]
+    compared = _comparisons(case, z, said, turns)
+    if not way.is_judged:
+        everything = labelled_windows(z, built.episodes)
+        return _scored(case, z, way, everything=everything, compared=compared)
+    assert not isinstance(split, Refusal)
+    evidence = replace(evidence_of(z, built, split), comparisons=compared)
+    return _scored(case, z, way, evidence=evidence)
+
+
+def _comparisons(
+    case: Case,
+    z: NDArray[np.float32],
+    said: Sequence[Comparison],
+    turns: Sequence[Sequence[Episode]],
+) -> Comparisons:
+    """All of them to learn from, but for what a turn holds back of the labels."""
+    labelled, ends = ~_free(case), case.person.t_end_s
 
     def read(start_s: float, end_s: float) -> NDArray[np.float32]:
-        ends = person.t_end_s
-        # Nothing that the wearer could not have said by then: windows of the labelled part alone.
-        return z[(ends >= start_s) & (ends <= end_s) & ~free]
+        return z[(ends >= start_s) & (ends <= end_s) & labelled]
 
-    compared = divide_comparisons(
-        said, read, window_s=WINDOW_S, turns=[side for _, side in split.turns]
-    )
-    evidence = replace(evidence_of(z, built, split), comparisons=compared)
-    n_said = 0 if compared is None else len(said)
-    if candidates is UNGATED and compared is None:
-        return None
-    return _scored(case, z, evidence, candidates, n_said=n_said)
+    return without_holding_back(said, read, window_s=WINDOW_S, turns=turns)
 
 
 def _free(case: Case) -> NDArray[np.bool_]:
@@ -207,23 +257,23 @@ def _free(case: Case) -> NDArray[np.bool_]:
 def _scored(
     case: Case,
     z: NDArray[np.float32],
-    evidence: Evidence,
-    candidates: tuple[Candidate, ...],
+    way: Way,
     *,
-    n_said: int,
+    evidence: Evidence | None = None,
+    everything: Labelled | None = None,
+    compared: Comparisons | None = None,
 ) -> Outcome:
-    model = case.generic.model
+    model, group = case.generic.model, way.candidates[0].name
     apply_adapter(model, None)
     before = _accuracy(case, z)
-    if candidates is UNGATED:
-        train_alone(model, candidates[0], evidence.everything, evidence.comparisons, seed=1)
-        group = COMPARED.name
-    else:
-        choice = choose_update(model, evidence, current=None, candidates=candidates, seed=1)
+    if evidence is not None:
+        choice = choose_update(model, evidence, current=None, candidates=way.candidates, seed=1)
         group = choice.groups if choice.changed else ""
+    elif everything is not None:
+        train_alone(model, way.candidates[0], everything, compared, seed=1)
     after = _accuracy(case, z)
     apply_adapter(model, None)
-    return Outcome(case.person.person, n_said, before, after, group)
+    return Outcome(case.person.person, before, after, group)
 
 
 def _accuracy(case: Case, z: NDArray[np.float32]) -> float:
@@ -255,8 +305,7 @@ def _table(cases: Sequence[Case], *, seed: int) -> Table:
             "who": "set: who compares",
             "way": "learned from",
             "n": "people",
-            "n_compared": "with enough comparisons",
-            "n_passed": "comparisons passed the gate",
+            "n_passed": "comparisons taken",
             "generic": "generic",
             "learned": "learned",
             "helped": "helped",
@@ -269,14 +318,12 @@ def _table(cases: Sequence[Case], *, seed: int) -> Table:
 
 def _rows(who: str, cases: Sequence[Case], says: Says, seed: int) -> list[dict[str, Any]]:
     rows = []
-    for way, candidates in WAYS.items():
-        found = []
-        for idx, case in enumerate(progress(cases, f"{who}, {way}")):
-            said = says(case, np.random.default_rng([seed, idx]))
-            outcome = learn(case, said, candidates)
-            if outcome is not None:
-                found.append(outcome)
-        rows.append({"who": who, "way": way, **_summary(found)})
+    for way in WAYS:
+        found = [
+            learn(case, says(case, np.random.default_rng([seed, idx])), way)
+            for idx, case in enumerate(progress(cases, f"{who}, {way.name}"))
+        ]
+        rows.append({"who": who, "way": way.name, **_summary([one for one in found if one])})
     return rows
 
 
@@ -284,7 +331,6 @@ def _summary(found: Sequence[Outcome]) -> dict[str, Any]:
     change = np.array([one.learned - one.generic for one in found])
     return {
         "n": len(found),
-        "n_compared": sum(one.n_comparisons > 0 for one in found),
         "n_passed": sum(one.group == COMPARED.name for one in found),
         "generic": float(np.mean([one.generic for one in found])) if found else None,
         "learned": float(np.mean([one.learned for one in found])) if found else None,
