@@ -53,7 +53,9 @@ def test_bundle_names_its_int8_files_and_says_so(folder: Path) -> None:
     assert bundle.gait.int8_file == "gait_backbone_int8.tflite"
     assert {bundle.stress.int8_file, bundle.gait.int8_file} <= set(bundle.files)
     assert bundle.stored == "stress int8 in two files, gait int8 in two files"
-    assert "stress_backbone_int8.tflite" in (folder / "CARD.md").read_text()
+    card = (folder / "CARD.md").read_text()
+    assert "stress_backbone_int8.tflite" in card
+    assert "train --data DIR --split edge-tpu`" in card
 
 
 def test_layers_are_what_the_compiler_takes(folder: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from training.bundle.artifacts import GaitArtifacts, Recordings, StressArtifacts
+from training.bundle.artifacts import Recordings
+
+if TYPE_CHECKING:
+    from training.bundle.halves import Half
 
 # Publisher's name and terms, as each set asks to be cited.
 SOURCES = {
@@ -38,8 +42,8 @@ LIMITS = """\
 
 
 def card_text(
-    stress: StressArtifacts,
-    gait: GaitArtifacts,
+    stress: Half,
+    gait: Half,
     *,
     label: str,
     seed: int,
@@ -54,7 +58,8 @@ def card_text(
         _sources(stress.recordings),
         "Gait:",
         _sources(gait.recordings),
-        f"Seed {seed}. Again: `python -m training train --data DIR`{_hold_out(stress, gait)}.",
+        f"Seed {seed}. Again: `python -m training train --data DIR{_stored(stress, gait)}`"
+        f"{_hold_out(stress, gait)}.",
         "## Figures",
         "Over people the models were not trained on, unless a row says otherwise.",
         _rows({**stress.figures, **gait.figures}),
@@ -76,7 +81,15 @@ def _sources(recordings: Recordings) -> str:
     return "\n".join(lines)
 
 
-def _hold_out(stress: StressArtifacts, gait: GaitArtifacts) -> str:
+def _stored(*halves: Half) -> str:
+    """Options that say how frozen weights were stored, where that is not as usual."""
+    backbones = {half.table.get("backbone", "int8") for half in halves} - {"int8"}
+    options = [f" --backbone {name}" for name in sorted(backbones)]
+    is_split = any("int8_file" in half.table for half in halves)
+    return "".join(options) + " --split edge-tpu" * is_split
+
+
+def _hold_out(stress: Half, gait: Half) -> str:
     names = sorted({*stress.recordings.held_out, *gait.recordings.held_out})
     return "".join(f" `--hold-out {name}`" for name in names)
 
