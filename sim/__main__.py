@@ -17,6 +17,7 @@ from typing import NoReturn
 from firmware_host.errors import ConfigError, SignetError
 from sim.board import VirtualBoard
 from sim.body import Body, SyntheticBody
+from sim.days import only_days, parse_days
 from sim.faults import FAULT_HELP, FaultyBoard, parse_fault_spec
 from sim.host import HostModel, HostTree
 from sim.host_plan import HostPlan
@@ -84,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--hours", type=_hours, help=f"cut or repeat to this length, at most {_MAX_HOURS:g} h"
     )
+    parser.add_argument("--days", metavar="N[-M]", help="only these days of a longer scenario")
     parser.add_argument("--speed", type=float, help="body seconds per second (default: 1)")
     parser.add_argument("--truth", type=Path, metavar="OUT.csv", help="write what really happened")
     parser.add_argument(
@@ -195,6 +197,8 @@ def _live(args: argparse.Namespace) -> _Life:
     schedule = load_scenario(args.scenario or DEFAULT_SCENARIO)
     if args.hours is not None:
         schedule = schedule.lasting(args.hours)
+    if args.days is not None:
+        schedule = only_days(schedule, *parse_days(args.days))
     drift_ppm = DEFAULT_DRIFT_PPM if args.drift_ppm is None else args.drift_ppm
     body = SyntheticBody(Wearer(schedule, seed=args.seed))
     return _Life(body, f"sim-{args.seed}", schedule.start_utc, drift_ppm, schedule)

@@ -130,6 +130,7 @@ class VirtualBoard:
         self._replies = bytearray()
         self._out = bytearray()
         self._room = math.inf
+        self._dark = body.dark()
         self._boot(0.0)
 
     @property
@@ -141,6 +142,13 @@ class VirtualBoard:
     def finished(self) -> bool:
         """Whether the body has nothing more to give."""
         return self._now_s >= self._body.duration_s
+
+    @property
+    def dark_until_s(self) -> float | None:
+        """True seconds after power on at which the board starts again; None while it has power."""
+        if self._dark and self._dark[0][0] <= self._now_s:
+            return self._dark[0][1] / self._rate
+        return None
 
     @property
     def duration_s(self) -> float:
@@ -161,17 +169,36 @@ class VirtualBoard:
         self._replies = bytearray()
         self._room = math.inf if room_bytes is None else float(room_bytes)
         end_s = min(to_s * self._rate, self._body.duration_s)
-        while self._do_next(end_s):
-            pass
+        while self._dark and self._dark[0][0] <= end_s:
+            self._live_until(self._dark[0][0])
+            if self._dark[0][1] > end_s:
+                break
+            self._sleep(*self._dark.pop(0))
+        else:
+            while self._do_next(end_s):
+                pass
         self._now_s = max(self._now_s, end_s)
         if self.finished:
             self._flush()
         self.counters.bytes += len(self._out)
         return bytes(self._out)
 
+    def _live_until(self, dark_s: float) -> None:
+        """Do what is due before the power goes."""
+        while dark_s > 0 and self._do_next(math.nextafter(dark_s, 0.0)):
+            pass
+
+    def _sleep(self, start_s: float, end_s: float) -> None:
+        """Lose power: an unfinished block is lost, and no sample is taken until the board starts anew."""
+        for stream in self._streams:
+            self._skip_to(stream, start_s)
+            stream.offset_s += end_s - start_s
+        self.counters.reboots += 1
+        self._boot(end_s)
+
     def receive(self, data: bytes) -> None:
-        """Bytes from the host; answers go out with the next :meth:`advance`."""
-        for message in self._parser.feed(data):
+        """Bytes from the host, unheard without power; answers go out with the next :meth:`advance`."""
+        for message in self._parser.feed(data) if self.dark_until_s is None else ():
             if isinstance(message, Ping):
                 pong = Pong(self._session, self._ticks_us(self._now_s), message.token)
                 self._replies += encode_pong(pong, seq=self._next_seq("pong"))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Body(Protocol):
     """Sensors on a body, read in order.
 
-    Sample ``i`` of a channel is taken at ``offset_s(name) + i / rate_hz`` body seconds.
+    Sample ``i`` of a channel is taken at ``offset_s(name) + i / rate_hz`` body seconds, counting only
+    those with power.
     """
 
     @property
@@ -45,6 +46,10 @@ class Body(Protocol):
 
     def events(self) -> list[BodyEvent]:
         """Every event in time order."""
+        ...
+
+    def dark(self) -> list[tuple[float, float]]:
+        """When the board is without power, (start_s, end_s) in order."""
         ...
 
     def answer_to_cue(self, t_s: float) -> Button | None:
@@ -83,6 +88,10 @@ class SyntheticBody:
         """Every event of the schedule in time order."""
         return self._schedule.events(seed=self._wearer.seed)
 
+    def dark(self) -> list[tuple[float, float]]:
+        """When the scenario's board charges."""
+        return self._schedule.dark()
+
     def answer_to_cue(self, t_s: float) -> Button | None:
         """What the scenario's wearer says of a tap."""
         return self._schedule.answer_to_cue(t_s)
@@ -92,7 +101,13 @@ class SyntheticBody:
         if signals is None:
             return False
         for channel in CHANNELS:
-            self._queues[channel.name].put(to_raw(channel, signals.channel(channel.name)))
+            values = signals.channel(channel.name)
+            for drift in self._schedule.drifts:
+                if drift.channel == channel.name and signals.piece.start_s >= drift.start_s:
+                    values = drift.apply(
+                        values, seed=self._wearer.seed, piece_idx=signals.piece.idx
+                    )
+            self._queues[channel.name].put(to_raw(channel, values))
         return True
 
 

@@ -192,6 +192,11 @@ class FaultyBoard:
         return self.board.duration_s
 
     @property
+    def dark_until_s(self) -> float | None:
+        """When a board without power starts again, true seconds after power on."""
+        return self.board.dark_until_s
+
+    @property
     def unplugged(self) -> bool:
         """Whether the cable is out at this moment."""
         return self._now_s < self._unplugged_until_s

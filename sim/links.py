@@ -78,6 +78,8 @@ class Loopback:
             if self.device.finished:
                 msg = "the simulated day is over"
                 raise EOFError(msg)
+            # A board without power sends nothing: one step, however long the night is.
+            self.elapsed_s = max(self.elapsed_s, self.device.dark_until_s or 0.0)
             self.elapsed_s += self._step_s * self._rng.uniform(1 - _UNEVEN, 1 + _UNEVEN)
             data = self.device.advance(self.elapsed_s)
             self._waiting = short_pieces(data, self.device.plan.short_bytes)

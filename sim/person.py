@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.units import STANDARD_GRAVITY_MS2
+from sim.days import traits_of_day
 from sim.gait import GAITS
 from sim.motion import Motion
 from sim.physiology import AMBIENT_DEGC, TEMP_RATE_HZ, Physiology
@@ -66,10 +67,10 @@ class PieceSignals:
 
 
 class _Body:
-    """One person: lasting traits, a heart and a wrist."""
+    """One person on one day: traits, a heart and a wrist."""
 
-    def __init__(self, seed: int) -> None:
-        self.traits: Traits = draw_traits(seed)
+    def __init__(self, seed: int, day: int) -> None:
+        self.traits: Traits = traits_of_day(draw_traits(seed), seed=seed, day=day)
         self.physiology = Physiology(self.traits, seed=seed)
         self.motion = Motion(self.traits, seed=seed)
 
@@ -83,20 +84,27 @@ class Wearer:
     def __init__(self, schedule: Schedule, *, seed: int) -> None:
         self.schedule = schedule
         self.seed = seed
-        self._own = _Body(seed)
-        self._other = _Body(seed + OTHER_SEED_OFFSET)
+        self._wake(1)
+
+    def _wake(self, day: int) -> None:
+        """Begin a day afresh: what happened the day before is slept off."""
+        self._day = day
+        self._own = _Body(self.seed, day)
+        self._other = _Body(self.seed + OTHER_SEED_OFFSET, day)
         self._band_degc = self._own.traits.skin_temp_degc - 1.0
         self._contact = 0.8
 
     @property
     def traits(self) -> Traits:
-        """The wearer's lasting properties."""
+        """The wearer's properties today."""
         return self._own.traits
 
     def __iter__(self) -> Iterator[PieceSignals]:
         return map(self._signals, self.schedule.pieces())
 
     def _signals(self, piece: Piece) -> PieceSignals:
+        if piece.bout.day != self._day:
+            self._wake(piece.bout.day)
         body = self._other if piece.bout.label == "other_person" else self._own
         imu = body.motion.advance(piece)
         size = np.sqrt(np.einsum("ta,ta->t", imu[:, :3], imu[:, :3]))

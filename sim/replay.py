@@ -66,6 +66,10 @@ class RecordingBody:
                 events.append(BodyEvent(t_s, EventKind.BUTTON, int(Button.PRESS)))
         return events
 
+    def dark(self) -> list[tuple[float, float]]:
+        """Never: a recording has no pauses without power."""
+        return []
+
     def answer_to_cue(self, t_s: float) -> None:  # noqa: ARG002 - whoever was recorded felt nothing
         """Nobody: the tap comes long after."""
         return

@@ -15,29 +15,38 @@ import numpy as np
 from firmware_host.errors import ConfigError
 from firmware_host.protocol.messages import Button, EventKind
 from sim.host_plan import HostPlan, build_host_plan
+from sim.sensor_drift import SensorDrift, build_drifts
 
 SCENARIO_DIR = Path(__file__).parent / "scenarios"
-LABELS = ("rest", "stress", "walk", "run", "stairs", "other", "off", "other_person")
+LABELS = (
+    *("rest", "stress", "walk", "run", "stairs", "other", "off", "other_person"),
+    # Off its wearer and without power: nothing comes, and it reboots afterwards.
+    "charging",
+)
 ACTIVITIES = ("still", "typing", "eating", "walk", "run", "stairs", "table")
 TASKS = ("none", "arithmetic", "speech", "stroop", "call", "deadline")
 BUTTONS = ("none", "on_time", "late")
 _DEFAULT_ACTIVITY = {
     "rest": "still", "stress": "still", "walk": "walk", "run": "run", "stairs": "stairs",
-    "other": "typing", "off": "table", "other_person": "walk",
+    "other": "typing", "off": "table", "other_person": "walk", "charging": "table",
 }  # fmt: skip
 # Nobody there, or somebody who does not know what the tap is about.
-_NO_ANSWER = ("off", "other_person")
+_NO_ANSWER = ("off", "charging", "other_person")
 _BOUT_KEYS = ("label", "activity", "minutes", "task", "buttons", "late_s")
 # One random stream per purpose, so that a change to one leaves the others as they were.
 _BUTTON_STREAM = 11
 PIECE_S = 60
+_DAY_S = 86_400.0
 BATTERY_EVERY_S = 600
 BATTERY_PERCENT_PER_HOUR = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bout:
-    """One thing the wearer does; whole seconds since the band was switched on."""
+    """One thing the wearer does; whole seconds since the band was switched on.
+
+    Days are counted from 1; another one begins where the board charged over midnight (UTC).
+    """
 
     idx: int
     start_s: int
@@ -47,11 +56,17 @@ class Bout:
     task: str = "none"
     buttons: str = "none"
     late_s: int = 0
+    day: int = 1
+
+    @property
+    def powered(self) -> bool:
+        """Whether the board is switched on."""
+        return self.label != "charging"
 
     @property
     def worn(self) -> bool:
         """Whether the band is on somebody's skin."""
-        return self.label != "off"
+        return self.powered and self.label != "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +90,38 @@ class BodyEvent:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Bouts without a gap between them."""
+    """Bouts without a gap between them, and what happens to the host and the sensors meanwhile."""
 
     name: str
     start_utc: float
     bouts: tuple[Bout, ...]
     answers_cues: bool = False
     host: HostPlan = field(default_factory=HostPlan)
+    drifts: tuple[SensorDrift, ...] = ()
 
     @property
     def duration_s(self) -> int:
         """Seconds from the first bout's start to the last one's end."""
         return self.bouts[-1].end_s
 
+    def dark(self) -> list[tuple[float, float]]:
+        """When the board is without power, (start_s, end_s) in order; neighbours are one."""
+        found: list[tuple[float, float]] = []
+        for bout in self.bouts:
+            if bout.powered:
+                continue
+            joins = bool(found) and found[-1][1] == bout.start_s
+            start_s = found.pop()[0] if joins else float(bout.start_s)
+            found.append((start_s, float(bout.end_s)))
+        return found
+
     def pieces(self) -> Iterator[Piece]:
-        """Cut the bouts into pieces of at most a minute."""
+        """Cut the bouts into pieces of at most a minute; there are none without power."""
         idx = 0
         for bout in self.bouts:
             for start_s in range(bout.start_s, bout.end_s, PIECE_S):
-                yield Piece(idx, start_s, min(PIECE_S, bout.end_s - start_s), bout)
+                if bout.powered:
+                    yield Piece(idx, start_s, min(PIECE_S, bout.end_s - start_s), bout)
                 idx += 1
 
     def lasting(self, hours: float) -> Schedule:
@@ -131,14 +159,20 @@ class Schedule:
     def _contact(self) -> Iterator[BodyEvent]:
         worn = None
         for bout in self.bouts:
-            if bout.worn != worn:
+            if not bout.powered:
+                # A board that starts says where it is.
+                worn = None
+            elif bout.worn != worn:
                 worn = bout.worn
                 yield BodyEvent(float(bout.start_s), EventKind.WEAR, int(worn))
 
     def _battery(self) -> Iterator[BodyEvent]:
-        for t_s in range(0, self.duration_s, BATTERY_EVERY_S):
-            percent = max(1, round(98 - BATTERY_PERCENT_PER_HOUR * t_s / 3600))
-            yield BodyEvent(float(t_s), EventKind.BATTERY, percent)
+        """Full whenever it was charged."""
+        starts = [0, *(int(end_s) for _, end_s in self.dark())]
+        for start_s, next_s in zip(starts, [*starts[1:], self.duration_s], strict=True):
+            for t_s in range(start_s, next_s, BATTERY_EVERY_S):
+                percent = max(1, round(98 - BATTERY_PERCENT_PER_HOUR * (t_s - start_s) / 3600))
+                yield BodyEvent(float(t_s), EventKind.BATTERY, percent)
 
 
 _PRESS_VALUES = {
@@ -190,20 +224,31 @@ def load_scenario(name_or_path: str | Path) -> Schedule:
 
 
 def build_schedule(table: Mapping[str, Any], *, name: str) -> Schedule:
-    """Schedule from a parsed scenario: ``start_utc``, a list ``bout``, ``answers_cues``, and ``[host]``."""
-    _known_keys(table, ("start_utc", "bout", "answers_cues", "host"), "scenario")
+    """Schedule from a parsed scenario: ``start_utc``, ``answers_cues``, ``[[bout]]``, ``[host]``, ``[[drift]]``."""
+    _known_keys(table, ("start_utc", "bout", "answers_cues", "host", "drift"), "scenario")
     rows = table.get("bout")
     if not isinstance(rows, list) or not rows:
         raise ConfigError("bout", "at least one [[bout]]", rows)
     bouts: list[Bout] = []
+    start_utc = _start_utc(table.get("start_utc"))
     for row in rows:
-        bouts.append(_bout(row, idx=len(bouts), start_s=bouts[-1].end_s if bouts else 0))
+        before = bouts[-1] if bouts else None
+        bout = _bout(row, idx=len(bouts), start_s=before.end_s if before else 0)
+        bouts.append(replace(bout, day=_day(bout, before, start_utc)))
     answers_cues = table.get("answers_cues", False)
     if not isinstance(answers_cues, bool):
         raise ConfigError("answers_cues", "true or false", answers_cues)
     host = build_host_plan(table.get("host", {}), period_s=float(bouts[-1].end_s))
-    start_utc = _start_utc(table.get("start_utc"))
-    return Schedule(name, start_utc, tuple(bouts), answers_cues, host)
+    drifts = build_drifts(table.get("drift", []))
+    return Schedule(name, start_utc, tuple(bouts), answers_cues, host, drifts)
+
+
+def _day(bout: Bout, before: Bout | None, start_utc: float) -> int:
+    if before is None:
+        return 1
+    if before.powered:
+        return before.day
+    return 1 + int((start_utc + bout.start_s) // _DAY_S - start_utc // _DAY_S)
 
 
 def _start_utc(value: object) -> float:
