@@ -7,6 +7,8 @@ from firmware_host.adaptation.samples import Rest, load_rests, put_baseline, res
 from firmware_host.errors import AdaptationError, AdaptationReason
 from firmware_host.vault.records import Vault
 
+REVERTED = "revert_baseline"
+
 
 def revert_rest(vault: Vault, *, now_utc: float) -> Rest:
     """Put the rest before the one in force in its place, for the same time; returns that earlier one.
@@ -32,6 +34,6 @@ def revert_rest(vault: Vault, *, now_utc: float) -> Rest:
             since_utc=current.since_utc,
             line_id=before.line_id,
         )
-        facts = {"what": "revert_baseline", "from_id": current.id, "to_id": before.id}
+        facts = {"what": REVERTED, "from_id": current.id, "to_id": before.id}
         ledger.append(vault, {**facts, "baseline_id": copy_id}, now_utc=now_utc)
     return before

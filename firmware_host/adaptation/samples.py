@@ -187,8 +187,8 @@ def _window(arrays: Mapping[str, NDArray[Any]]) -> StressWindow:
 class Rest:
     """A stored baseline, and from when on windows are seen from it.
 
-    `line_id` is the record that its line began with: rest found anew each day goes on with the line,
-    and what was learned on one day holds on the next; another kind of rest begins a new one.
+    `line_id` is the record that its line began with: rest of each day goes on with the line, and
+    what was learned on one day holds on the next; rest enrolled by hand begins a new one.
     """
 
     id: int

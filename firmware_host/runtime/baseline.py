@@ -107,12 +107,17 @@ class WearerBaseline:
             self._learn_quiet(self._first_worn_utc, timed.utc)
 
     def _forget_if_old(self, utc: float) -> None:
-        """Begin anew when the band is put on and the rest in force is of another day."""
+        """Begin anew when the band is put on and the rest in force, or what was seen of one, is of another day."""
         last_utc, taken_utc = self._last_worn_utc, self._taken_utc
         is_same_wear = last_utc is not None and abs(utc - last_utc) < NEW_WEAR_S
         # A replay may be of a day before: old is far off either way.
-        if is_same_wear or taken_utc is None or abs(utc - taken_utc) < FRESH_S:
-            return
+        is_fresh = taken_utc is not None and abs(utc - taken_utc) < FRESH_S
+        is_given = taken_utc is None and self.current is not None
+        if not (is_same_wear or is_fresh or is_given):
+            self.forget()
+
+    def forget(self) -> None:
+        """The rest in force is nobody's of today: the next minutes of wear give another."""
         self.current = self.source = self._taken_utc = self._first_worn_utc = None
         self._recent.clear()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from firmware_host.adaptation import ledger
 from firmware_host.adaptation.drift import QUANTITIES, DriftState, Misfit, Part, Track
+from firmware_host.adaptation.rest import REVERTED
 from firmware_host.adaptation.samples import Rest, load_rests
 from firmware_host.errors import VaultError
 from firmware_host.events import State
@@ -68,23 +70,42 @@ def misfits(vault: Vault) -> list[Misfit]:
     return _renewed(_load(vault), vault).state.misfits()
 
 
-def watch_run(vault: Vault, facts: RunFacts, *, now_utc: float) -> list[Misfit]:
-    """Add a run that ended; returns what no longer fits and did fit until now."""
+def watch_run(
+    vault: Vault, facts: RunFacts, *, now_utc: float, begun_utc: float | None = None
+) -> list[Misfit]:
+    """Add a day that ended; returns what no longer fits and did fit until now.
+
+    Parameters
+    ----------
+    begun_utc
+        When what the facts tell of began; None: now.
+    """
     before = _renewed(_load(vault), vault)
-    rests = [rest for rest in load_rests(vault) if rest.id > before.rest_id]
+    taken_back = _taken_back(vault)
+    rests = [
+        rest for rest in load_rests(vault) if rest.id > before.rest_id and rest.id not in taken_back
+    ]
     state = before.state
-    for rest in rests:
+    # A label may have replaced the rest that the day began with: both count since the same time.
+    for rest in {rest.since_utc: rest for rest in rests}.values():
         state = state.day(_of_rest(rest))
     run_utc = before.run_utc
-    if run_utc is None or abs(now_utc - run_utc) >= FRESH_S:
+    day_utc = now_utc if begun_utc is None else begun_utc
+    if run_utc is None or abs(day_utc - run_utc) >= FRESH_S:
         values = facts.values(_newest_enrolment(vault))
-        state, run_utc = state.day(values), now_utc if values else run_utc
+        state, run_utc = state.day(values), day_utc if values else run_utc
     newest = max((rest.id for rest in rests), default=before.rest_id)
     after = _Memory(state, newest, before.line_id, before.anchor_id, run_utc)
     vault.put(DRIFT_KIND, _payload(after), now_utc)
     vault.prune(DRIFT_KIND, max_records=_MAX_STATES)
     known = {misfit.part for misfit in before.state.misfits()}
     return [misfit for misfit in state.misfits() if misfit.part not in known]
+
+
+def _taken_back(vault: Vault) -> set[int]:
+    """Rests that were gone back from, and the copies of earlier ones that took their place."""
+    steps = [e.facts for e in ledger.entries(vault) if e.facts.get("what") == REVERTED]
+    return {int(facts[key]) for facts in steps for key in ("from_id", "baseline_id")}
 
 
 def _of_rest(rest: Rest) -> dict[str, float]:

@@ -84,7 +84,9 @@ class Memory:
     def take_baseline(self, baseline: Baseline, source: Source, utc: float) -> None:
         """A new baseline is in force, durably."""
         self.flush()
-        _put_baseline(self.vault, baseline, source, utc)
+        # The day's rest goes on with the line, so that what was learned stays in force; a label of rest
+        # too, or whoever labels every day would lose it every day.
+        _put_baseline(self.vault, baseline, source, utc, goes_on=True)
 
     def flush(self) -> None:
         """Write what is waiting, all of it or none."""
@@ -138,15 +140,15 @@ class Memory:
 
 
 def put_guided_baseline(vault: Vault, baseline: Baseline, *, utc: float) -> None:
-    """Put a baseline in force that the wearer sat still for."""
-    _put_baseline(vault, baseline, Source.GUIDED, utc)
+    """Put a baseline in force that the wearer sat still for, to begin anew with."""
+    _put_baseline(vault, baseline, Source.GUIDED, utc, goes_on=False)
 
 
-def _put_baseline(vault: Vault, baseline: Baseline, source: Source, utc: float) -> None:
+def _put_baseline(
+    vault: Vault, baseline: Baseline, source: Source, utc: float, *, goes_on: bool
+) -> None:
     before = _rest_before(vault)
     is_same_day = before is not None and abs(utc - before.taken_utc) < FRESH_S
-    # Rest found unasked on another day goes on with the line; what was learned stays in force.
-    goes_on = before is not None and source is Source.QUIET
     facts = {"what": "baseline", "source": source.value, "n_windows": baseline.n_windows}
     with vault.transaction():
         record_id = put_baseline(

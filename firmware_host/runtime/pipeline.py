@@ -199,6 +199,10 @@ class Pipeline:
         """From now on, tell stress from this rest."""
         self._baseline.replace(baseline, source)
 
+    def forget_rest(self) -> None:
+        """The rest in force is not the wearer's: learn one when the band is worn again."""
+        self._baseline.forget()
+
     def _now_utc(self) -> float:
         return self.assembler.utc(self.assembler.t_s)
 

@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_host.adaptation.adapters import Adapter, apply_adapter
-from firmware_host.errors import LinkEnded, LinkError
-from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored, WearerVerified
-from firmware_host.identity.verification import N_WINDOWS
+from firmware_host.adaptation.rest import revert_rest
+from firmware_host.errors import AdaptationError, LinkEnded, LinkError
+from firmware_host.events import (
+    AnyEvent,
+    Labelled,
+    State,
+    StreamNoted,
+    StressScored,
+    WearerVerified,
+)
 from firmware_host.protocol.messages import (
     Command,
     CommandKind,
@@ -22,7 +29,7 @@ from firmware_host.protocol.messages import (
 )
 from firmware_host.runtime.baseline import Source
 from firmware_host.runtime.cues import CUE_ANSWERS, MAX_ANSWER_S, CueRule
-from firmware_host.runtime.drifting import RunFacts, misfits, watch_run
+from firmware_host.runtime.drifting import misfits, watch_run
 from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import Learning, Looked
@@ -31,6 +38,7 @@ from firmware_host.runtime.loss import LossMeter
 from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary, stored_source
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
 from firmware_host.runtime.summary import summarise
+from firmware_host.runtime.wear import DayFacts, Wear
 from firmware_host.stream.samples import Note
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,6 +48,8 @@ LINK_NOTE = "link"
 LEARNED_NOTE = "learned"
 GAIT_UPDATED_NOTE = "gait_updated"
 DRIFT_NOTE = "drift"
+REST_SET_ASIDE_NOTE = "rest_set_aside"
+_WEAR_ENDS = (Note.WEAR, Note.REBOOT, Note.SWAP)
 # A live run looks this often whether somebody else changed the vault (a learner, a revert).
 _VAULT_LOOK_S = 2.0
 # Often enough to follow a crystal as it warms up, and nothing beside the stream itself.
@@ -90,8 +100,9 @@ class Session:
     _is_silent: bool = False
     _is_baseline_new: bool = False
     _is_taken_off: bool = False
-    _gait_sum: float = 0.0
-    _n_gait: int = 0
+    _has_wear_ended: bool = False
+    _day: DayFacts = field(default_factory=DayFacts)
+    _wear: Wear = field(default_factory=Wear)
     _last_look_s: float = 0.0
     _last_ping_s: float = 0.0
     _n_pings: int = 0
@@ -116,6 +127,7 @@ class Session:
             self._loop()
             self._handle(self.pipeline.finish())
             self._follow_gait()
+            self._end_wear()
             self._watch_drift()
             self._end_learning()
         finally:
@@ -205,16 +217,18 @@ class Session:
         for event in events:
             if isinstance(event, StressScored):
                 self.states[event.state] += 1
+                self._take_window(event)
                 self._cue_if_due(event)
-            elif isinstance(event, WearerVerified) and event.n_windows >= N_WINDOWS:
-                self._gait_sum += event.score
-                self._n_gait += 1
+            elif isinstance(event, WearerVerified):
+                self._day.take(event)
+                self._wear.walked(event)
             elif isinstance(event, StreamNoted) and event.what == BASELINE_NOTE:
-                self._is_baseline_new = True
+                self._is_baseline_new = self._wear.has_learned_rest = True
             elif isinstance(event, StreamNoted) and event.what == Note.BUTTON:
                 self._take_cue_answer(event)
-            elif isinstance(event, StreamNoted) and event.what == Note.WEAR:
-                self._is_taken_off = not event.detail["value"]
+            elif isinstance(event, StreamNoted) and event.what in _WEAR_ENDS:
+                self._has_wear_ended = True
+                self._is_taken_off = event.what == Note.WEAR and not event.detail["value"]
             elif isinstance(event, Labelled) and self.learning is not None:
                 self.learning.trigger.add(event)
             self.emit(event)
@@ -226,13 +240,45 @@ class Session:
         if self._is_taken_off:
             self._is_taken_off = False
             self._follow_gait()
+        if self._has_wear_ended:
+            self._end_wear()
+
+    def _take_window(self, event: StressScored) -> None:
+        """Count a window; the first one of another day ends the day before."""
+        if event.state is State.NOT_WORN:
+            # A board that cannot tell contact: the skin's signals are gone.
+            self._has_wear_ended = True
+        elif self._day.is_over(event.utc):
+            self._watch_drift()
+        self._day.take(event)
+
+    def _end_wear(self) -> None:
+        """The band is off: rest that somebody else sat for is not the wearer's."""
+        self._has_wear_ended = False
+        wear, self._wear = self._wear, Wear()
+        if self.memory is None or not (wear.has_learned_rest and wear.is_somebody_elses):
+            return
+        try:
+            revert_rest(self.memory.vault, now_utc=self.link.now_utc())
+        except AdaptationError:
+            # The only rest there is: whoever that was, there is nothing to go back to.
+            return
+        self.reload()
+        self.pipeline.forget_rest()
+        self._handle([self._note(REST_SET_ASIDE_NOTE, {"why": "somebody else walked in it"})])
 
     def _watch_drift(self) -> None:
-        """Say what no longer fits the wearer, once, at the end of the run that showed it."""
+        """Say what no longer fits the wearer, once, at the end of the day that showed it."""
+        day, self._day = self._day, DayFacts()
         if self.memory is None:
             return
-        facts = RunFacts(self.states, self._gait_sum, self._n_gait, self.pipeline.placement)
-        for misfit in watch_run(self.memory.vault, facts, now_utc=self.link.now_utc()):
+        found = watch_run(
+            self.memory.vault,
+            day.told(self.pipeline.placement),
+            now_utc=self.link.now_utc(),
+            begun_utc=day.begun_utc,
+        )
+        for misfit in found:
             detail = {"part": misfit.part.value, "why": misfit.why, "to_do": misfit.to_do}
             self._handle([self._note(DRIFT_NOTE, {**detail})])
             _LOGGER.warning("the signature no longer fits: signet status says what to do")

@@ -18,7 +18,7 @@ from firmware_host.adaptation.samples import (
 )
 from firmware_host.errors import AdaptationError
 from firmware_host.runtime.baseline import Source
-from firmware_host.runtime.memory import Memory
+from firmware_host.runtime.memory import Memory, put_guided_baseline
 from firmware_host.signals.normalise import Baseline
 from firmware_host.signals.stress import CHANNELS, StressWindow
 from firmware_host.vault.records import Vault
@@ -59,7 +59,7 @@ def test_each_window_is_seen_from_the_rest_of_its_own_day(vault: Vault) -> None:
         np.testing.assert_array_equal(row, of[value])
 
 
-def test_rest_of_another_day_goes_on_with_the_line_and_a_guided_one_begins_a_new_one(
+def test_rest_of_another_day_goes_on_with_the_line_until_one_is_enrolled(
     vault: Vault,
 ) -> None:
     memory = _three_days(vault)
@@ -67,11 +67,14 @@ def test_rest_of_another_day_goes_on_with_the_line_and_a_guided_one_begins_a_new
     assert load_baseline(vault)[0] == first.id
     memory.take_baseline(_baseline(4.0), Source.GUIDED, T0 + 2 * DAY_S + 3600)
     rest = rest_in_force(vault)
-    assert rest.line_id == rest.id != first.id
+    assert rest.line_id == first.id
     # Guided rest counts for the whole morning that it was taken in.
     assert rest.since_utc == T0 + 2 * DAY_S
     assert [e.facts["source"] for e in ledger.entries(vault)] == ["quiet"] * 3 + ["guided"]
     assert ledger.is_unbroken(vault)
+    put_guided_baseline(vault, _baseline(5.0), utc=T0 + 2 * DAY_S + 7200)
+    enrolled = rest_in_force(vault)
+    assert enrolled.line_id == enrolled.id
 
 
 def test_going_back_puts_the_rest_before_in_force_and_says_so(vault: Vault) -> None:

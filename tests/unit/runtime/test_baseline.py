@@ -124,3 +124,24 @@ def test_a_band_put_on_the_next_morning_learns_again_in_the_same_run() -> None:
         baseline.watch(_at(1, t_s, value=4.0))
     assert np.allclose(baseline.current.center, 4.0)
     assert baseline.n_learned == 2
+
+
+def test_minutes_of_a_too_short_wear_do_not_count_into_the_next_days_ten() -> None:
+    baseline = WearerBaseline(window_s=WINDOW_S)
+    for t_s in _times(4):
+        baseline.watch(_window(t_s, value=1.0))
+    for t_s in _times(9):
+        baseline.watch(_at(1, t_s, value=4.0))
+    assert baseline.current is None
+    baseline.watch(_at(1, 600.0, value=4.0))
+    assert np.allclose(baseline.current.center, 4.0)
+
+
+def test_forgotten_rest_is_learned_anew_in_the_same_run() -> None:
+    baseline = WearerBaseline(window_s=WINDOW_S)
+    for t_s in _times(10):
+        baseline.watch(_window(t_s, value=1.0))
+    baseline.forget()
+    for t_s in _times(10):
+        baseline.watch(_at(0.1, t_s, value=4.0))
+    assert np.allclose(baseline.current.center, 4.0)
