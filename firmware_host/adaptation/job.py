@@ -15,34 +15,16 @@ from functools import cached_property
 import numpy as np
 
 from firmware_host.adaptation.adapters import apply_adapter, read_adapter
-from firmware_host.adaptation.batches import BatchShape, LabelledWindows, balanced, probabilities
+from firmware_host.adaptation.batches import probabilities
 from firmware_host.adaptation.choice import Choice, Learned, Verdict, can_be_judged, choose
-from firmware_host.adaptation.evidence import Comparisons, Evidence, Labelled
-from firmware_host.adaptation.exact import solve
+from firmware_host.adaptation.evidence import Compared, Comparisons, Evidence, Labelled
 from firmware_host.adaptation.gate import Decision, GateReason
 from firmware_host.adaptation.job_state import NONE, JobState, Task
-from firmware_host.adaptation.learner import Pace, Training
 from firmware_host.adaptation.recipe import CANDIDATES, Candidate
-from firmware_host.adaptation.ways import (
-    ComparedTraining,
-    MezoTraining,
-    MicroBatchTraining,
-    margins,
-)
+from firmware_host.adaptation.trainings import Steps, begin, solve_exactly
+from firmware_host.adaptation.ways import margins
 from firmware_host.errors import AdaptationError, AdaptationReason
 from firmware_host.inference.base import FloatArray, SignatureModel, find_signature
-
-# By way, and by whether gradients are added up from small batches.
-_TRAININGS: Mapping[tuple[str, bool], type[Training]] = {
-    ("labels", False): Training,
-    ("labels", True): MicroBatchTraining,
-    ("comparisons", False): Training,
-    ("comparisons", True): MicroBatchTraining,
-    ("mezo", False): MezoTraining,
-    # Without a backward there is nothing to add up.
-    ("mezo", True): MezoTraining,
-}
-Steps = Training | ComparedTraining
 
 
 class Job:
@@ -149,12 +131,6 @@ class Job:
         apply_adapter(self._model, arrays)
         return Choice(changed, verdict.telling.groups, decision, arrays, verdict.trials)
 
-    def train_on_everything(self) -> dict[str, FloatArray]:
-        """Train the first candidate on everything, without turns and without the gate."""
-        while self._final is None:
-            self._train(Task(0, None))
-        return dict(self._final)
-
     @property
     def _task(self) -> Task | None:
         """The training that is next, None once there is none."""
@@ -208,8 +184,7 @@ class Job:
             # Always from the generic weights: the order of past jobs must not matter.
             apply_adapter(self._model, None)
         if candidate.steps == 0:
-            result = self._solve(candidate, self._labelled(task))
-            self._finish(task, *result)
+            self._finish(task, *solve_exactly(self._model, candidate, self._labelled(task)))
             return
         training = self._training = self._training or self._begin(candidate, task)
         if now.step == 0:
@@ -223,35 +198,13 @@ class Job:
             self._finish(task, now.loss_before, loss_after)
 
     def _begin(self, candidate: Candidate, task: Task) -> Steps:
-        is_compared = candidate.way == "comparisons"
-        pace = Pace(
-            candidate.groups,
-            candidate.steps // 2 if is_compared else candidate.steps,
-            candidate.learning_rate,
-            candidate.anchor,
-            candidate.bias_anchor,
-            settle=True,
-        )
-        windows = _windows(self._model, candidate, self._labelled(task))
-        labels = _TRAININGS[candidate.way, candidate.micro_batches](
-            self._model, windows, pace, self._seed
-        )
-        if not is_compared or self._pairs is None:
-            return labels
-        pairs = self._pairs.everything if task.turn is None else self._pairs.turns[task.turn]
-        return ComparedTraining(labels, self._model, pairs, pace, self._seed)
+        labelled, pairs = self._labelled(task), self._compared(task)
+        return begin(self._model, candidate, labelled, pairs, seed=self._seed)
 
-    def _solve(self, candidate: Candidate, labelled: Labelled) -> tuple[float, float]:
-        result = solve(
-            self._model,
-            labelled.x,
-            labelled.y,
-            _weight(candidate, labelled),
-            linear=candidate.groups == "head",
-            anchor=candidate.anchor,
-            bias_anchor=candidate.bias_anchor or candidate.anchor,
-        )
-        return result.loss_before, result.loss_after
+    def _compared(self, task: Task) -> Compared | None:
+        if self._pairs is None:
+            return None
+        return self._pairs.everything if task.turn is None else self._pairs.turns[task.turn]
 
     def _labelled(self, task: Task) -> Labelled:
         everything = self._evidence.everything
@@ -309,32 +262,3 @@ def choose_update(
     except BaseException:
         model.run("set_adapter", **before)
         raise
-
-
-def train_alone(
-    model: SignatureModel,
-    candidate: Candidate,
-    labelled: Labelled,
-    comparisons: Comparisons | None = None,
-    *,
-    seed: int,
-) -> dict[str, FloatArray]:
-    """Weights that one candidate comes to on some windows, by the same steps as in a job; no gate.
-
-    Raises
-    ------
-    AdaptationError
-        `one_class` or `diverged`.
-    """
-    alone = Evidence((), labelled, candidate.min_stories, np.zeros(0, np.bool_), comparisons)
-    job = Job(model, alone, current=None, candidates=(candidate,), seed=seed)
-    return job.train_on_everything()
-
-
-def _windows(model: SignatureModel, candidate: Candidate, labelled: Labelled) -> LabelledWindows:
-    n_features = BatchShape.of(model).n_features
-    return balanced(labelled.x, labelled.y, _weight(candidate, labelled), n_features=n_features)
-
-
-def _weight(candidate: Candidate, labelled: Labelled) -> FloatArray:
-    return np.ones_like(labelled.weight) if candidate.by_window else labelled.weight

@@ -12,8 +12,7 @@ from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import Adapter, history
 from firmware_host.adaptation.choice import GENERIC
 from firmware_host.adaptation.episodes import Episode
-from firmware_host.adaptation.evidence import Comparisons
-from firmware_host.adaptation.job import train_alone
+from firmware_host.adaptation.evidence import Compared
 from firmware_host.adaptation.labels import stored_labels
 from firmware_host.adaptation.preferences import given
 from firmware_host.adaptation.prepare import (
@@ -24,6 +23,7 @@ from firmware_host.adaptation.prepare import (
 )
 from firmware_host.adaptation.recipe import Candidate
 from firmware_host.adaptation.samples import inputs_by_day, load_rests
+from firmware_host.adaptation.trainings import train_alone
 from firmware_host.errors import AdaptationError
 from firmware_host.explain.answer import Answer, masked_logits
 from firmware_host.explain.moment import Moment, Weights
@@ -94,7 +94,8 @@ def support_of(
     if how[0].way == "comparisons":
         said = [one for one in given(vault) if one.id < adapter.id]
         now_utc = adapter.created_utc
-        compared = read_comparisons(vault, facts, said, rests, now_utc=now_utc, turns=[])
+        pairs = read_comparisons(vault, facts, said, rests, now_utc=now_utc, turns=[])
+        compared = None if pairs is None else pairs.everything
     again = _Again(model, *how, x, built.episodes, compared)
     everything = again.learn(None)
     if everything is None:
@@ -121,7 +122,7 @@ class _Again:
     seed: int
     x: NDArray[np.float32]
     episodes: Sequence[Episode]
-    comparisons: Comparisons | None
+    compared: Compared | None
 
     def learn(self, left_out: Episode | None) -> Weights | None:
         """Weights learned from the others; None if that cannot be done."""
@@ -130,9 +131,7 @@ class _Again:
             return None
         labelled = labelled_windows(self.x, others)
         try:
-            return train_alone(
-                self.model, self.candidate, labelled, self.comparisons, seed=self.seed
-            )
+            return train_alone(self.model, self.candidate, labelled, self.compared, seed=self.seed)
         except AdaptationError:
             return None
 

@@ -27,11 +27,12 @@ from firmware_host.adaptation.episodes import (
     build_episodes,
     split_for_gate,
 )
-from firmware_host.adaptation.evidence import Comparisons, Evidence, Labelled
-from firmware_host.adaptation.job import choose_update, train_alone
+from firmware_host.adaptation.evidence import Compared, Comparisons, Evidence, Labelled
+from firmware_host.adaptation.job import choose_update
 from firmware_host.adaptation.preferences import Comparison
 from firmware_host.adaptation.prepare import evidence_of, labelled_windows
 from firmware_host.adaptation.recipe import CANDIDATES, COMPARED, METHODS, Candidate
+from firmware_host.adaptation.trainings import train_alone
 from firmware_host.scoring import balanced_accuracy
 from firmware_host.signals.stress import WINDOW_S
 from training.ablation.stress import SHORT
@@ -226,7 +227,7 @@ def learn(case: Case, said: Sequence[Comparison], way: Way) -> Outcome | None:
     compared = _comparisons(case, z, said, turns)
     if not way.is_judged:
         everything = labelled_windows(z, built.episodes)
-        return _scored(case, z, way, everything=everything, compared=compared)
+        return _scored(case, z, way, everything=everything, compared=compared.everything)
     assert not isinstance(split, Refusal)
     evidence = replace(evidence_of(z, built, split), comparisons=compared)
     return _scored(case, z, way, evidence=evidence)
@@ -261,7 +262,7 @@ def _scored(
     *,
     evidence: Evidence | None = None,
     everything: Labelled | None = None,
-    compared: Comparisons | None = None,
+    compared: Compared | None = None,
 ) -> Outcome:
     model, group = case.generic.model, way.candidates[0].name
     apply_adapter(model, None)

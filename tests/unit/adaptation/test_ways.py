@@ -13,8 +13,9 @@ from firmware_host.adaptation.batches import log_odds
 from firmware_host.adaptation.choice import Choice
 from firmware_host.adaptation.evidence import Compared, Comparisons, Evidence, Labelled
 from firmware_host.adaptation.gate import GateReason
-from firmware_host.adaptation.job import Job, choose_update, train_alone
+from firmware_host.adaptation.job import Job, choose_update
 from firmware_host.adaptation.recipe import COMPARED, METHODS, MEZO, Candidate, candidates_of
+from firmware_host.adaptation.trainings import train_alone
 from firmware_host.inference.base import FloatArray, SignatureModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel
 from training.stress.numpy_model import TableModel
