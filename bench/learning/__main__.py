@@ -165,7 +165,7 @@ the host's own call, checks included; the step is the runtime's call, as the pee
 _FAMILY_WORDS = """\
 Stress network. Steps and multiply-accumulates (MACs) are medians over the people who got there, to
 0.8 of what the best bias or the best head takes off the loss on all labelled windows, without a
-pull, within 4,000 steps (people for whom that is at least 0.01). One signature trains whatever
+pull, within 1,000 steps (people for whom that is at least 0.01). One signature trains whatever
 moves, so what stands still costs as much; an exact solve is one step over all windows. People: balanced accuracy
 through the gate, generic networks that never saw the person (A Stress-Predict, B PhysioNet; labels
 as in [personal.md](personal.md)); helped and hurt by more than 0.01. Every way but the last pulls

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.learning.family_ways import Way, WithMezo
-from bench.learning.way_process import opened
+from bench.learning.family_models import Generics
+from bench.learning.family_ways import Way
 from firmware_host.adaptation import exact
 from firmware_host.adaptation.adapters import apply_adapter
 from firmware_host.adaptation.batches import BatchShape, LabelledWindows, balanced, mean_loss
@@ -24,17 +23,14 @@ from firmware_host.inference.base import SignatureModel
 from training.ablation import stress as ablation
 from training.ablation import stress_people as see
 from training.ablation import stress_updates as learn
-from training.bundle.rounding import rounded_arrays
 from training.evaluation.progress import progress
-from training.stress.detector import Detector
-from training.stress.generic_models import Generic
 
 SEED, N_FOLDS = 0, 11
 # How much of what the best bias, or the best head, takes off the loss is to be reached, where that
 # is worth the name.
 GOALS = ("bias", "head")
 SHARE, LEAST_LOSS = 0.8, 0.01
-MAX_STEPS = 4000
+MAX_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def measure(
     folds = see.left_out(everyone, see.as_shipped, n_folds=n_folds, seed=SEED, what="leaving out")
     ways = [way for way in ways if not way.same_as]
     found = {way.name: Found({}, []) for way in ways}
-    generics = _Generics(cache)
+    generics = Generics(seed=SEED)
     pairs = [(detector, person) for detector, people in folds for person in people]
     for detector, person in progress(pairs, "learning"):
         for protocol in ablation.PROTOCOLS:
@@ -84,54 +80,13 @@ def measure(
                 continue
             key = f"{ablation.SHORT[person.dataset]}, {protocol}"
             for way in ways:
-                models = generics.of(way, detector)
+                models = {"adapters": generics.of(detector, way.backbone)}
                 one = learn.outcome(job, models, way.update, seed=SEED, gate_only=True)
                 found[way.name].outcomes.setdefault(key, []).append(one)
                 if protocol == "personal" and len(way.candidates) == 1:
                     generic = models["adapters"].model
                     found[way.name].reached.append(reached(generic, way, job.evidence.everything))
     return found
-
-
-class _Generics:
-    """Models of one detector by how its frozen weights are stored, each made once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._made: dict[tuple[int, str], dict[str, Generic]] = {}
-
-    def of(self, way: Way, detector: Detector) -> dict[str, Generic]:
-        key = (id(detector), way.backbone)
-        if key not in self._made:
-            self._made[key] = self._make(way, detector)
-        models = self._made[key]
-        if way.call != "train_mezo":
-            return models
-        generic = models["adapters"]
-        return {**models, "adapters": replace(generic, model=WithMezo(generic.model))}
-
-    def _make(self, way: Way, detector: Detector) -> dict[str, Generic]:
-        stored = "int8" if way.backbone == "split" else way.backbone
-        arrays = rounded_arrays(detector.net.arrays(), stored)
-        models = learn.models_of(arrays, detector.spread, seed=SEED)
-        if way.backbone != "split":
-            return models
-        model = split_model(detector, self._folder)
-        return {**models, "adapters": replace(models["adapters"], model=model)}
-
-
-def split_model(detector: Detector, folder: Path) -> SignatureModel:
-    """A detector's network as it ships for an Edge TPU, in two files, on the CPU."""
-    # TensorFlow takes seconds to load, and only this row needs it.
-    from training.bundle.rounding import rounded_weights
-    from training.bundle.split import STRESS_FILE, STRESS_INT8_FILE, stress_files
-    from training.stress.artifacts import stress_weights
-
-    weights = stress_weights(detector.net.arrays(), np.random.default_rng(SEED))
-    with tempfile.TemporaryDirectory(dir=folder) as made:
-        for name, content in stress_files(rounded_weights(weights)).items():
-            (Path(made) / name).write_bytes(content)
-        return opened(Path(made) / STRESS_FILE, Path(made) / STRESS_INT8_FILE, "auto")
 
 
 def reached(model: SignatureModel, way: Way, labelled: Labelled) -> Reached:

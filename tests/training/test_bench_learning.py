@@ -102,53 +102,42 @@ def test_more_that_moves_needs_fewer_steps_to_one_loss():
     assert exact.n_rounds > 1
 
 
-def test_the_twin_takes_forward_only_steps_of_what_may_move():
-    from bench.learning.family_ways import WithMezo
-    from firmware_host.adaptation.batches import balanced
-    from firmware_host.adaptation.learner import Pace
-    from firmware_host.adaptation.ways import MezoTraining
-
-    labelled, model = _separable(np.random.default_rng(4)), WithMezo(TableModel.random(seed=3))
-    windows = balanced(labelled.x, labelled.y, labelled.weight, n_features=26)
-    pace = Pace("head", 100, 0.003, 0.0, None, settle=False)
-    training, before = MezoTraining(model, windows, pace, 1), model.run("get_adapter")
-    start = training.loss()
-    for step in range(100):
-        training.step(step)
-    after = model.run("get_adapter")
-    assert training.loss() < start
-    assert not np.array_equal(after["head_w"], before["head_w"])
-    np.testing.assert_array_equal(after["lora1_a"], before["lora1_a"])
-
-
 @pytest.mark.needs_tf
-def test_forward_only_of_the_twin_is_the_step_of_the_file():
-    import tensorflow as tf
+def test_a_file_with_other_weights_is_what_converting_them_gives(tmp_path):
+    from dataclasses import replace
 
-    from bench.learning.family_ways import WithMezo
+    from bench.learning.reweigh import reweighted
+    from firmware_host.inference.tflite import TfliteModel
     from models.stress import StressNet, random_weights
+    from training.bundle.tflite_file import convert
 
-    weights = random_weights(np.random.default_rng(2), 26)
-    model, network = WithMezo(TableModel(weights.arrays())), StressNet(weights)
-    rng = np.random.default_rng(5)
-    given = {
-        "x": rng.normal(size=(16, 26)),
-        "y": np.eye(2)[np.arange(16) % 2],
-        "weight": np.ones(16),
-        "lr": np.array([0.003, 0.001, 0.002]),
-        "anchor": np.full(1, 0.1),
-        "noise": rng.normal(size=model.signatures["train_mezo"].inputs["noise"].shape),
-        "epsilon": np.full(1, 1e-3),
+    def drawn(seed):
+        rng = np.random.default_rng(seed)
+        weights = random_weights(rng, 26)
+        names = ("dense1_b", "dense2_b", "head_b")
+        biases = {n: rng.normal(size=getattr(weights, n).shape).astype(np.float32) for n in names}
+        return replace(weights, **biases)
+
+    old, new = drawn(1), drawn(2)
+    content = convert(StressNet(old), storage="float32")
+    file = tmp_path / "new.tflite"
+    file.write_bytes(reweighted(content, old.arrays(), new.arrays()))
+    model, twin = TfliteModel(file), TableModel(new.arrays())
+    rng = np.random.default_rng(3)
+    batch = {
+        "x": rng.normal(size=(16, 26)).astype(np.float32),
+        "y": np.eye(2, dtype=np.float32)[np.arange(16) % 2],
+        "weight": np.ones(16, np.float32),
+        "lr": np.full(3, 0.01, np.float32),
+        "anchor": np.full(1, 0.5, np.float32),
     }
-    given = {name: value.astype(np.float32) for name, value in given.items()}
-    mine = model.run("train_mezo", **given)
-    theirs = network.train_mezo(**{name: tf.constant(value) for name, value in given.items()})
-    for side, loss in mine.items():
-        np.testing.assert_allclose(loss, theirs[side], atol=1e-6)
-    moved = model.run("get_adapter")
-    # A difference of two losses over 2e-3: their rounding is some 1e-4 of the slope.
-    for name, value in network.adapter.values.items():
-        np.testing.assert_allclose(moved[name], value.numpy(), atol=1e-5)
+    for _ in range(10):
+        mine, theirs = model.run("train", **batch), twin.run("train", **batch)
+        np.testing.assert_allclose(mine["loss"], theirs["loss"], atol=1e-5)
+    model.run("reset")
+    np.testing.assert_array_equal(model.run("get_adapter")["head_w"], new.head_w)
+    with pytest.raises(ValueError, match="dense1_b"):
+        reweighted(content, {**old.arrays(), "dense1_b": new.dense1_b}, new.arrays())
 
 
 @pytest.mark.needs_tf
