@@ -13,7 +13,7 @@ from bench.learning.peers import Pythons, run
 FACTS = "family.json"
 _MODELS = ("stress", "gait")
 _BACKBONES = ("int8", "float", "nf4", "split")
-_CALLS = ("train", "accumulate", "train_mezo", "solve")
+_CALLS = ("train", "accumulate", "train_mezo", "solve_bias", "solve_head")
 
 
 def build(pythons: Pythons, folder: Path) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def measure(
         for backbone in _BACKBONES:
             for call in _CALLS:
                 # Only the stress head is solved.
-                if call == "solve" and model == "gait":
+                if call.startswith("solve") and model == "gait":
                     continue
                 name = f"{model}.{backbone}"
                 told(f"cost of a step: {name}, {call}")

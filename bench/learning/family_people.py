@@ -101,7 +101,7 @@ def reached(model: SignatureModel, way: Way, labelled: Labelled) -> Reached:
         best = _solved(model, rows, linear=goal == "head").loss_after
         goals[goal] = start - SHARE * (start - best) if start - best >= LEAST_LOSS else math.nan
     apply_adapter(model, None)
-    if way.call == "solve":
+    if way.candidates[0].steps == 0:
         with _counting_solves() as count:
             result = _solved(model, rows, linear=way.candidates[0].groups == "head")
         done = {g: 1.0 if result.loss_after <= goal else None for g, goal in goals.items()}

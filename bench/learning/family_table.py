@@ -19,7 +19,8 @@ _FUNCTIONS = {
     "train": ("train",),
     "accumulate": ("accumulate", "apply"),
     "train_mezo": ("train_mezo",),
-    "solve": ("infer",),
+    "solve_bias": ("infer",),
+    "solve_head": ("infer",),
 }
 
 
@@ -96,7 +97,7 @@ def _reached(way: Way, facts: Mapping[str, Any], found: Sequence[Reached]) -> di
 
 def _work(way: Way, facts: Mapping[str, Any], one: Reached, steps: float) -> float:
     known = facts[f"{_MODEL}.{way.backbone}"]
-    if way.call == "solve":
+    if way.candidates[0].steps == 0:
         n_unknowns = 1 + len(FEATURE_NAMES) * (way.candidates[0].groups == "head")
         return solve_macs(one, infer_macs=known["macs"]["infer"], n_unknowns=n_unknowns)
     n_calls = BATCH // MICRO_BATCH if way.call == "accumulate" else 1

@@ -11,7 +11,7 @@ from training.ablation.stress_updates import Update
 from training.bundle.artifacts import Backbone
 
 # How a step is taken, as `way_process` knows it.
-Call = Literal["train", "accumulate", "train_mezo", "solve"]
+Call = Literal["train", "accumulate", "train_mezo", "solve_bias", "solve_head"]
 Stored = Backbone | Literal["split"]
 
 # The bold candidate of the recipe that ships: 800 steps, weights at lambda 10, bias at 0.1.
@@ -54,9 +54,9 @@ def _steps(groups: Groups) -> tuple[Candidate, ...]:
 
 _LORA_HEAD = _steps("lora+head")
 WAYS = (
-    Way("bias, exact", _exact("bias"), "solve"),
+    Way("bias, exact", _exact("bias"), "solve_bias"),
     Way("bias", _steps("bias"), "train"),
-    Way("head, exact", _exact("head"), "solve"),
+    Way("head, exact", _exact("head"), "solve_head"),
     Way("head", _steps("head"), "train"),
     Way("LoRA", _steps("lora"), "train"),
     Way("LoRA + head", _LORA_HEAD, "train"),

@@ -34,11 +34,11 @@ def opened(path: Path, int8_path: Path | None, runtime: str) -> SignatureModel:
 
 def taking(model: SignatureModel, call: str) -> Callable[[], object]:
     """What is timed: a batch of 16 rows, or the whole solve."""
-    if call == "solve":
+    if call.startswith("solve"):
         n_features = model.signatures["evaluate"].inputs["x"].shape[1]
         x = _RNG.normal(size=(N_SOLVED, n_features)).astype(np.float32)
         y, weight = np.arange(N_SOLVED) % 2, np.ones(N_SOLVED, np.float32)
-        return lambda: _solved(model, x, y, weight)
+        return lambda: _solved(model, x, y, weight, linear=call == "solve_head")
     inputs = _inputs(model, call)
     if call != "accumulate":
         return lambda: model.run(call, **inputs)
@@ -53,9 +53,11 @@ def taking(model: SignatureModel, call: str) -> Callable[[], object]:
     return accumulated
 
 
-def _solved(model: SignatureModel, x: FloatArray, y: FloatArray, weight: FloatArray) -> None:
+def _solved(
+    model: SignatureModel, x: FloatArray, y: FloatArray, weight: FloatArray, *, linear: bool
+) -> None:
     model.run("reset")
-    solve(model, x, y, weight, linear=True, anchor=2.0, bias_anchor=0.02)
+    solve(model, x, y, weight, linear=linear, anchor=2.0 if linear else 0.02, bias_anchor=0.02)
 
 
 def _inputs(model: SignatureModel, call: str) -> dict[str, FloatArray]:
