@@ -37,7 +37,7 @@ BUNDLE_FOLDERS = (_PACKAGE / "bundles", _PACKAGE.parent / "models" / "bundles")
 
 
 def find_bundle(wanted: str | Path = "") -> Path:
-    """Folder of a bundle: its path, its name such as "signet-0.2.0", or the newest that ships.
+    """Folder of a bundle: its path, its name such as "signet-0.3.0", or the newest that ships.
 
     A path may also be a folder of bundles; its newest is taken.
 
