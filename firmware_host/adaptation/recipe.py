@@ -62,9 +62,18 @@ CANDIDATES = (
     Candidate("lora+head", 800, 0.01, 2.0, 0.05, min_stories=2, bias_anchor=0.02, by_window=True),
 )
 
-# Half of the steps are the wearer's comparisons; docs/studies/preferences.md.
+# Half of the steps are the wearer's comparisons. After one story they would fit that stressor as
+# labels do; docs/studies/preferences.md.
 COMPARED = Candidate(
-    "lora+head", 1600, 0.01, 2.0, 0.0, bias_anchor=0.02, by_window=True, way="comparisons"
+    groups="lora+head",
+    steps=1600,
+    learning_rate=0.01,
+    anchor=2.0,
+    min_gain=0.0,
+    min_stories=2,
+    bias_anchor=0.02,
+    by_window=True,
+    way="comparisons",
 )
 # A step without a backward knows the slope along one direction of 400 only, so it needs many more,
 # smaller ones; docs/studies/learning.md. Never the default.

@@ -1,8 +1,9 @@
 """`ablate --task preferences`: what comparing moments teaches, beside labels and against them.
 
 Each person's generic model never saw them. They label their session up to the second task, compare
-moments of that part, and are tested on what comes later. Who compares is either the person, by
-self-ratings of the stages, or made up: somebody who knows the labels and errs now and then.
+moments of that part, and are tested on what comes later; or they label and compare the first half of
+every stage, and the other halves test. Who compares is either the person, by self-ratings of the
+stages, or made up: somebody who knows the labels and errs now and then.
 
 An hour has too few moments that share no signal to hold comparisons back as the host does over days;
 so here labels alone judge what was learned from comparisons, or nobody does.
@@ -31,7 +32,7 @@ from firmware_host.adaptation.evidence import Compared, Comparisons, Evidence, L
 from firmware_host.adaptation.job import choose_update
 from firmware_host.adaptation.preferences import Comparison
 from firmware_host.adaptation.prepare import evidence_of, labelled_windows
-from firmware_host.adaptation.recipe import CANDIDATES, COMPARED, METHODS, Candidate
+from firmware_host.adaptation.recipe import CANDIDATES, COMPARED, Candidate
 from firmware_host.adaptation.trainings import train_alone
 from firmware_host.scoring import balanced_accuracy
 from firmware_host.signals.stress import WINDOW_S
@@ -41,7 +42,7 @@ from training.datasets.physionet_ratings import ratings
 from training.datasets.registry import STRESS, require_all
 from training.datasets.stress_windows import SessionWindows, load_windows
 from training.evaluation.progress import progress
-from training.stress.calibration_split import Division, divide
+from training.stress.calibration_split import Division, Protocol, divide
 from training.stress.data import load_people
 from training.stress.generic_models import Generic, LeaveOneOut
 from training.stress.people import Person
@@ -59,6 +60,10 @@ ERRORS = (0.0, 0.1, 0.3)
 NOISE = 0.01
 # As the shipped update from comparisons, without them.
 LABELS = replace(COMPARED, way="labels", steps=COMPARED.steps // 2)
+# What ships waits for a second story; here it may show why.
+AFTER_ONE = replace(COMPARED, min_stories=1)
+# What is labelled and compared, in words.
+PROTOCOLS: dict[str, Protocol] = {"to the second task": "two-tasks", "first halves": "personal"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Way:
 
 WAYS = (
     Way("labels (ships)", CANDIDATES, True),
-    Way("labels and comparisons, judged on labels", METHODS["recipe"], True),
+    Way("labels and comparisons, judged on labels", (*CANDIDATES, AFTER_ONE), True),
     Way("labels, no gate", (LABELS,), False),
     Way("labels and comparisons, no gate", (COMPARED,), False),
 )
@@ -90,14 +95,32 @@ class Case:
     felt: dict[str, float]
 
     @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """(n,) windows wholly inside a labelled stretch."""
+        return self._any(lambda start, end, a, b: (start >= a) & (end <= b))
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """(n,) windows that share no second with one."""
+        return ~self._any(lambda start, end, a, b: (start < b) & (end > a))
+
+    @property
     def stages(self) -> list[tuple[str, float, float]]:
-        """Names of the labelled stages, and when their first and last window ends, in order."""
-        last = max(span.end_utc for span in self.division.calibration)
-        found = []
+        """Names of the labelled stages, and when their first and last labelled window ends."""
+        found, ends = [], self.windows.t_end_s
         for idx, stage in enumerate(self.windows.session.stages):
-            ends = self.windows.t_end_s[self.windows.stage == idx]
-            if len(ends) and stage.label in set(Label) and ends[-1] <= last:
-                found.append((stage.name, float(ends[0]), float(ends[-1])))
+            own = ends[(self.windows.stage == idx) & self.labelled]
+            if len(own) and stage.label in set(Label):
+                found.append((stage.name, float(own[0]), float(own[-1])))
+        return found
+
+    def _any(self, holds: Callable[..., NDArray[np.bool_]]) -> NDArray[np.bool_]:
+        ends = self.windows.t_end_s
+        masks = [
+            holds(ends - WINDOW_S, ends, span.start_utc, span.end_utc)
+            for span in self.division.calibration
+        ]
+        found: NDArray[np.bool_] = np.logical_or.reduce(masks)
         return found
 
 
@@ -120,8 +143,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Run the command; the table is returned and written where asked."""
     check_output(arguments)
-    cases = _cases(arguments.data, arguments.cache, seed=arguments.seed)
-    tables = [_table(cases, seed=arguments.seed)]
+    by_protocol = _cases(arguments.data, arguments.cache, seed=arguments.seed)
+    tables = [_table(name, cases, seed=arguments.seed) for name, cases in by_protocol.items()]
+    cases = by_protocol[next(iter(PROTOCOLS))]
     agrees = [share for case in cases if (share := agreement_with_ratings(case)) is not None]
     facts = {
         "generic_agrees_with_ratings": float(np.mean(agrees)),
@@ -132,22 +156,23 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     return finish(arguments, "preferences", tables, facts)
 
 
-def _cases(data_dir: Path, cache_dir: Path | None, *, seed: int) -> list[Case]:
+def _cases(data_dir: Path, cache_dir: Path | None, *, seed: int) -> dict[str, list[Case]]:
+    """By what is labelled; a person's model is trained once."""
     require_all(data_dir, SHORT)
     data = load_people(data_dir, cache_dir=cache_dir)
     felt = ratings(data_dir)
     generic_of = LeaveOneOut(data.everyone(), seed=seed, exercise=data.exercise)
-    cases = []
+    cases: dict[str, list[Case]] = {words: [] for words in PROTOCOLS}
     for name in SHORT:
         lab = [one for one in STRESS[name](data_dir) if one.kind == "stress"]
         by_name = {one.session.person: one for one in load_windows(lab, cache_dir=cache_dir)}
         for person in progress(data.lab[name], f"models, {SHORT[name]}"):
-            windows = by_name[person.person]
-            division = divide(windows, "two-tasks", window_s=WINDOW_S)
-            if division is not None:
-                own = felt.get(person.person, {})
-                generic = generic_of(person.person)
-                cases.append(Case(person, windows, division, generic, own))
+            windows, own = by_name[person.person], felt.get(person.person, {})
+            for words, protocol in PROTOCOLS.items():
+                division = divide(windows, protocol, window_s=WINDOW_S)
+                if division is not None:
+                    generic = generic_of(person.person)
+                    cases[words].append(Case(person, windows, division, generic, own))
     return cases
 
 
@@ -240,19 +265,12 @@ def _comparisons(
     turns: Sequence[Sequence[Episode]],
 ) -> Comparisons:
     """All of them to learn from, but for what a turn holds back of the labels."""
-    labelled, ends = ~_free(case), case.person.t_end_s
+    labelled, ends = case.labelled, case.person.t_end_s
 
     def read(start_s: float, end_s: float) -> NDArray[np.float32]:
         return z[(ends >= start_s) & (ends <= end_s) & labelled]
 
     return without_holding_back(said, read, window_s=WINDOW_S, turns=turns)
-
-
-def _free(case: Case) -> NDArray[np.bool_]:
-    """(n,) windows that end after the labelled part."""
-    last = max(span.end_utc for span in case.division.calibration)
-    free: NDArray[np.bool_] = case.person.t_end_s > last
-    return free
 
 
 def _scored(
@@ -279,14 +297,14 @@ def _scored(
 
 def _accuracy(case: Case, z: NDArray[np.float32]) -> float:
     """Balanced accuracy on the test windows; nothing of the labelled part smooths in."""
-    free, ends, test = _free(case), case.person.t_end_s, case.division.test
+    free, ends, test = case.free, case.person.t_end_s, case.division.test
     p = np.full(len(ends), np.nan)
     p[free] = case.generic.probability(z[free], ends[free])
     called = (p[test] > case.generic.thresholds.stress).astype(np.int64)
     return balanced_accuracy(case.person.y[test], called)
 
 
-def _table(cases: Sequence[Case], *, seed: int) -> Table:
+def _table(labelled: str, cases: Sequence[Case], *, seed: int) -> Table:
     speakers: dict[str, Says] = {"own ratings": by_ratings}
     speakers |= {f"made up, {wrong:.0%} wrong": made_up(wrong) for wrong in ERRORS}
     rows = []
@@ -298,9 +316,9 @@ def _table(cases: Sequence[Case], *, seed: int) -> Table:
             if mine:
                 rows += _rows(f"{short}: {who}", mine, says, seed)
     return Table(
-        "preferences",
-        "Comparing moments beside labels",
-        "Labels up to the second task, tested on later windows. Hurt and helped: people whose "
+        f"preferences, labels {PROTOCOLS[labelled]}",
+        f"Comparing moments beside labels: {labelled}",
+        "Tested on windows that share nothing with a label. Hurt and helped: people whose "
         f"balanced accuracy moved by more than {NOISE:g} against the generic model.",
         {
             "who": "set: who compares",
