@@ -34,6 +34,23 @@ SEAL_FILE = "bundle.sha256"
 _PACKAGE = Path(__file__).resolve().parents[1]
 # The wheel carries the bundles inside the package; a checkout has them beside it.
 BUNDLE_FOLDERS = (_PACKAGE / "bundles", _PACKAGE.parent / "models" / "bundles")
+# What learning and scoring call; a bundle of an older version lacks some.
+_LEARNING = frozenset(
+    {
+        "train",
+        "accumulate",
+        "apply",
+        "train_mezo",
+        "evaluate",
+        "get_adapter",
+        "set_adapter",
+        "reset",
+    }
+)
+_FUNCTIONS = {
+    "stress": _LEARNING | {"infer", "prefer"},
+    "gait": _LEARNING | {"infer"},
+}
 
 
 def find_bundle(wanted: str | Path = "") -> Path:
@@ -283,7 +300,7 @@ def _read_common(name: str, table: TomlTable) -> dict[str, Any]:
         "hop_s": table.number("hop_s"),
         "smoothing_s": table.number("smoothing_s"),
         "thresholds": table.table("thresholds").all_numbers(),
-        "signatures": _read_signatures(table.table("signatures")),
+        "signatures": _read_signatures(name, table.table("signatures")),
     }
 
 
@@ -304,7 +321,12 @@ def _read_channels(table: TomlTable) -> tuple[ChannelNeed, ...]:
     return tuple(needs)
 
 
-def _read_signatures(table: TomlTable) -> dict[str, Signature]:
+def _read_signatures(model: str, table: TomlTable) -> dict[str, Signature]:
+    missing = sorted(_FUNCTIONS[model] - set(table.names()))
+    if missing:
+        expected = f"functions {', '.join(sorted(_FUNCTIONS[model]))} of the {model} model"
+        received = f"none called {', '.join(missing)}: train the bundle again with this version"
+        raise BundleError(CONTRACT_FILE, expected, received)
     signatures = {}
     for name in table.names():
         with table.table(name) as entry:

@@ -14,6 +14,7 @@ from firmware_host.inference.bundle import find_bundle, load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.inference.tflite import RUNTIMES, installed_runtimes
 from firmware_host.signals import normalise
+from training.bundle.arena import check_arenas
 from training.bundle.golden import check_bundle
 from training.bundle.op_gate import op_versions
 
@@ -41,6 +42,11 @@ def test_only_unpacking_is_newer_than_the_first_when_both_files_are_read(bundle:
         assert versions.pop("DEQUANTIZE", 5) == 5
         assert set(versions.values()) == {1}, contract.name
         assert not [name for name in versions if name.startswith("CUSTOM")]
+
+
+def test_every_function_works_in_little_memory(bundle: Bundle) -> None:
+    for contract in (bundle.stress, bundle.gait):
+        check_arenas((bundle.path / contract.file).read_bytes())
 
 
 def test_bundle_fits_a_pocket(bundle: Bundle) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from firmware_host.errors import BundleError, ContractError
 from firmware_host.inference import bundle as bundle_module
-from firmware_host.inference.bundle import find_bundle, load_bundle, open_model
+from firmware_host.inference.bundle import CONTRACT_FILE, find_bundle, load_bundle, open_model
 from firmware_host.protocol.messages import Channel
 from firmware_host.signals.normalise import RAMP_FROM, RAMP_TO
 from tests.bundles import seal, write_bundle
@@ -236,3 +236,22 @@ def test_optional_channel_may_be_absent_but_not_wrong(folder: Path) -> None:
     assert bundle.gait.check_channels([E4[3]]) == []
     gyro = Channel(4, "gyro", "dps", 32.0, 1, 0, "i16", 3)
     assert bundle.gait.check_channels([E4[3], gyro]) == ["gyro comes in dps, needed in rad/s"]
+
+
+@pytest.mark.parametrize(("model", "function"), [("stress", "prefer"), ("gait", "accumulate")])
+def test_bundle_without_a_function_of_this_version_is_refused(
+    folder: Path, model: str, function: str
+) -> None:
+    contract = folder / CONTRACT_FILE
+    lines = contract.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept, is_left_out = [], False
+    for line in lines:
+        if line.startswith("["):
+            is_left_out = f"{model}.signatures.{function}" in line.replace('"', "")
+        if not is_left_out:
+            kept.append(line)
+    assert len(kept) < len(lines)
+    contract.write_text("".join(kept), encoding="utf-8")
+    seal(folder)
+    with pytest.raises(BundleError, match=f"none called {function}: train the bundle again"):
+        load_bundle(folder)
