@@ -7,7 +7,7 @@ PEERS := .venv-bench-learning
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo test check train bench bench-learning kill-test sim clean
+.PHONY: install demo week test check train bench bench-learning kill-test sim clean
 
 install: $(HOST)/.done
 
@@ -22,6 +22,9 @@ $(PEERS)/.done: pyproject.toml
 
 demo: $(HOST)/.done
 	@$(HOST)/bin/python -m sim.demo $(if $(RECORDING),--recording '$(RECORDING)') $(if $(LABELS),--labels '$(LABELS)') $(if $(BUNDLE),--bundle '$(BUNDLE)')
+
+week: $(HOST)/.done
+	@$(HOST)/bin/python -m sim.week $(if $(SEED),--seed '$(SEED)') $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
 test: $(DEV)/.done
 	@tools/install-tools.sh

@@ -7,28 +7,17 @@ Nothing is scored here that the commands themselves did not print.
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sim.product import CommandError, events, figure, fresh_folder, hours, is_known, last_json
+
 OUT = Path("out/demo")
 DAY_SEED = 7
-_TTY = sys.stderr.isatty()
-_MINUTE_S = 60.0
-
-
-class DemoError(Exception):
-    """A command of the demo failed; carries its exit code."""
-
-    def __init__(self, text: str, code: int) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 @dataclass
@@ -72,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     started_s = time.monotonic()
     try:
         report = _play(args)
-    except DemoError as err:
+    except CommandError as err:
         print(f"demo: {err}", file=sys.stderr)
         return err.code
     except KeyboardInterrupt:
@@ -82,11 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _play(args: argparse.Namespace) -> Path:
-    if args.out.exists() and any(args.out.iterdir()) and not (args.out / ".demo").exists():
-        raise DemoError(f"{args.out}: expected an empty folder or one of an earlier demo", 2)
-    shutil.rmtree(args.out, ignore_errors=True)
-    args.out.mkdir(parents=True)
-    (args.out / ".demo").touch()
+    fresh_folder(args.out, mark=".demo")
     shared = ["--state", str(args.out / "state"), "--key-file", str(args.out / "key")]
     if args.bundle:
         shared += ["--bundle", str(args.bundle)]
@@ -101,12 +86,12 @@ def _play(args: argparse.Namespace) -> Path:
         url = f"synthetic:?seed={DAY_SEED}&scenario=day&truth={truth}"
         _enrol_gait(shared)
     seen = Seen()
-    for event in _events(["run", "--device", url, *labels, *shared]):
+    for event in events(["run", "--device", url, *labels, *shared]):
         seen.take(event)
     _tell_day(seen)
     scored = ["--labels", str(truth)] if truth else []
     report: Path = args.out / "report.html"
-    told = _json(["report", "--out", str(report), *scored, *shared])
+    told = last_json(["report", "--out", str(report), *scored, *shared])
     _tell_learning(seen, told["later"])
     if truth:
         _tell_walking(seen, truth)
@@ -117,7 +102,7 @@ def _play(args: argparse.Namespace) -> Path:
 def _enrol_gait(shared: list[str]) -> None:
     print("A simulated wearer puts the band on and walks for a minute and a half ...")
     url = f"synthetic:?seed={DAY_SEED}&scenario=walk"
-    enrolled = _json(["enrol", "gait", "--device", url, *shared])
+    enrolled = last_json(["enrol", "gait", "--device", url, *shared])
     print(f"  gait enrolled from {enrolled['n_windows']} walking windows of 5 s.")
     print("... and lives through a day, over the real wire, in virtual time.")
 
@@ -128,7 +113,7 @@ def _tell_day(seen: Seen) -> None:
     n_missing = sum(c["missing_samples"] for c in summary["channels"].values())
     print("\nWhat was seen")
     print(
-        f"  {_hours(summary['stream_s'])} of {', '.join(summary['channels'])}: {n_samples} samples, "
+        f"  {hours(summary['stream_s'])} of {', '.join(summary['channels'])}: {n_samples} samples, "
         f"{n_missing} missing, {summary['bad_frames']} bad frames"
     )
     n_windows = sum(seen.states.values())
@@ -173,19 +158,19 @@ def _tell_learning(seen: Seen, later: dict[str, Any] | None) -> None:
         score = later[key]
         low, high = score["interval"]
         print(
-            f"  {name:<18} balanced accuracy {_figure(score['balanced_accuracy'])}   "
-            f"95 % {_figure(low)} to {_figure(high)}"
+            f"  {name:<18} balanced accuracy {figure(score['balanced_accuracy'])}   "
+            f"95 % {figure(low)} to {figure(high)}"
         )
     print("  Verdict: " + _verdict(later))
 
 
 def _verdict(later: dict[str, Any]) -> str:
     generic, personal = (later[k]["balanced_accuracy"] for k in ("generic", "personal"))
-    if not _known(generic) or not _known(personal):
+    if not is_known(generic) or not is_known(personal):
         return "one of the two classes is missing in the later part; nothing can be said."
     gain = 100 * (personal - generic)
     low, high = later["gain_interval"]
-    if not _known(low) or low <= 0 <= high:
+    if not is_known(low) or low <= 0 <= high:
         return f"no clear difference for this wearer ({gain:+.1f} points, inside the noise)."
     word = "better" if gain > 0 else "worse"
     return f"personal is {abs(gain):.1f} points {word} for this wearer."
@@ -218,59 +203,7 @@ def _tell_costs(seen: Seen) -> None:
     print(f"  what left the host: {left} ({n} sockets opened, counted by the interpreter)")
     learned = f", {max(learning):.0f} MB learning" if learning else ""
     print(f"  peak memory: {summary['peak_rss_mb']:.0f} MB streaming{learned}")
-    print(f"  {_hours(summary['stream_s'])} of wear took {summary['wall_s']:.0f} s")
-
-
-def _events(arguments: list[str]) -> Iterator[dict[str, Any]]:
-    """Events of a command as they come, with a bar on a terminal."""
-    process = subprocess.Popen(
-        _command(arguments), stdout=subprocess.PIPE, text=True, stderr=subprocess.PIPE
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    last_s = 0.0
-    try:
-        for line in process.stdout:
-            event = json.loads(line)
-            yield event
-            if _TTY and event.get("t_s", 0.0) - last_s >= 10 * _MINUTE_S:
-                last_s = event["t_s"]
-                print(f"\r  {_hours(last_s)} ...", end="", file=sys.stderr, flush=True)
-        error = process.stderr.read()
-        if process.wait() != 0:
-            raise DemoError(_last_line(error), process.returncode)
-    finally:
-        process.kill()
-        process.wait()
-        if _TTY:
-            print("\r" + " " * 20 + "\r", end="", file=sys.stderr, flush=True)
-
-
-def _json(arguments: list[str]) -> Any:
-    done = subprocess.run(_command(arguments), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise DemoError(_last_line(done.stderr), done.returncode)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def _command(arguments: list[str]) -> list[str]:
-    return [sys.executable, "-m", "firmware_host", *arguments, "--json"]
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["a command failed without a word"])[-1]
-
-
-def _hours(seconds: float) -> str:
-    return f"{int(seconds) // 3600} h {int(seconds) // 60 % 60:02d} min"
-
-
-def _known(value: float | None) -> bool:
-    return value is not None and value == value  # noqa: PLR0124  NaN is the one value unequal to itself
-
-
-def _figure(value: float | None) -> str:
-    return f"{value:.3f}" if value is not None and _known(value) else "  -  "
+    print(f"  {hours(summary['stream_s'])} of wear took {summary['wall_s']:.0f} s")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,9 @@ _SENSOR_STEP_C = 0.487
 _SENSOR_NOISE_C = 0.3
 _NOISE_STREAM = 21
 _WRITE_EVERY_S = 5.0
+# What was true of the host, one line each time it is written, times since the scenario's start.
+HISTORY = "history.csv"
+_HISTORY_HEADER = "t_s,soc_c,battery_percent,mains,throttled,busy_cores"
 
 
 class HostModel:
@@ -62,6 +65,12 @@ class HostModel:
         percent = plan.battery_percent
         self._stored_wh = None if percent is None else _BATTERY_WH * percent / 100
         self._written: dict[Path, str] = {}
+
+    def facts(self) -> str:
+        """The present, as a line of the history without its last column."""
+        mains, _ = self._plan.at(self._t_s)
+        percent = "" if self.battery_percent is None else f"{self.battery_percent:.2f}"
+        return f"{self._t_s:.1f},{self.soc_c:.2f},{percent},{mains:d},{self.is_throttled:d}"
 
     @property
     def battery_percent(self) -> float | None:
@@ -160,8 +169,9 @@ class HostTree:
         self._root = root
         self._now_s = 0.0
         self._written_s = 0.0
-        self._worked_s = 0.0
+        self._worked_s = self._busy_s = 0.0
         model.write(root)
+        (root / HISTORY).write_text(_HISTORY_HEADER + "\n", encoding="ascii")
 
     def work(self, cpu_s: float) -> None:
         """Take note of work done besides the stream, in seconds of one CPU."""
@@ -172,10 +182,14 @@ class HostTree:
         if now_s <= self._now_s:
             return
         self._model.advance(now_s, self._worked_s / (now_s - self._now_s))
+        self._busy_s += self._worked_s
         self._now_s, self._worked_s = now_s, 0.0
         if now_s - self._written_s >= _WRITE_EVERY_S:
-            self._written_s = now_s
             self._model.write(self._root)
+            busy = self._busy_s / (now_s - self._written_s)
+            with (self._root / HISTORY).open("a", encoding="ascii") as file:
+                file.write(f"{self._model.facts()},{busy:.3f}\n")
+            self._written_s, self._busy_s = now_s, 0.0
 
 
 def _replace(file: Path, text: str) -> None:
