@@ -6,6 +6,7 @@ nothing is fetched.
 
 from __future__ import annotations
 
+from firmware_host.report.day import DayStory, WalkingDay
 from firmware_host.report.envelope import EnvelopeBuilder
 from firmware_host.report.model import (
     BeforeAfter,
@@ -21,7 +22,6 @@ from firmware_host.report.model import (
     ReportData,
     Sent,
     Signal,
-    WalkingDay,
 )
 from firmware_host.report.page import render
 from firmware_host.report.writer import write_report
@@ -30,6 +30,7 @@ __all__ = [
     "BeforeAfter",
     "ChannelHealth",
     "Confusion",
+    "DayStory",
     "EnvelopeBuilder",
     "FeatureShift",
     "GaitScores",

@@ -2,7 +2,7 @@
 
 Every section is optional. A section without data is replaced by one sentence that says why; give
 your own sentence in ``ReportData.empty_reasons`` (section id -> sentence), else a general one is
-printed. Section ids: ``privacy``, ``timeline``, ``probability``, ``outcomes``, ``gait``,
+printed. Section ids: ``privacy``, ``days``, ``timeline``, ``probability``, ``outcomes``, ``gait``,
 ``confusion``, ``baseline``, ``ledger``, ``stream``, ``costs``.
 
 Times are ``_utc`` UNIX seconds; only the printed clock uses ``tz_offset_s``. A span is
@@ -37,12 +37,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from firmware_host.report.day import DayStory, WalkingDay
+
 FloatArray = npt.NDArray[np.float64]
 Span = tuple[float, float, str]
 Gap = tuple[float, float]
 
 SECTION_IDS = (
     "privacy",
+    "days",
     "timeline",
     "probability",
     "outcomes",
@@ -292,29 +295,6 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class WalkingDay:
-    """Walking and running of one local day.
-
-    Parameters
-    ----------
-    day
-        As printed: "2026-09-21".
-    seconds, steps
-        Sums over the day's walks.
-    cadence_spm, low_spm, high_spm
-        Median, 5th and 95th percentile over the windows walked (not run), steps/min; NaN: not known.
-    """
-
-    day: str
-    n_walks: int
-    seconds: float
-    steps: int
-    cadence_spm: float = math.nan
-    low_spm: float = math.nan
-    high_spm: float = math.nan
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
     """Something that left the host.
 
@@ -425,6 +405,8 @@ class ReportData:
         other.
     walking
         Steps and cadence, one entry a day with walking or running in it.
+    days
+        Oldest first; a page shows them from two on.
     events
         (t_utc, words): button, battery, reboot, clock jump.
     section_notes
@@ -452,6 +434,7 @@ class ReportData:
     truth: Sequence[Span] = ()
     activities: Sequence[Span] = ()
     walking: Sequence[WalkingDay] = ()
+    days: Sequence[DayStory] = ()
     events: Sequence[tuple[float, str]] = ()
     probability: ProbabilityTrack | None = None
     outcomes: Sequence[BeforeAfter] = ()

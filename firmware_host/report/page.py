@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from firmware_host.report import accounts, scores, sections
+from firmware_host.report import accounts, days, scores, sections
 from firmware_host.report.document import document_head
 from firmware_host.report.envelope import clipped, seconds_by_name
 from firmware_host.report.markup import Markup, element
@@ -27,6 +27,13 @@ _SECTIONS: tuple[_Section, ...] = (
         "",
         accounts.privacy_section,
         "Not known: this run did not record what left the host.",
+    ),
+    (
+        "days",
+        "Day by day",
+        "",
+        days.days_section,
+        "There is one day only: the time line below shows it.",
     ),
     (
         "timeline",

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from firmware_host.report import canvas, charts, envelope, timeline
 from firmware_host.report.canvas import figure, swatch
+from firmware_host.report.day import WalkingDay
 from firmware_host.report.markup import Markup, element, join
 from firmware_host.report.model import (
     FloatArray,
@@ -16,7 +17,6 @@ from firmware_host.report.model import (
     ReportData,
     Signal,
     Span,
-    WalkingDay,
 )
 from firmware_host.report.scales import (
     clean,

@@ -142,6 +142,8 @@ svg text.h tspan{fill:var(--soft);font-weight:400;font-size:12px}
 svg text.r{font-size:11px}svg text.e{text-anchor:end}svg text.m{text-anchor:middle}
 svg text.v{fill:var(--text)}svg text.on{fill:var(--on);font-weight:600;font-size:11px}
 svg text.p{fill:var(--personal);font-weight:600}
+svg text.sign{fill:var(--personal);font-weight:700;font-size:13px;text-anchor:middle}
+svg text.sign.bad{fill:var(--bad)}.walk-other{fill:var(--card);stroke:var(--bad);stroke-width:1.6}
 .plot{fill:var(--plot)}.shade{fill:var(--shade)}.hatchline{stroke:var(--hatch);stroke-width:1.6}
 .grid{stroke:var(--grid);stroke-width:1}.axis{stroke:var(--line);stroke-width:1}
 .day{stroke:var(--hatch);stroke-width:1}

@@ -8,6 +8,7 @@ from firmware_host.inference.contract import Bundle
 from firmware_host.report import LedgerEntry, ReportData
 from firmware_host.runtime import gather_accounts, gather_lanes, gather_scores, gather_walking
 from firmware_host.runtime.drifting import misfits
+from firmware_host.runtime.gather_days import day_stories
 from firmware_host.runtime.gather_seen import Seen, read_vault, read_windows
 from firmware_host.runtime.gather_words import empty_reasons, section_notes
 from firmware_host.runtime.in_force import say_damaged
@@ -67,6 +68,7 @@ def gather(
         truth=truth,
         activities=gather_lanes.spans(seen.activity, "activity", bundle.gait.hop_s),
         walking=gather_walking.walking_days(seen.activity, bundle.gait.hop_s, local_offset_s),
+        days=day_stories(seen, local_offset_s),
         events=gather_lanes.instants(seen, vault),
         probability=gather_scores.probability(seen),
         outcomes=gather_scores.outcomes(later),

@@ -11,9 +11,12 @@ from firmware_host.adaptation.adapters import ADAPTER_KIND, history
 from firmware_host.adaptation.labels import LABEL_KIND, LABEL_REMOVED_KIND
 from firmware_host.adaptation.ledger import LEDGER_KIND
 from firmware_host.adaptation.outcome import MODEL
+from firmware_host.adaptation.preferences import PREFERENCE_KIND
 from firmware_host.adaptation.samples import BASELINE_KIND, WINDOW_KIND
 from firmware_host.report import ChannelHealth, HostCost, LedgerEntry, LedgerScore, Privacy
 from firmware_host.report.scales import print_count
+from firmware_host.runtime.drifting import DRIFT_KIND
+from firmware_host.runtime.gait_following import WALK_KIND
 from firmware_host.runtime.gait_reference import GAIT_KIND
 from firmware_host.runtime.gather_seen import Event, Seen
 from firmware_host.runtime.memory import EVENT_KIND, SOURCE_KIND, SUMMARY_KIND
@@ -33,6 +36,9 @@ _KIND_WORDS = {
     GAIT_KIND: "gait reference: what was learned of walking",
     LEDGER_KIND: "ledger entry",
     SUMMARY_KIND: "counts of a finished run",
+    DRIFT_KIND: "state of the drift monitor",
+    WALK_KIND: "sure walk that the gait reference follows",
+    PREFERENCE_KIND: "comparison or answer by the wearer",
 }
 _SEALED = "encrypted; only sort, time and size can be read without the key"
 _GROUP_WORDS = {

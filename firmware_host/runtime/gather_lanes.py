@@ -107,7 +107,8 @@ def _adapter(detail: Detail, _: str) -> str:
     return f"adapter {detail['version']} in use" if detail["version"] else "model as shipped in use"
 
 
-def _learned(detail: Detail, _: str) -> str:
+def say_learned(detail: Detail) -> str:
+    """Words for what came of a job."""
     reason = str(detail["reason"])
     kept = "update kept" if detail["kept"] else "update not kept"
     return f"{kept}: {_REASONS.get(reason, reason.replace('_', ' '))}"
@@ -125,7 +126,7 @@ _WORDS: Mapping[str, Callable[[Detail, str], str]] = {
     Note.WEAR: lambda detail, _: "put on" if detail["value"] else "taken off",
     Note.BUTTON: lambda detail, _: "" if detail["value"] else "button pressed",
     ADAPTER_NOTE: _adapter,
-    LEARNED_NOTE: _learned,
+    LEARNED_NOTE: lambda detail, _: say_learned(detail),
     DRIFT_NOTE: lambda detail, _: f"no longer fits: {detail['why']}",
     GAIT_UPDATED_NOTE: lambda detail, _: f"gait reference of the {detail['placement']} followed",
     MODEL_OFF_NOTE: lambda detail, _: f"{detail['model']} model off: {detail['why']}",

@@ -17,6 +17,7 @@ from firmware_host.runtime.pipeline import MODEL_OFF_NOTE
 from firmware_host.vault.records import Vault
 
 _NOTHING = "Nothing was streamed yet; signet run does that."
+_ONE_DAY = "There is one day only: the time line below shows it."
 _NOT_FINISHED = "No run has finished here: a run writes its counters at its end, and one that was cut off never did."
 _STATE_WORDS = {
     "not_worn": "the band was not on the skin",
@@ -33,6 +34,7 @@ def empty_reasons(seen: Seen, vault: Vault, later: Later | None, *, n_jobs: int)
     """One sentence a section, used where it has nothing to show."""
     reasons = {
         "timeline": _NOTHING,
+        "days": _ONE_DAY if seen.stored else _NOTHING,
         "probability": _no_probability(seen),
         "outcomes": _no_outcomes(later, n_jobs),
         "gait": _no_gait(seen, vault),

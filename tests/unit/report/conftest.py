@@ -11,6 +11,7 @@ from firmware_host.report import (
     BeforeAfter,
     ChannelHealth,
     Confusion,
+    DayStory,
     FeatureShift,
     GaitScores,
     HostCost,
@@ -49,6 +50,24 @@ def _signals(rng: np.random.Generator, seconds: float) -> list[Signal]:
         Signal("Skin conductance", "µS", t_utc, 2.0 + rng.random(t_utc.size)),
         Signal("Skin temperature", "°C", t_utc, 33.0 + rng.normal(0.0, 0.1, t_utc.size)),
         Signal("Motion", "m/s²", t_utc, np.abs(rng.normal(0.0, 1.0, t_utc.size))),
+    ]
+
+
+def _days() -> list[DayStory]:
+    """The day before, with nothing seen, and the day that the report is of."""
+    midnight = (START_UTC + 7200.0) // 86_400.0 * 86_400.0 - 7200.0
+    walks = [
+        (START_UTC + 100.0, START_UTC + 160.0, "wearer"),
+        (START_UTC + 200.0, START_UTC + 260.0, "other"),
+    ]
+    happened = [
+        (START_UTC + 30.0, "waits", "learning waits for mains power (on battery now)"),
+        (START_UTC + 31.0, "kept", "update kept: better on held-back windows"),
+        (START_UTC + 90.0, "rest", "rest learned, found in calm minutes"),
+    ]
+    return [
+        DayStory("Sun 20 Sep", midnight - 86_400.0),
+        DayStory("Mon 21 Sep", midnight, walks, happened),
     ]
 
 
@@ -98,6 +117,7 @@ def make_data(rng: np.random.Generator) -> Callable[..., ReportData]:
             "made_utc": START_UTC + seconds + 60,
             "made_by": "signet 0.2.0",
             "signals": _signals(rng, seconds),
+            "days": _days(),
             "not_worn": [(START_UTC + 600, START_UTC + 660)],
             "labels": [(START_UTC + 100, START_UTC + 400, "stress")],
             "truth": [

@@ -33,7 +33,7 @@ from firmware_host.report import (
 from firmware_host.report.model import SECTION_IDS
 
 MakeData = Callable[..., ReportData]
-FIGURES = {"timeline", "probability", "outcomes", "gait", "reliability", "baseline"}
+FIGURES = {"days", "timeline", "probability", "outcomes", "gait", "reliability", "baseline"}
 HOSTILE = (
     "</title><script>alert(1)</script>\"'&amp; \x00\x1b[31m \u202e\ud800 http://x.example/ ]]>"
 )
