@@ -58,7 +58,7 @@ def events(arguments: list[str]) -> Iterator[dict[str, Any]]:
             raise CommandError(_last_line(error), process.returncode)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
         if _TTY:
             sys.stderr.write("\r" + " " * 20 + "\r")
             sys.stderr.flush()

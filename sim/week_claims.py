@@ -123,11 +123,13 @@ def _silences(week: Week) -> Iterator[tuple[float, float]]:
 
 
 def _in_dark(week: Week, start_utc: float, end_utc: float) -> bool:
-    night = [(row.start_utc, row.end_utc) for row in week.spans("charging")]
-    # Between two runs nothing is written of the night: it lies between the days that are.
-    edges = [row.end_utc for row in week.truth] + [row.start_utc for row in week.truth]
-    known = any(a - _SILENCE_S <= start_utc and end_utc <= b + _SILENCE_S for a, b in night)
-    return known or not any(start_utc + _SILENCE_S < t < end_utc - _SILENCE_S for t in edges)
+    """Whether the board had no power, but for the seconds that a first result takes."""
+    powered_s = sum(
+        max(0.0, min(row.end_utc, end_utc) - max(row.start_utc, start_utc))
+        for row in week.truth
+        if row.label != "charging"
+    )
+    return powered_s <= _SILENCE_S
 
 
 def _restarted(week: Week) -> Claim:
