@@ -16,6 +16,7 @@ from firmware_host.report.model import (
     Signal,
     Span,
 )
+from firmware_host.report.pauses import pauses_of
 from firmware_host.report.scales import (
     Linear,
     clean,
@@ -41,7 +42,10 @@ def draw_probability(
     data: ReportData, track: ProbabilityTrack, reference: Sequence[Span], variant: Variant
 ) -> Drawing:
     """Stress probability without and with what was learned, threshold, learning instants."""
-    frame = frame_of(data, variant)
+    pauses = pauses_of(data)
+    data, reference = pauses.shorten(data), pauses.spans(reference)
+    track = data.probability or track
+    frame = frame_of(data, variant, pauses)
     top, bottom = 8.0, 8.0 + _PROBABILITY_PX
     scale = Linear(0.0, 1.0, bottom, top)
     ticks = [0.0, 0.25, 0.5, 0.75, 1.0]

@@ -254,7 +254,7 @@ def _table(data: ReportData, days: Sequence[DayStory]) -> Markup:
     heads = ("Day", "Worn", "Stress", "Rest", "Exercise", "Walks", "What happened")
     rows = [_table_row(data, day) for day in days]
     caption = "Each day in numbers and words; stress, rest and exercise as the model said"
-    return table(caption, heads, rows, kinds=("t", "n", "n", "n", "n", "words", "words"))
+    return table(caption, heads, rows, kinds=("t", "n", "n", "n", "n", "", "words"))
 
 
 def _table_row(data: ReportData, day: DayStory) -> list[Markup | str]:

@@ -18,6 +18,7 @@ from firmware_host.report.model import (
     Signal,
     Span,
 )
+from firmware_host.report.pauses import pauses_of
 from firmware_host.report.scales import (
     clean,
     local,
@@ -54,13 +55,17 @@ def timeline_section(data: ReportData) -> Markup | None:
         "Time line of signals, labels and model states",
         _describe_timeline(data),
         lambda variant: timeline.draw_timeline(data, variant),
-        caption=f"Local time, {zone_name(data.tz_offset_s)}. In a lane with rows, full colour: the "
-        "name that fills most of that moment; pale: it occurs.",
+        caption=f"Local time, {zone_name(data.tz_offset_s)}{_cut(data)}. In a lane with rows, full "
+        "colour: the name that fills most of that moment; pale: it occurs.",
         keys=keys,
     )
     numbers = element("div", _signal_table(data), _event_table(data))
     spans = element("div", _span_table(data), _walking_table(data.walking))
     return join([picture, element("div", numbers, spans, class_="pair")])
+
+
+def _cut(data: ReportData) -> str:
+    return "; pauses of half an hour and more are cut short" if pauses_of(data).stretches else ""
 
 
 def _is_dense(signal: Signal) -> bool:
@@ -184,7 +189,7 @@ def probability_section(data: ReportData) -> Markup | None:
         "Probability of stress over time",
         "Two lines, generic and personal model, with the threshold and the instants of learning.",
         lambda variant: charts.draw_probability(data, track, reference, variant),
-        caption=f"Local time, {zone_name(data.tz_offset_s)}. Mean of each pixel column.",
+        caption=f"Local time, {zone_name(data.tz_offset_s)}{_cut(data)}. Mean of each pixel column.",
         keys=keys,
     )
     return join([picture, _probability_table(data, track)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from firmware_host.report import canvas, envelope
 from firmware_host.report.canvas import Drawing, Variant
 from firmware_host.report.markup import Markup, element, join
 from firmware_host.report.model import FloatArray, Gap, ReportData, Signal, Span
+from firmware_host.report.pauses import Pauses, pauses_of
 from firmware_host.report.scales import (
     Linear,
     local,
@@ -26,6 +27,7 @@ _HEADER_PX, _LANE_GAP_PX, _AXIS_PX = 20, 12, 30
 _SIGNAL_PX, _STRIP_PX, _ROW_PX = 62, 20, 15
 # Names that would not fit beside a lane.
 _SHORT_WORDS = {"learning_baseline": "no baseline"}
+_TICK_PX = 44.0
 # One row per name the model can say, and some for names of a later version.
 _MAX_ROWS = 8
 # Tool tips are for reading single spans; a day of them would only be weight.
@@ -42,6 +44,7 @@ class Frame:
     left_px: int
     right_px: int
     prefix: str
+    pauses: Pauses = field(default_factory=Pauses)
 
     @property
     def n_columns(self) -> int:
@@ -55,7 +58,7 @@ class Frame:
 
     def clock(self, t_utc: float) -> str:
         """Local time for tool tips."""
-        return f"{local(t_utc, self.tz_offset_s):%H:%M:%S}"
+        return f"{local(self.pauses.true(t_utc), self.tz_offset_s):%H:%M:%S}"
 
     def tip(self, span: Span) -> str:
         """Name, limits and length of a span."""
@@ -63,12 +66,21 @@ class Frame:
         return f"{words(name)}: {self.clock(a)} to {self.clock(b)} ({print_duration(b - a)})"
 
 
-def frame_of(data: ReportData, variant: Variant) -> Frame:
-    """The time frame of one drawing; a recording of no length is drawn as one second."""
+def frame_of(data: ReportData, variant: Variant, pauses: Pauses) -> Frame:
+    """The time frame of one drawing; a recording of no length is drawn as one second.
+
+    `data` is in drawn time, with `pauses` cut short.
+    """
     left, right = (76, 8) if variant.is_narrow else (84, 14)
     end_utc = max(data.end_utc, data.start_utc + 1.0)
     return Frame(
-        data.start_utc, end_utc, data.tz_offset_s, left, variant.width_px - right, variant.prefix
+        data.start_utc,
+        end_utc,
+        data.tz_offset_s,
+        left,
+        variant.width_px - right,
+        variant.prefix,
+        pauses,
     )
 
 
@@ -79,7 +91,9 @@ def words(name: str) -> str:
 
 def draw_timeline(data: ReportData, variant: Variant) -> Drawing:
     """All lanes, one under the other, over a common clock."""
-    frame = frame_of(data, variant)
+    pauses = pauses_of(data)
+    data = pauses.shorten(data)
+    frame = frame_of(data, variant, pauses)
     lanes = _lanes(data, frame)
     # Room for the flags of learning above the first name.
     y, parts = 14.0, []
@@ -109,9 +123,12 @@ def _lanes(data: ReportData, frame: Frame) -> list[Drawing]:
 
 def time_axis(frame: Frame, top: float, bottom: float) -> Markup:
     """Vertical lines at round local times, their clock under the lowest lane."""
-    ticks = time_ticks(
-        frame.start_utc, frame.end_utc, frame.tz_offset_s, max(2, frame.n_columns // 62)
-    )
+    if frame.pauses.stretches:
+        ticks = _broken_ticks(frame)
+    else:
+        ticks = time_ticks(
+            frame.start_utc, frame.end_utc, frame.tz_offset_s, max(2, frame.n_columns // 62)
+        )
     parts = [canvas.line(frame.left_px, bottom, frame.right_px, bottom, "axis")]
     for t_utc, label, is_midnight in ticks:
         x = frame.x(t_utc)
@@ -120,6 +137,27 @@ def time_axis(frame: Frame, top: float, bottom: float) -> Markup:
         x_text = min(max(x, 18.0), frame.right_px - 8.0)
         parts.append(canvas.text(x_text, bottom + 18, label, "m v" if is_midnight else "m"))
     return join(parts)
+
+
+def _broken_ticks(frame: Frame) -> list[tuple[float, str, bool]]:
+    """Each stretch says at its beginning which day it is, or of which hour, and round times after."""
+    ticks: list[tuple[float, str, bool]] = []
+    day, free_px = None, 0.0
+    for a, b in frame.pauses.stretches:
+        begins = local(a, frame.tz_offset_s)
+        is_new = begins.date() != day
+        day = begins.date()
+        words = f"{begins.day} {begins:%b}" if is_new else f"{begins:%H:%M}"
+        room_px = int((b - a) / (frame.end_utc - frame.start_utc) * frame.n_columns / _TICK_PX)
+        inner = time_ticks(a, b, frame.tz_offset_s, room_px) if room_px else []
+        for t_utc, label, is_day in [(a, words, is_new), *inner]:
+            drawn_utc = float(frame.pauses.drawn(np.array([t_utc]))[0])
+            x = frame.x(drawn_utc)
+            if x < free_px and not is_day:
+                continue
+            ticks.append((drawn_utc, label if x >= free_px else "", is_day))
+            free_px = x + _TICK_PX if x >= free_px else free_px
+    return ticks
 
 
 def not_worn_shade(spans: Sequence[Gap], frame: Frame, top: float, bottom: float) -> Markup:

@@ -54,7 +54,7 @@ def day_stories(seen: Seen, local_offset_s: Callable[[float], float]) -> list[Da
     """One story a local day with anything in it, oldest first."""
     sure = [event for event in seen.wearer if event["n_windows"] >= N_WINDOWS]
     walks = _joined(spans(sure, "wearer", seen.bundle.gait.hop_s))
-    happened = sorted(_happened(seen.notes))
+    happened = list(_happened(seen.notes))
     midnights = {_midnight(float(e["utc"]), local_offset_s) for e in (*seen.stress, *seen.notes)}
     return [
         DayStory(
@@ -65,11 +65,17 @@ def day_stories(seen: Seen, local_offset_s: Callable[[float], float]) -> list[Da
                 [
                     *_given(seen, midnight),
                     *(row for row in happened if 0 <= row[0] - midnight < _DAY_S),
-                ]
+                ],
+                key=_when,
             ),
         )
         for midnight in sorted(midnights)
     ]
+
+
+def _when(row: Happened) -> float:
+    # What was told at the same moment keeps its order.
+    return row[0]
 
 
 def _joined(walks: Iterable[Span]) -> list[Span]:
