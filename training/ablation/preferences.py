@@ -55,7 +55,7 @@ MIN_RATING_STEP = 1.0
 MOMENTS = 2
 # Made-up people compare this often, and get this share of it the wrong way round.
 N_MADE_UP = 40
-ERRORS = (0.0, 0.1, 0.3)
+ERRORS = {"to the second task": (0.0, 0.1, 0.3), "first halves": (0.0,)}
 # Lower than this is a person worse off, beyond a window or two.
 NOISE = 0.01
 # As the shipped update from comparisons, without them.
@@ -246,7 +246,8 @@ def learn(case: Case, said: Sequence[Comparison], way: Way) -> Outcome | None:
     z = person.z(generic.spread, clip=generic.clip)
     built = build_episodes(person.t_end_s, case.division.calibration, window_s=WINDOW_S)
     split = split_for_gate(built)
-    if isinstance(split, Refusal) and way.is_judged:
+    n_labels = len({episode.label for episode in built.episodes})
+    if n_labels < len(Label) or (isinstance(split, Refusal) and way.is_judged):
         return None
     turns = [] if isinstance(split, Refusal) else [held_back for _, held_back in split.turns]
     compared = _comparisons(case, z, said, turns)
@@ -306,7 +307,7 @@ def _accuracy(case: Case, z: NDArray[np.float32]) -> float:
 
 def _table(labelled: str, cases: Sequence[Case], *, seed: int) -> Table:
     speakers: dict[str, Says] = {"own ratings": by_ratings}
-    speakers |= {f"made up, {wrong:.0%} wrong": made_up(wrong) for wrong in ERRORS}
+    speakers |= {f"made up, {w:.0%} wrong": made_up(w) for w in ERRORS[labelled]}
     rows = []
     for who, says in speakers.items():
         for name, short in SHORT.items():
