@@ -35,6 +35,10 @@ class RecordingReader(Protocol):
         """Labels the recording carries itself, in order of time; often none."""
         ...
 
+    def markers(self) -> list[tuple[float, str]]:
+        """(utc, text) of the notes the recording carries; often none."""
+        ...
+
     def close(self) -> None:
         """Let go of the file; may be called twice."""
         ...

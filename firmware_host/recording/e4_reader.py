@@ -93,6 +93,10 @@ class E4Reader:
         """None: the vendor's archive has presses, and they do not say what they mean."""
         return []
 
+    def markers(self) -> list[tuple[float, str]]:
+        """None: an archive has no texts."""
+        return []
+
     def close(self) -> None:
         """Nothing stays open."""
 

@@ -40,6 +40,8 @@ ONLY_IN = {
         "recording/mcap_reader.py",
         "recording/mcap_records.py",
     },
+    "edfio": {"recording/edf_reader.py"},
+    "pyxdf": {"recording/xdf_reader.py"},
     "paho": {"publish/mqtt.py"},
     "cryptography": {"vault/keys.py"},
 }

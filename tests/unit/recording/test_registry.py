@@ -33,7 +33,9 @@ def test_recording_without_any_time_in_it_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.wav", "a"])
 def test_unknown_suffix_lists_the_known_ones(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("x")
-    with pytest.raises(RecordingError, match=r"expected \.mcap \.zip or an E4 folder"):
+    with pytest.raises(
+        RecordingError, match=r"expected \.mcap \.zip \.edf \.xdf \.csv or an E4 folder"
+    ):
         open_recording(tmp_path / name)
 
 

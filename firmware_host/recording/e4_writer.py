@@ -1,0 +1,125 @@
+"""Writes a recording as an Empatica E4 session archive, for tools that read nothing else.
+
+The vendor's HR.csv and IBI.csv are left out: they are computed, not recorded.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.errors import RecordingError
+from firmware_host.protocol.messages import Button, EventKind
+from firmware_host.recording.e4 import FILES, TAGS_FILE
+from firmware_host.recording.exchange import Report, create, gaps_of, off_rate
+from firmware_host.recording.take import Take, Track
+
+# The smallest steps of the vendor's own text; ACC is in counts of 1/64 g.
+_DECIMALS = {"bvp": 2, "eda": 6, "temp": 2, "acc": 0}
+# A battery of the E4 lasts two days; a week of its fastest channel is more than any session.
+_MAX_SAMPLES = 7 * 86_400 * 64
+# SI value of the smallest step, by channel.
+_STEPS = {spec.channel: spec.scale for spec in FILES.values()}
+# Zip has no earlier one; a real one would make two exports of one recording differ.
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def write_e4(take: Take, path: Path, report: Report) -> list[str]:
+    """Write the archive; returns what it does not hold, one line each.
+
+    Raises
+    ------
+    RecordingError
+        If a channel that every E4 has is missing, or has other units.
+    OSError
+        If it cannot be written.
+    """
+    tracks = {track.channel.name: track for track in take.tracks}
+    for spec in FILES.values():
+        track = tracks.get(spec.channel)
+        is_e4 = track is not None and track.channel.axes == spec.n_axes
+        if track is None or not is_e4 or track.channel.unit != spec.unit:
+            wanted = ", ".join(f"{s.channel} [{s.unit}]" for s in FILES.values())
+            has = ", ".join(f"{t.channel.name} [{t.channel.unit}]" for t in take.tracks)
+            raise RecordingError(path, f"{wanted} as an E4 has them", has)
+    with create(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for i, (name, spec) in enumerate(FILES.items()):
+            text = _signal(tracks[spec.channel], spec.scale * spec.raw_per_cell, path)
+            _add(archive, name, text)
+            report((i + 1) / len(FILES))
+        presses = [f"{utc:.6f}\n" for utc in _presses(take)]
+        _add(archive, TAGS_FILE, "".join(presses))
+    return _lost(take, [tracks[spec.channel] for spec in FILES.values()])
+
+
+def _presses(take: Take) -> list[float]:
+    press = (EventKind.BUTTON, int(Button.PRESS))
+    return [utc for utc, kind, value in take.events if (kind, value) == press]
+
+
+def _signal(track: Track, unit_per_cell: float, path: Path) -> str:
+    channel, n_axes = track.channel, track.channel.axes
+    # Plus zero: no cell says -0.
+    cells = np.round(_filled(track, path) / unit_per_cell, _DECIMALS[channel.name]) + 0.0
+    number = f"%.{_DECIMALS[channel.name]}f"
+    rows = [
+        ", ".join([f"{track.pieces[0].start_utc:.6f}"] * n_axes),
+        ", ".join([f"{channel.rate_hz:.6f}"] * n_axes),
+        *(",".join([number] * n_axes) % tuple(row) for row in cells.tolist()),
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def _filled(track: Track, path: Path) -> NDArray[np.float64]:
+    """(n, axes) values at the declared rate from the first sample on; gaps hold the last value before."""
+    rate_hz, zero_utc = track.channel.rate_hz, track.pieces[0].start_utc
+    if (track.pieces[-1].end_utc - zero_utc) * rate_hz > _MAX_SAMPLES:
+        span_h = (track.pieces[-1].end_utc - zero_utc) / 3600
+        raise RecordingError(path, "an E4 session of a few days at most", f"{span_h:.0f} h")
+    parts: list[NDArray[np.float64]] = []
+    n = 0
+    for piece in track.pieces:
+        missing = max(round((piece.start_utc - zero_utc) * rate_hz) - n, 0)
+        if missing:
+            parts.append(np.repeat(parts[-1][-1:], missing, axis=0))
+        parts.append(track.values(piece))
+        n += missing + len(piece.raw)
+    return np.concatenate(parts)
+
+
+def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    info = zipfile.ZipInfo(name, _ZIP_DATE)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(info, text)
+
+
+def _lost(take: Take, tracks: list[Track]) -> list[str]:
+    lost = ["the board's own clock, frame numbers and name: an E4 archive has none of them"]
+    for track in tracks:
+        channel = track.channel
+        gaps = gaps_of(track)
+        if gaps:
+            missing_s = sum(end - start for start, end in gaps)
+            lost.append(
+                f"{channel.name}: {len(gaps)} gaps ({missing_s:.1f} s) filled with the value before: "
+                "an E4 archive cannot say that samples are missing"
+            )
+        cell = _STEPS[channel.name]
+        steps = np.concatenate([piece.raw for piece in track.pieces]) * (channel.scale / cell)
+        if np.abs(steps - np.rint(steps)).max() > 1e-6:
+            lost.append(f"{channel.name}: rounded to steps of {cell:.4g} {channel.unit}")
+    others = [t.channel.name for t in take.tracks if t not in tracks]
+    if others:
+        lost.append(f"channels {', '.join(others)}: an E4 has no such sensors")
+    n_events = len(take.events) - len(_presses(take))
+    for n, what in (
+        (len(take.labels), "labels"),
+        (n_events, "reports of the board other than presses"),
+        (len(take.markers), "markers"),
+    ):
+        if n:
+            lost.append(f"{n} {what}: an E4 archive has presses of the button only")
+    return lost + off_rate(take)
