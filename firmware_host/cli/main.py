@@ -13,6 +13,7 @@ from types import FrameType
 
 from firmware_host import __version__
 from firmware_host.cli import (
+    convert,
     doctor,
     enrol,
     explain,
@@ -37,6 +38,7 @@ VERBS = (
     run,
     record,
     replay,
+    convert,
     enrol,
     label,
     prefer,

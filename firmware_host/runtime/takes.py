@@ -1,0 +1,182 @@
+"""Any recording as a `Take`: sessions, gaps and clocks sorted out as for a live board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from firmware_host.errors import RecordingError
+from firmware_host.protocol.messages import Channel, EventKind
+from firmware_host.recording.base import RecordingReader
+from firmware_host.recording.labels import Label
+from firmware_host.recording.notes import BoardEvent
+from firmware_host.recording.take import (
+    Counts,
+    Piece,
+    Take,
+    Track,
+    checked_take,
+    measured_rate_hz,
+    quantised,
+)
+from firmware_host.recording.take_reader import TakeReader
+from firmware_host.stream.assembler import StreamAssembler
+from firmware_host.stream.buttons import ButtonLabels
+from firmware_host.stream.clock import StreamClock
+from firmware_host.stream.samples import Note, Samples, StreamEvent
+
+_EVENT_KINDS = {
+    Note.BUTTON: EventKind.BUTTON,
+    Note.WEAR: EventKind.WEAR,
+    Note.BATTERY: EventKind.BATTERY,
+}
+_NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP)
+# Seldom enough to cost nothing.
+_REPORT_EVERY = 2000
+# A label said twice, by the button and in the recording, differs by the arithmetic alone.
+_SAME_S = 0.01
+
+Report = Callable[[float], None]
+
+
+@dataclass(slots=True)
+class _Run:
+    """Samples without a gap: stream time of each block's first sample, and the blocks."""
+
+    t_s: list[float] = field(default_factory=list)
+    parts: list[Counts] = field(default_factory=list)
+
+    def piece(self, channel: Channel, clock: StreamClock) -> Piece:
+        raw = np.concatenate(self.parts)
+        start_utc, last_utc = clock.utc(self.t_s[0]), clock.utc(self.t_s[-1])
+        n_before_last = len(raw) - len(self.parts[-1])
+        rate_hz = measured_rate_hz(channel.rate_hz, n_before_last, last_utc - start_utc)
+        # The board counts microseconds; digits beyond are of the arithmetic.
+        return Piece(round(start_utc, 6), raw, rate_hz)
+
+
+def take_of(reader: RecordingReader, *, where: object, report: Report = lambda _: None) -> Take:
+    """The whole recording in memory.
+
+    Parameters
+    ----------
+    report
+        Is told the share of the recording that was read, 0 to 1.
+
+    Raises
+    ------
+    RecordingError
+        If it has no samples, or the board's channels changed on the way.
+    """
+    if isinstance(reader, TakeReader):
+        return reader.take
+    taker = _Taker(where)
+    span_s = max(reader.duration_s, 1e-9)
+    for n, (utc, message) in enumerate(reader.messages()):
+        taker.take(taker.assembler.feed(message, utc))
+        if n % _REPORT_EVERY == 0:
+            report(min(max((utc - reader.start_utc) / span_s, 0.0), 1.0))
+    return taker.finish(reader)
+
+
+class _Taker:
+    """Collects what the assembler hands on, session by session."""
+
+    def __init__(self, where: object) -> None:
+        self.assembler = StreamAssembler()
+        self._where = where
+        self._channels: dict[str, Channel] = {}
+        self._pieces: dict[str, list[Piece]] = {}
+        self._runs: dict[str, list[_Run]] = {}
+        self._clock: StreamClock | None = None
+        self._noted: list[tuple[float, EventKind, int]] = []
+        self._events: list[BoardEvent] = []
+
+    def take(self, items: list[Samples | StreamEvent]) -> None:
+        """Take what one message brought."""
+        for item in items:
+            if isinstance(item, Samples):
+                self._take_samples(item)
+            elif item.what in _NEW_SESSION:
+                self._end_session()
+                self._clock = self.assembler.clock
+            elif item.what in _EVENT_KINDS:
+                kind = _EVENT_KINDS[Note(item.what)]
+                self._noted.append((item.t_s, kind, int(item.detail["value"])))
+
+    def finish(self, reader: RecordingReader) -> Take:
+        """Everything, with times by each session's final clock."""
+        self._end_session()
+        order = sorted(self._channels, key=lambda name: self._channels[name].stream)
+        tracks = tuple(self._track(name) for name in order)
+        labels = reader.labels()
+        told = [label for label in self._pressed() if not any(_same(label, x) for x in labels)]
+        take = Take(
+            reader.hello.board_id,
+            reader.hello.firmware,
+            tracks,
+            tuple(sorted([*labels, *told], key=lambda x: (x.t_start_utc, x.t_end_utc))),
+            tuple(sorted(self._events, key=lambda event: event[0])),
+            tuple(reader.markers()),
+        )
+        return checked_take(take, self._where)
+
+    def _track(self, name: str) -> Track:
+        channel, pieces = self._channels[name], self._pieces[name]
+        if channel.dtype != "f32":
+            return Track(channel, tuple(pieces))
+        try:
+            raw, scale = quantised(np.concatenate([piece.raw for piece in pieces]))
+        except ValueError as err:
+            raise RecordingError(self._where, f"numbers in {name}", str(err)) from err
+        cuts = np.cumsum([len(piece.raw) for piece in pieces])[:-1]
+        parts = zip(pieces, np.split(raw, cuts), strict=True)
+        return Track(
+            replace(channel, scale=scale, offset=0.0, dtype="i32"),
+            tuple(replace(piece, raw=part) for piece, part in parts),
+        )
+
+    def _take_samples(self, samples: Samples) -> None:
+        name = samples.channel.name
+        known = self._channels.setdefault(name, samples.channel)
+        if known != samples.channel:
+            expected = f"one description of channel {name} in the whole recording"
+            raise RecordingError(self._where, expected, "another one after a change of the board")
+        runs = self._runs.setdefault(name, [])
+        if not runs or samples.gap_before_samples:
+            runs.append(_Run())
+        runs[-1].t_s.append(samples.t0_s)
+        runs[-1].parts.append(_counts(samples))
+
+    def _end_session(self) -> None:
+        clock, runs, noted = self._clock, self._runs, self._noted
+        self._runs, self._noted = {}, []
+        if clock is None:
+            return
+        for name, of_channel in runs.items():
+            pieces = [run.piece(self._channels[name], clock) for run in of_channel]
+            self._pieces.setdefault(name, []).extend(pieces)
+        self._events += [(round(clock.utc(t_s), 6), kind, value) for t_s, kind, value in noted]
+
+    def _pressed(self) -> list[Label]:
+        """Labels that the button alone gave."""
+        buttons = ButtonLabels()
+        presses = [(utc, value) for utc, kind, value in self._events if kind is EventKind.BUTTON]
+        done = (buttons.press(value, 0.0, utc) for utc, value in sorted(presses))
+        return [Label(x.start_utc, x.end_utc, x.label, x.source) for x in done if x is not None]
+
+
+def _same(a: Label, b: Label) -> bool:
+    starts, ends = a.t_start_utc - b.t_start_utc, a.t_end_utc - b.t_end_utc
+    return a.label == b.label and abs(starts) < _SAME_S and abs(ends) < _SAME_S
+
+
+def _counts(samples: Samples) -> Counts:
+    channel = samples.channel
+    if channel.dtype == "f32":
+        # Values, until all of them are known.
+        return samples.values
+    raw: Counts = np.rint((samples.values - channel.offset) / channel.scale)
+    return raw.astype(np.int64 if channel.dtype == "u32" else np.int32)
