@@ -25,7 +25,7 @@ _LABEL_PX, _STATE_PX, _WALK_PX = 4.0, 18.0, 7.0
 _SIGN_PX = 13.0
 # A page must stay a page.
 _MAX_DAYS, _MAX_LINES = 21, 12
-# Kind of happening -> (sign, words for the key). The table says each in words.
+# Kind of happening -> (sign, words for the key). The lines below say each in words.
 _SIGNS = {
     "waits": ("…", "learning waits"),
     "paused": ("‖", "paused"),
@@ -35,6 +35,8 @@ _SIGNS = {
     "warning": ("!", "needs a look"),
 }
 _BAD = ("warning",)
+# Worn, and nothing said yet.
+_NO_STATE = "f-poor pale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,12 @@ def days_section(data: ReportData) -> Markup | None:
     picture = figure(
         "days",
         "Day by day",
-        f"{len(shown)} rows, one a day, under a common clock. The table below says the same in words.",
+        f"{len(shown)} rows, one a day, under a common clock. The table and the lines below say the same in words.",
         lambda variant: _draw(data, shown, variant),
         caption=caption,
         keys=_keys(data, shown),
     )
-    return join([picture, _table(data, shown)])
+    return join([picture, _table(data, shown), _stories(data, shown)])
 
 
 def _draw(data: ReportData, days: Sequence[DayStory], variant: Variant) -> Drawing:
@@ -174,7 +176,7 @@ def _strip(
             if tz_offset_s is not None:
                 at = [start + k * (end - start) / n_px for k in (first, last)]
                 tip = _tip(at[0], at[1], name, tz_offset_s)
-            kind = f"f-{STATE_CLASSES[name]}" if name in STATE_CLASSES else "shade"
+            kind = f"f-{STATE_CLASSES[name]}" if name in STATE_CLASSES else _NO_STATE
             x = clock.start_px(idx) + first
             parts.append(canvas.box(x, y, last - first, height, kind, tip=tip))
     return join(parts)
@@ -231,7 +233,7 @@ def _keys(data: ReportData, days: Sequence[DayStory]) -> list[Markup]:
         if name in present
     ]
     if present - set(STATE_CLASSES):
-        keys.append(swatch(canvas.box(0, 1, 26, 10, "shade"), "learning the day's rest"))
+        keys.append(swatch(canvas.box(0, 1, 26, 10, _NO_STATE), "learning the day's rest"))
     if data.labels:
         keys.append(swatch(canvas.box(0, 4, 26, 3, "f-stress"), "thin, above: wearer's labels"))
     whose = {who for day in days for _, _, who in day.walks}
@@ -251,10 +253,10 @@ def _keys(data: ReportData, days: Sequence[DayStory]) -> list[Markup]:
 
 
 def _table(data: ReportData, days: Sequence[DayStory]) -> Markup:
-    heads = ("Day", "Worn", "Stress", "Rest", "Exercise", "Walks", "What happened")
+    heads = ("Day", "Worn", "Stress", "Rest", "Exercise", "Walks")
     rows = [_table_row(data, day) for day in days]
-    caption = "Each day in numbers and words; stress, rest and exercise as the model said"
-    return table(caption, heads, rows, kinds=("t", "n", "n", "n", "n", "", "words"))
+    caption = "Each day in numbers; stress, rest and exercise as the model said"
+    return table(caption, heads, rows, kinds=("t", "n", "n", "n", "n", "words"))
 
 
 def _table_row(data: ReportData, day: DayStory) -> list[Markup | str]:
@@ -262,13 +264,31 @@ def _table_row(data: ReportData, day: DayStory) -> list[Markup | str]:
     said = [
         print_duration(seconds[n]) if n in seconds else "–" for n in ("stress", "rest", "exercise")
     ]
-    lines = [f"{local(t, data.tz_offset_s):%H:%M} {words}" for t, _, words in day.happened]
-    if len(lines) > _MAX_LINES:
-        lines = [*lines[:_MAX_LINES], f"and {len(lines) - _MAX_LINES} more"]
-    happened = join(
-        part for idx, line in enumerate(lines) for part in ([element("br")] if idx else []) + [line]
-    )
-    return [day.name, print_duration(_worn_s(data, day)), *said, _who(day), happened or "–"]
+    return [day.name, print_duration(_worn_s(data, day)), *said, _who(day)]
+
+
+def _stories(data: ReportData, days: Sequence[DayStory]) -> Markup | None:
+    """What happened on each day, line by line."""
+    told = [day for day in days if day.happened]
+    if not told:
+        return None
+    return element("dl", *(_story(data, day) for day in told), class_="story")
+
+
+def _story(data: ReportData, day: DayStory) -> Markup:
+    lines = [_line(data, row) for row in day.happened[:_MAX_LINES]]
+    if len(day.happened) > _MAX_LINES:
+        lines.append(element("dd", f"and {len(day.happened) - _MAX_LINES} more"))
+    return element("div", element("dt", day.name), *lines)
+
+
+def _line(data: ReportData, row: tuple[float, str, str]) -> Markup:
+    t_utc, kind, words = row
+    at = element("small", f"{local(t_utc, data.tz_offset_s):%H:%M}")
+    if kind not in _SIGNS:
+        return element("dd", at, f" {words}")
+    sign = element("b", _SIGNS[kind][0], class_="bad" if kind in _BAD else None)
+    return element("dd", at, " ", sign, f" {words}")
 
 
 def _who(day: DayStory) -> str:

@@ -143,7 +143,12 @@ svg text.r{font-size:11px}svg text.e{text-anchor:end}svg text.m{text-anchor:midd
 svg text.v{fill:var(--text)}svg text.on{fill:var(--on);font-weight:600;font-size:11px}
 svg text.p{fill:var(--personal);font-weight:600}
 svg text.sign{fill:var(--personal);font-weight:700;font-size:13px;text-anchor:middle}
-svg text.sign.bad{fill:var(--bad)}.walk-other{fill:var(--card);stroke:var(--bad);stroke-width:1.6}
+svg text.sign.bad{fill:var(--bad)}
+.story{display:grid;grid-template-columns:repeat(auto-fill,minmax(290px,1fr));gap:12px 28px;
+margin:12px 0 0;font-size:13px;line-height:1.45}.story dt{font-weight:600}
+.story dd{margin:0;padding-left:3.4em;text-indent:-3.4em}.story small{color:var(--soft);font-size:12px;
+display:inline-block;width:3.4em;text-indent:0}.story b{color:var(--personal)}.story b.bad{color:var(--bad)}
+.walk-other{fill:var(--card);stroke:var(--bad);stroke-width:1.6}
 .plot{fill:var(--plot)}.shade{fill:var(--shade)}.hatchline{stroke:var(--hatch);stroke-width:1.6}
 .grid{stroke:var(--grid);stroke-width:1}.axis{stroke:var(--line);stroke-width:1}
 .day{stroke:var(--hatch);stroke-width:1}

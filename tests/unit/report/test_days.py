@@ -43,7 +43,8 @@ def test_a_day_says_how_long_and_what(make_data: MakeData) -> None:
     for told in (
         "1 h 30 min",
         "not worn",
-        "09:00 learning waits for mains power",
+        "<small>09:00</small>",
+        "learning waits for mains power",
         "somebody else 6 min",
     ):
         assert told in page
