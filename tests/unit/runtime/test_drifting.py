@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from firmware_host.adaptation.drift import Part
+from firmware_host.adaptation.rest import revert_rest
 from firmware_host.identity.enrolment import Enrolled
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.runtime.baseline import Source
@@ -117,3 +118,35 @@ def test_a_damaged_state_or_one_of_another_release_begins_anew(vault):
     facts = {"tracks": tracks, "rest_id": 0, "line_id": None, "anchor_id": None, "run_utc": None}
     vault.put(DRIFT_KIND, pack({}, facts), T0)
     assert misfits(vault) == []
+
+
+def _amplitude_days(vault: Vault) -> int:
+    tracks = unpack(vault.latest(DRIFT_KIND).payload)[1]["tracks"]
+    return tracks["log_pulse_amplitude"][0]
+
+
+def test_a_label_that_replaces_the_mornings_rest_makes_no_second_day(vault):
+    memory = Memory(vault, keep_days=30)
+    memory.take_baseline(_rest(3.0), Source.QUIET, T0 + 600)
+    memory.take_baseline(_rest(2.0), Source.GUIDED, T0 + 1800)
+    _run(vault, 0)
+    assert _amplitude_days(vault) == 1
+
+
+def test_rest_that_was_gone_back_from_is_no_day_and_neither_is_its_copy(vault):
+    memory = Memory(vault, keep_days=30)
+    memory.take_baseline(_rest(3.0), Source.QUIET, T0 + 600)
+    memory.take_baseline(_rest(-9.0), Source.QUIET, T0 + 9 * 3600)
+    revert_rest(vault, now_utc=T0 + 10 * 3600)
+    _run(vault, 0)
+    assert _amplitude_days(vault) == 1
+
+
+def test_days_are_told_apart_by_when_they_began(vault):
+    facts = RunFacts(Counter(rest=200), 0.0, 0, "wrist")
+    # Told of in the morning after, and then of that short day at its own end.
+    watch_run(vault, facts, now_utc=T0 + DAY_S, begun_utc=T0)
+    watch_run(vault, facts, now_utc=T0 + DAY_S + 3600, begun_utc=T0 + DAY_S)
+    assert unpack(vault.latest(DRIFT_KIND).payload)[1]["tracks"]["poor_share"][0] == 2
+    watch_run(vault, facts, now_utc=T0 + DAY_S + 7200, begun_utc=T0 + DAY_S + 3600)
+    assert unpack(vault.latest(DRIFT_KIND).payload)[1]["tracks"]["poor_share"][0] == 2
