@@ -142,22 +142,31 @@ def time_axis(frame: Frame, top: float, bottom: float) -> Markup:
 def _broken_ticks(frame: Frame) -> list[tuple[float, str, bool]]:
     """Each stretch says at its beginning which day it is, or of which hour, and round times after."""
     ticks: list[tuple[float, str, bool]] = []
-    day, free_px = None, 0.0
+    day = None
     for a, b in frame.pauses.stretches:
-        begins = local(a, frame.tz_offset_s)
-        is_new = begins.date() != day
-        day = begins.date()
+        # It began at a round minute, give or take the board's clock.
+        begins = local(a + 30.0, frame.tz_offset_s)
+        is_new, day = begins.date() != day, begins.date()
         words = f"{begins.day} {begins:%b}" if is_new else f"{begins:%H:%M}"
         room_px = int((b - a) / (frame.end_utc - frame.start_utc) * frame.n_columns / _TICK_PX)
         inner = time_ticks(a, b, frame.tz_offset_s, room_px) if room_px else []
         for t_utc, label, is_day in [(a, words, is_new), *inner]:
             drawn_utc = float(frame.pauses.drawn(np.array([t_utc]))[0])
-            x = frame.x(drawn_utc)
-            if x < free_px and not is_day:
-                continue
-            ticks.append((drawn_utc, label if x >= free_px else "", is_day))
-            free_px = x + _TICK_PX if x >= free_px else free_px
+            _add_tick(ticks, (drawn_utc, label, is_day), frame)
     return ticks
+
+
+def _add_tick(
+    ticks: list[tuple[float, str, bool]], tick: tuple[float, str, bool], frame: Frame
+) -> None:
+    """Labels that would touch: the name of a day stays, else the earlier one."""
+    last = next((i for i in reversed(range(len(ticks))) if ticks[i][1]), None)
+    is_free = last is None or frame.x(tick[0]) - frame.x(ticks[last][0]) >= _TICK_PX
+    if not is_free and last is not None and tick[2] and not ticks[last][2]:
+        ticks[last] = (ticks[last][0], "", False)
+        is_free = True
+    if is_free or tick[2]:
+        ticks.append(tick if is_free else (tick[0], "", True))
 
 
 def not_worn_shade(spans: Sequence[Gap], frame: Frame, top: float, bottom: float) -> Markup:
