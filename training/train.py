@@ -129,7 +129,9 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     with skipping_bad(skip=args.skip_bad):
         hold_out = dict(zip(HALVES, held_out(sources, sorted(set(args.hold_out))), strict=True))
         reasons = _reasons(args, sources, hold_out)
-        made = {half: _half(half, args, sources, hold_out[half], reasons) for half in HALVES}
+        # What is taken comes first: a base that cannot be used is said before an hour's training.
+        order = sorted(HALVES, key=lambda half: half not in reasons)
+        made = {half: _half(half, args, sources, hold_out[half], reasons) for half in order}
     folder = _export(args, sources, made)
     origin = {half: "base" if half in reasons else "trained" for half in HALVES}
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}

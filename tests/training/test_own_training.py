@@ -119,6 +119,21 @@ def test_base_is_used_when_somebody_held_out_leaves_too_few(
     assert reasons == {"stress": "3 people with rest and stress in one recording, 4 needed"}
 
 
+def test_base_that_cannot_be_used_is_refused_before_the_work(
+    lab: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(*_: object) -> None:
+        raise AssertionError("the base comes first")
+
+    monkeypatch.setattr(train, "_train_stress", trained)
+    base = str(tmp_path / "no-bundle")
+    arguments = ["--data", str(lab), "--out", str(tmp_path / "out"), "--base", base]
+    assert cli.main(["train", *arguments, "--only", "stress"]) == 5
+    err = capsys.readouterr().err
+    assert f"expected a folder with bundle.toml, got no folder {base}" in err
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("out", "code", "line"),
     [
