@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from firmware_host.adaptation.drift import Part
+from firmware_host.errors import RecordingError
 from firmware_host.identity.self_update import WALK_WINDOWS
 from firmware_host.signals.normalise import Baseline
 from firmware_host.signals.stress import FEATURE_NAMES
 from tests.training.test_controls import walkers as simulated_walks
 from training.ageing import alarms, gait
 from training.ageing.gait_alarms import gait_alarms
-from training.ageing.stress import blend
+from training.ageing.stress import blend, run_age
 from training.ageing.walkers import stream, turned, walkers
 from training.gait.windows import Walks
 
@@ -120,6 +121,15 @@ def test_a_blend_knows_what_either_day_knows():
     mixed = blend(old, today, 0.5)
     np.testing.assert_allclose(mixed.center, [2.0, 2.0, 3.0])
     np.testing.assert_allclose(mixed.scale, 2.0)
+
+
+def test_both_data_sets_are_asked_for_before_another_one_is_read(tmp_path):
+    (tmp_path / "stress-predict").mkdir()
+    (tmp_path / "wisdm-watch").mkdir()
+    (tmp_path / "wisdm-watch" / "1600.zip").write_bytes(b"no archive")
+    expected = "expected both physionet-stress-exercise and stress-predict"
+    with pytest.raises(RecordingError, match=f"{expected}, got no physionet-stress-exercise"):
+        run_age(tmp_path, cache_dir=None, seed=0)
 
 
 def test_one_session_tells_people_apart_only_if_days_differ_less_than_people(rng):

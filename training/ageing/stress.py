@@ -20,6 +20,7 @@ from firmware_host.signals.resting import QUIET_UNTIL_S, quiet_windows
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES, WINDOW_S
 from training.ageing.alarms import alarm_figures, told_apart
 from training.datasets import physionet, stress_predict
+from training.datasets.registry import require_all
 from training.datasets.stress_windows import SessionWindows
 from training.evaluation.options import at_least
 from training.evaluation.output import plain, require_writable, write_json
@@ -188,8 +189,9 @@ def run_age(data_dir: Path, *, cache_dir: Path | None, seed: int) -> dict[str, A
     Raises
     ------
     RecordingError
-        If the people with several sessions are not there.
+        If not both data sets are there, or the people with several sessions are not.
     """
+    require_all(data_dir, (physionet.NAME, stress_predict.NAME))
     find = {name: stress_windows(data_dir, name, window_s=WINDOW_S, cache_dir=cache_dir)
             for name in (physionet.NAME, stress_predict.NAME)}  # fmt: skip
     (lab, exercise), (others, _) = find.values()
@@ -256,7 +258,8 @@ def _single(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `age --task stress`."""
-    parser.add_argument("--data", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--data", required=True, type=Path, metavar="DIR",
+                        help=f"folder with {physionet.NAME} and {stress_predict.NAME}")  # fmt: skip
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder for computed windows")
     parser.add_argument("--seed", type=at_least(0), default=DEFAULT_SEED)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "stress-predict"
+_LABEL_COLUMNS = {"Participant", "Time(sec)", "Label"}
 LABEL_FILES = ("labels.csv.gz", "labels.csv", "Improved_All_Combined_hr_rsp_binary.csv")
 # Stroop lasts over four minutes, the interview nine; hyperventilation about two.
 MAX_HYPERVENTILATION_S = 200
@@ -91,6 +92,10 @@ def _read_labels(file: Member) -> dict[int, Runs]:
     """Runs (start, end, label) of equal label by participant number; end is exclusive."""
     runs: dict[int, Runs] = defaultdict(list)
     reader = csv.DictReader(io.StringIO(_text(file)))
+    # Without them nobody would have a label, and everybody would be read from tags unasked.
+    if _LABEL_COLUMNS - set(reader.fieldnames or ()):
+        expected = "a first row with Participant, Time(sec) and Label"
+        raise LabelError(f"{file.place}: expected {expected}, got another or none")
     for row in reader:
         try:
             person = int(float(row["Participant"]))

@@ -251,7 +251,8 @@ def test_a_file_is_told_from_nothing_when_it_is_no_folder(tmp_path):
     [
         (lambda data: data[:-40], "expected a complete text file"),
         (lambda _data: b"Participant,HR,respr,Time(sec),Label\n5,70,1", "in row 2"),
-        (lambda _data: b"Participant,HR\n5,70\n", "in row 2"),
+        (lambda _data: b"Participant,HR\n5,70\n", "a first row with Participant"),
+        (lambda _data: b"something else\n", "a first row with Participant"),
     ],
 )
 def test_label_file_is_named_when_it_is_cut(tmp_path, change, line):
