@@ -117,6 +117,29 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """When a recording goes on in a next file, and how much room those of one folder take; 0 is no limit.
+
+    At the quota recording stops, unless ``quota_deletes_oldest`` lets the oldest go.
+    """
+
+    max_file_mb: float = 0.0
+    max_file_minutes: float = 0.0
+    quota_mb: float = 0.0
+    quota_deletes_oldest: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("max_file_mb", "max_file_minutes", "quota_mb"):
+            value = getattr(self, name)
+            _check(0 <= value < math.inf, f"recording.{name}", "0 (no limit) or more", value)
+        is_one_file = not self.max_file_mb and not self.max_file_minutes
+        # One endless file can only stop: nothing older than it would be left to delete.
+        expected = "max_file_mb or max_file_minutes beside it, so that there are older files"
+        is_vain = self.quota_deletes_oldest and is_one_file
+        _check(not is_vain, "recording.quota_deletes_oldest", expected, "neither")
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """Where the machine's ``/sys`` and ``/proc`` are; another folder is a machine of the simulator's."""
 
@@ -143,6 +166,7 @@ class Config:
     adaptation: Adaptation = field(default_factory=Adaptation)
     enrolment: Enrolment = field(default_factory=Enrolment)
     state: State = field(default_factory=State)
+    recording: Recording = field(default_factory=Recording)
     policy: Limits = field(default_factory=Limits)
     host: Host = field(default_factory=Host)
     log: Log = field(default_factory=Log)
@@ -191,6 +215,7 @@ _SECTIONS: dict[str, type] = {
     "adaptation": Adaptation,
     "enrolment": Enrolment,
     "state": State,
+    "recording": Recording,
     "policy": Limits,
     "host": Host,
     "log": Log,

@@ -22,6 +22,7 @@
     │  └─ EnrolmentError                                reason, n_windows, needed
     ├─ VaultError                              exit 7
     └─ StorageError                            exit 8   disk full or not writable
+       └─ QuotaReached                                  recordings may take no more room
 
 A wrong call by a programmer stays ``ValueError`` or ``TypeError``. Bad bytes on the wire are not
 exceptions: decoders count them and go on. The exit code is the command's when the error ends it.
@@ -179,3 +180,7 @@ class StorageError(SignetError):
     """The disk is full or not writable; what was stored before is intact."""
 
     exit_code = 8
+
+
+class QuotaReached(StorageError):
+    """Recordings have taken the room they may take; what was recorded is intact."""

@@ -53,8 +53,9 @@ class McapWriter:
     ----------
     path
         The new file; with ``max_bytes`` the further parts are ``<stem>.part1.mcap`` and so on.
-    max_bytes
-        Size after which the next part begins. Every part can be read on its own.
+    max_bytes, max_s
+        Size, and seconds from the first to the latest arrival, after which the next part begins.
+        Every part can be read on its own.
     open_file
         How to make the file.
 
@@ -74,15 +75,18 @@ class McapWriter:
         flush_s: float = FLUSH_S,
         sync_s: float = SYNC_S,
         max_bytes: int | None = None,
+        max_s: float | None = None,
         open_file: Callable[[Path], AppendFile] = AppendFile,
     ) -> None:
-        if not flush_s > 0 or not sync_s > 0 or (max_bytes is not None and max_bytes < 1):
-            msg = f"expected positive limits, got {flush_s}, {sync_s}, {max_bytes}"
+        limits = [flush_s, sync_s, *(x for x in (max_bytes, max_s) if x is not None)]
+        if not all(limit > 0 for limit in limits):
+            msg = f"expected positive limits, got {limits}"
             raise ValueError(msg)
         self._path = Path(path)
         self._flush_s = flush_s
         self._sync_s = sync_s
         self._max_bytes = max_bytes
+        self._max_s = max_s
         self._open_file = open_file
         self.paths: list[Path] = []
         self.n_messages = 0
@@ -165,20 +169,28 @@ class McapWriter:
         self._flush_due_utc = self._flush_from_utc = -math.inf
         self._sync_due_utc = -math.inf
         self._n_in_part = 0
+        self._part_from_utc = math.inf
         self._commit()
 
     def _next_part(self) -> None:
         self._finish_part()
         if self._file is not None:
             self._file.close()
+            self._file = None
         n = len(self.paths)
         while (path := self._path.with_suffix(f".part{n}{self._path.suffix}")).exists():
             n += 1
-        self._open_part(path)
+        try:
+            self._open_part(path)
+        except StorageError as err:
+            self._failure = str(err)
+            raise
         if self._hello is not None:
             # A part read on its own needs to know the board.
             hello, arrival_utc = self._hello
             self.write(hello, arrival_utc)
+            # It came before this part did.
+            self._part_from_utc = math.inf
 
     def _finish_part(self) -> None:
         self._writer.finish()
@@ -253,7 +265,11 @@ class McapWriter:
             self._sync_due_utc = arrival_utc + self._sync_s
             if self._file is not None:
                 self._file.sync()
-        is_full = self._max_bytes and self._file and self._file.size_bytes >= self._max_bytes
+        # The earliest, so that a part does not last longer when the host's clock is set back.
+        self._part_from_utc = min(self._part_from_utc, arrival_utc)
+        is_old = self._max_s is not None and arrival_utc - self._part_from_utc >= self._max_s
+        size_bytes = self._file.size_bytes if self._file else 0
+        is_full = is_old or (self._max_bytes is not None and size_bytes >= self._max_bytes)
         # A part holds more than the HELLO it begins with, however small it has to be.
         if is_full and self._n_in_part > 1:
             self._next_part()
@@ -268,11 +284,11 @@ class McapWriter:
             raise
 
     def _refuse_if_failed(self) -> None:
+        if self._failure:
+            raise StorageError(self._failure)
         if self._file is None:
             msg = f"{self._path}: recording is closed"
             raise ValueError(msg)
-        if self._failure:
-            raise StorageError(self._failure)
 
 
 class _Buffer:
