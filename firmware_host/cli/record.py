@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from firmware_host.cli.common import add_device, add_shared, device_url, print_json, say, settings
+from firmware_host.cli.common import (
+    add_device,
+    add_shared,
+    device_url,
+    open_vault,
+    print_json,
+    say,
+    settings,
+)
 from firmware_host.cli.streaming import Stopper, positive_seconds
+from firmware_host.cli.typed import TypedNotes, VaultLabels
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from firmware_host.config import Config
+    from firmware_host.vault.records import Vault
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,40 +35,63 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "record",
         help="write a board's stream to a file",
         description="Record a board until Ctrl-C into an MCAP file, which is never overwritten and "
-        "stays readable wherever it is cut. A recording is not encrypted: keep it as you keep a diary.",
+        "stays readable wherever it is cut. Labels of the board's buttons are written into it, and so is "
+        "each line typed meanwhile. A recording is not encrypted: keep it as you keep a diary.",
     )
     add_device(parser)
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: <time>-<board>.mcap here"
     )
     parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
-    add_shared(parser, state=False)
+    add_shared(parser)
     parser.set_defaults(handler=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Record until the source ends or somebody says stop."""
-    from firmware_host.runtime.recorder import record
-
     config = settings(args)
     url = device_url(args, config)
     stopper = Stopper()
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     stopper.install()
-    summary = record(
-        url,
-        lambda board: args.out or _default_name(board),
-        stop=lambda: stopper() or time.monotonic() >= ends_s,
-        silence_s=config.device.silence_s,
-    )
+    # With a vault named, what signet label says meanwhile is written too.
+    with nullcontext() if args.state is None else open_vault(args, config, create=True) as vault:
+        summary = _record(args, config, url, vault, lambda: stopper() or time.monotonic() >= ends_s)
     if args.json:
         print_json(summary)
     else:
         say(
             f"{summary['n_messages']} messages, {summary['stream_s']:.0f} s, "
-            f"{summary['missing_samples']} samples missing: {', '.join(summary['files'])}"
+            f"{summary['missing_samples']} samples missing, {summary['n_labels']} labels: "
+            f"{', '.join(summary['files'])}"
         )
     return 0
+
+
+def _record(
+    args: argparse.Namespace,
+    config: Config,
+    url: str,
+    vault: Vault | None,
+    stop: Callable[[], bool],
+) -> dict[str, Any]:
+    from firmware_host.runtime.memory import Memory
+    from firmware_host.runtime.recorder import record
+
+    notes = TypedNotes()
+    if notes.is_open:
+        say("type a line to put a note into the recording; Ctrl-C ends it")
+    return record(
+        url,
+        lambda board: args.out or _default_name(board),
+        stop=stop,
+        silence_s=config.device.silence_s,
+        limits=config.recording,
+        notes=notes,
+        labels=list
+        if vault is None
+        else VaultLabels(Memory(vault, keep_days=config.state.keep_days)),
+    )
 
 
 def _default_name(board: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,8 @@ from firmware_host.cli.streaming import (
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from firmware_host.events import AnyEvent
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,8 +59,9 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Stream until the source ends or somebody says stop."""
     from firmware_host.runtime.build import SessionOptions, open_session
+    from firmware_host.runtime.pipeline import Listeners
     from firmware_host.runtime.recorded import open_recorded
-    from firmware_host.runtime.recorder import recording_listeners
+    from firmware_host.runtime.recorder import recording_tap
 
     config = settings(args)
     url = device_url(args, config)
@@ -65,9 +69,10 @@ def run(args: argparse.Namespace) -> int:
     stopper = Stopper()
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     learns = config.adaptation.enabled and not args.no_learn
+    printer = EventPrinter(as_json=args.json)
     with (
         open_vault(args, config, create=True, exclusive=True) as vault,
-        recording_listeners(args.record) as listeners,
+        recording_tap(args.record, config.recording, printer) as tap,
     ):
         options = SessionOptions(
             url=url,
@@ -85,13 +90,13 @@ def run(args: argparse.Namespace) -> int:
             limits=config.policy,
             follow_gait=config.enrolment.follow,
             seed=config.adaptation.seed,
-            listeners=listeners,
+            listeners=Listeners() if tap is None else Listeners(message=tap.message),
         )
         stopper.install()
         session = open_session(
             options,
             vault,
-            emit=EventPrinter(as_json=args.json),
+            emit=printer if tap is None else _both(printer, tap.event),
             stop=lambda: stopper() or time.monotonic() >= ends_s,
             open_transport=recorded.open if recorded else None,
         )
@@ -101,3 +106,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         say_summary(summary)
     return 0
+
+
+def _both(
+    first: Callable[[AnyEvent], None], second: Callable[[AnyEvent], None]
+) -> Callable[[AnyEvent], None]:
+    def emit(event: AnyEvent) -> None:
+        first(event)
+        second(event)
+
+    return emit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -10,23 +12,117 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from firmware_host.config import Recording
 from firmware_host.devices import open_device
-from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch
+from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch, QuotaReached
+from firmware_host.events import AnyEvent, Labelled, StreamNoted
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Hello, Message, MessageParser, Mismatch
 from firmware_host.reconnect import Reconnect
+from firmware_host.recording.labels import Label
 from firmware_host.runtime.link import Link
-from firmware_host.runtime.pipeline import Listeners
 from firmware_host.stream.assembler import StreamAssembler
-from firmware_host.stream.samples import Note, Samples
+from firmware_host.stream.buttons import ButtonLabels
+from firmware_host.stream.samples import Note, Samples, StreamEvent
 
 if TYPE_CHECKING:
     from firmware_host.recording.mcap_writer import McapWriter
 
+_LOGGER = logging.getLogger(__name__)
+
+STOPPED_NOTE = "recording_stopped"
+DELETED_NOTE = "recording_deleted"
+# What happened to the stream and is in no message of the board; names as in runtime/session.py.
+_MARKED = ("silence", "link")
+_BYTES_PER_MB = 1_000_000
+_SECONDS_PER_MINUTE = 60.0
+
+
+def open_writer(
+    path: Path, limits: Recording, deleted: Callable[[Path], None] = lambda _: None
+) -> McapWriter:
+    """Make a recording that goes on in further files and keeps to the quota as the settings say.
+
+    Raises
+    ------
+    RecordingError
+        If the file exists already.
+    StorageError
+        If it cannot be made, or the quota is used up.
+    """
+    from firmware_host.recording.append_file import AppendFile
+    from firmware_host.recording.mcap_writer import McapWriter
+    from firmware_host.recording.quota import Quota
+
+    open_file: Callable[[Path], AppendFile] = AppendFile
+    if limits.quota_mb:
+        deletes = limits.quota_deletes_oldest
+        open_file = Quota(limits.quota_mb, deletes_oldest=deletes, deleted=deleted).open_file
+    return McapWriter(
+        path,
+        max_bytes=math.ceil(limits.max_file_mb * _BYTES_PER_MB) or None,
+        max_s=limits.max_file_minutes * _SECONDS_PER_MINUTE or None,
+        open_file=open_file,
+    )
+
+
+class Tap:
+    """Writes what a run hears: messages, labels whoever gave them, and silences as markers.
+
+    When the quota is used up it stops by itself and says so with an event; the run goes on.
+
+    Parameters
+    ----------
+    emit
+        Is given events of the recording itself, with the stream time and UTC of the latest event.
+    """
+
+    def __init__(self, path: Path, limits: Recording, emit: Callable[[AnyEvent], None]) -> None:
+        self._emit = emit
+        self._t_s = 0.0
+        self._writer: McapWriter | None = open_writer(path, limits, self._deleted)
+
+    def message(self, message: Message, arrival_utc: float, board_utc: float | None) -> None:
+        """Write one message."""
+        self._write(lambda writer: writer.write(message, arrival_utc, board_utc), arrival_utc)
+
+    def event(self, event: AnyEvent) -> None:
+        """Write what an event says and no message does."""
+        self._t_s = event.t_s
+        if isinstance(event, Labelled):
+            label = Label(event.start_utc, event.end_utc, event.label, event.source)
+            self._write(lambda writer: writer.write_label(label, event.utc), event.utc)
+        elif isinstance(event, StreamNoted) and event.what in _MARKED:
+            detail = " ".join(f"{key} {value}" for key, value in event.detail.items())
+            text = f"{event.what} {detail}".strip()
+            self._write(lambda writer: writer.write_marker(text, event.utc), event.utc)
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write(self, act: Callable[[McapWriter], None], utc: float) -> None:
+        if self._writer is None:
+            return
+        try:
+            act(self._writer)
+        except QuotaReached as err:
+            writer, self._writer = self._writer, None
+            writer.close()
+            _LOGGER.warning("%s", err)
+            self._emit(StreamNoted(self._t_s, utc, STOPPED_NOTE, "", {"why": "quota"}))
+
+    def _deleted(self, path: Path) -> None:
+        utc = time.time()
+        self._emit(StreamNoted(self._t_s, utc, DELETED_NOTE, "", {"file": path.name}))
+
 
 @contextmanager
-def recording_listeners(path: Path | None) -> Iterator[Listeners]:
-    """Listeners that write every message to ``path``; with None they do nothing.
+def recording_tap(
+    path: Path | None, limits: Recording, emit: Callable[[AnyEvent], None]
+) -> Iterator[Tap | None]:
+    """A tap into ``path``; with None there is none.
 
     Raises
     ------
@@ -36,12 +132,13 @@ def recording_listeners(path: Path | None) -> Iterator[Listeners]:
         If the disk is full; what was written stays readable.
     """
     if path is None:
-        yield Listeners()
+        yield None
         return
-    from firmware_host.recording.mcap_writer import McapWriter
-
-    with McapWriter(path) as writer:
-        yield Listeners(message=writer.write)
+    tap = Tap(path, limits, emit)
+    try:
+        yield tap
+    finally:
+        tap.close()
 
 
 @dataclass(slots=True)
@@ -52,13 +149,18 @@ class Recorder:
     ----------
     name
         File for a board id.
+    limits
+        When a next file begins, and the quota.
     """
 
     name: Callable[[str], Path]
+    limits: Recording = field(default_factory=Recording)
     parser: MessageParser = field(default_factory=MessageParser)
     assembler: StreamAssembler = field(default_factory=StreamAssembler)
     writer: McapWriter | None = None
     n_missing: int = 0
+    n_labels: int = 0
+    _buttons: ButtonLabels = field(default_factory=ButtonLabels)
 
     def feed(self, data: bytes, arrival_utc: float) -> None:
         """Write what these bytes bring.
@@ -72,6 +174,17 @@ class Recorder:
             if isinstance(message, Mismatch):
                 raise ProtocolMismatch(ours=frame.VERSION, theirs=message.theirs)
             self._write(message, arrival_utc)
+
+    def label(self, label: Label, utc: float) -> None:
+        """Write a label that was given at ``utc``; before the file is made there is nothing to label."""
+        if self.writer is not None:
+            self.writer.write_label(label, utc)
+            self.n_labels += 1
+
+    def mark(self, text: str, utc: float) -> None:
+        """Write a note."""
+        if self.writer is not None:
+            self.writer.write_marker(text, utc)
 
     def close(self) -> None:
         """Finish the file."""
@@ -87,11 +200,22 @@ class Recorder:
             elif item.what in (Note.GAP, Note.PAUSE):
                 self.n_missing += int(item.detail["missing_samples"])
         if self.writer is None and isinstance(message, Hello):
-            from firmware_host.recording.mcap_writer import McapWriter
-
-            self.writer = McapWriter(self.name(message.board_id))
+            self.writer = open_writer(self.name(message.board_id), self.limits)
         if self.writer is not None:
             self.writer.write(message, arrival_utc, sent_utc)
+        self._take_presses(items)
+
+    def _take_presses(self, items: list[Samples | StreamEvent]) -> None:
+        for item in items:
+            if isinstance(item, Samples):
+                continue
+            if item.what in (Note.REBOOT, Note.SWAP):
+                self._buttons.forget()
+            elif item.what == Note.BUTTON:
+                told = self._buttons.press(int(item.detail["value"]), item.t_s, item.utc)
+                if told is not None:
+                    label = Label(told.start_utc, told.end_utc, told.label, told.source)
+                    self.label(label, told.utc)
 
 
 def record(
@@ -100,21 +224,31 @@ def record(
     *,
     stop: Callable[[], bool],
     silence_s: float,
+    limits: Recording,
+    notes: Callable[[], list[str]] = list,
+    labels: Callable[[], list[Label]] = list,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> dict[str, Any]:
     """Record a device until it ends or ``stop`` says so; returns a summary of counts.
+
+    Parameters
+    ----------
+    notes, labels
+        Asked between reads for what somebody has said meanwhile.
 
     Raises
     ------
     LinkError
         If there is no board, or one that never says what it is.
+    StorageError
+        If the disk is full or the quota is used up; what was recorded stays.
     """
     link = Link(
         lambda: open_device(url),
         Reconnect(clock=monotonic, rng=random.Random()),
         sleep=time.sleep,
     )
-    recorder = Recorder(name)
+    recorder = Recorder(name, limits)
     last_s = monotonic()
     try:
         while not stop():
@@ -128,6 +262,10 @@ def record(
             elif link.is_up and not link.is_finite and monotonic() - last_s > 60 * silence_s:
                 msg = f"the board has sent nothing for {monotonic() - last_s:.0f} s"
                 raise LinkError(msg)
+            for text in notes():
+                recorder.mark(text, link.now_utc())
+            for label in labels():
+                recorder.label(label, link.now_utc())
     finally:
         link.close()
         recorder.close()
@@ -142,6 +280,7 @@ def _summary(recorder: Recorder, link: Link) -> dict[str, Any]:
     return {
         "files": [str(path) for path in writer.paths],
         "n_messages": writer.n_messages,
+        "n_labels": recorder.n_labels,
         "stream_s": round(recorder.assembler.t_s, 3),
         "missing_samples": recorder.n_missing,
         "bad_frames": decoder.bad_frames,
