@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from firmware_host.errors import SignetError
 from sim.host import HISTORY
 from sim.product import CommandError, events, fresh_folder, last_json
 from sim.schedule import load_scenario
@@ -40,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except CommandError as err:
         print(f"week: {err}", file=sys.stderr)
         return err.code
+    except SignetError as err:
+        print(f"week: {err}", file=sys.stderr)
+        return err.exit_code
     except KeyboardInterrupt:
         return 130
     for claim in found:

@@ -42,6 +42,20 @@ def _scenario(path: Path) -> Path:
     return path
 
 
+def test_a_scenario_that_is_not_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--scenario", "nowhere", "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "scenario" in told
+    occupied = tmp_path / "mine"
+    occupied.mkdir()
+    (occupied / "letter.txt").write_text("dear")
+    assert main(["--out", str(occupied)]) == 2
+    assert (occupied / "letter.txt").exists()
+
+
 def test_two_days_keep_every_claim(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scenario = _scenario(tmp_path / "two.toml")
     out = tmp_path / "out"
