@@ -72,7 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     line.add_argument("--tcp", type=int, metavar="PORT", help="a server on 127.0.0.1; 0: any port")
     line.add_argument("--stdio", action="store_true", help="lock-step with a parent, virtual time")
-    parser.add_argument("--recording", type=Path, metavar="FILE", help="Empatica E4 zip or folder")
+    parser.add_argument(
+        "--recording", type=Path, metavar="FILE", help="E4 zip or folder, .edf .xdf .csv"
+    )
     parser.add_argument(
         "--seed", type=_seed, default=DEFAULT_SEED, help="which person and chance (default: 7)"
     )
@@ -207,7 +209,8 @@ def _live(args: argparse.Namespace) -> _Life:
 def _live_again(args: argparse.Namespace) -> _Life:
     limit_s = math.inf if args.hours is None else args.hours * 3600
     body = RecordingBody(args.recording, max_duration_s=limit_s)
-    name = f"e4-{args.recording.stem}".encode()[:_MAX_ID_BYTES].decode(errors="ignore")
+    kind = args.recording.suffix.lower().removeprefix(".").replace("zip", "e4") or "e4"
+    name = f"{kind}-{args.recording.stem}".encode()[:_MAX_ID_BYTES].decode(errors="ignore")
     return _Life(body, name, body.start_utc, args.drift_ppm or 0.0, None)
 
 

@@ -8,9 +8,13 @@ import pytest
 from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Block, Button, Event, EventKind, Hello, MessageParser
 from firmware_host.recording.e4 import E4Archive
+from firmware_host.recording.mcap_file import McapWriter
+from firmware_host.recording.registry import writer_of
+from firmware_host.recording.take_reader import TakeReader
 from sim.board import VirtualBoard
 from sim.replay import RecordingBody
 from sim.sensors import NUMPY_DTYPES
+from tests.unit.recording.take_fixtures import make_take
 
 START = 1_600_000_000.0
 
@@ -88,3 +92,39 @@ def test_real_recording_replays_exactly(data_dir: Path) -> None:
     bvp = np.frombuffer(b"".join(b.data for b in blocks if b.stream == 0), "<i4")
     np.testing.assert_array_equal(bvp, original.channels["bvp"].raw[:, 0])
     assert {c.name for c in hello.channels} == {"bvp", "eda", "temp", "acc"}
+
+
+@pytest.mark.parametrize("suffix", [".edf", ".xdf", ".csv"])
+def test_other_recordings_are_worn_again_with_gaps_held(
+    suffix: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    take = make_take()
+    writer_of(path)(take, path, lambda _: None)
+    body = RecordingBody(path)
+    assert "bvp: 12.5 s are missing and hold the value before" in caplog.messages
+    assert [(c.stream, c.name, c.rate_hz) for c in body.channels] == [
+        (0, "bvp", 64.0), (1, "eda", 4.0), (2, "temp", 4.0), (3, "acc", 32.0),
+    ]  # fmt: skip
+    assert body.start_utc == pytest.approx(take.start_utc, abs=1e-5)
+    assert body.offset_s("eda") == pytest.approx(1.0, abs=1e-5)
+    assert body.duration_s == pytest.approx(40.0, abs=1e-4)
+    bvp = body.channels[0]
+    values = body.read("bvp", 10_000)[:, 0] * bvp.scale + bvp.offset
+    first = take.tracks[0].values(take.tracks[0].pieces[0])[:, 0]
+    assert np.abs(values[: len(first)] - first).max() < 1e-9
+    assert np.all(values[len(first) : len(first) + 32] == values[len(first) - 1])
+    assert len(values) == 40 * 64
+    kinds = [(e.kind, e.value) for e in body.events()[1:]]
+    assert kinds == [event[1:] for event in take.events]
+    parsed = MessageParser().feed(VirtualBoard(RecordingBody(path), seed=1).advance(1e6))
+    assert sum(isinstance(message, Block) for message in parsed) > 100
+
+
+def test_what_a_board_said_is_no_body(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    with McapWriter(path) as writer:
+        for utc, message in TakeReader(path, lambda _: make_take()).messages():
+            writer.write(message, utc)
+    with pytest.raises(RecordingError, match=r"signet convert FILE\.mcap FILE\.xdf"):
+        RecordingBody(path)
