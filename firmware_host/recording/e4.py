@@ -160,7 +160,7 @@ class _ZipSource:
         try:
             with zipfile.ZipFile(path) as archive:
                 self._sizes = {i.filename: i.file_size for i in archive.infolist()}
-        except (zipfile.BadZipFile, OSError, EOFError) as err:
+        except (zipfile.BadZipFile, OSError, EOFError, ValueError, RuntimeError) as err:
             raise RecordingError(
                 path, "a complete zip archive", f"one that does not open ({err}); copy it again"
             ) from err

@@ -178,8 +178,8 @@ class McapReader:
         except InvalidMagic as err:
             if not self.is_complete:
                 raise RecordingError(self.path, "an MCAP file", "another kind of file") from err
-        except (McapError, struct.error, UnicodeDecodeError):
-            # Cut in the middle of a record: what came before is whole.
+        except (McapError, struct.error, UnicodeDecodeError, OverflowError):
+            # Cut or damaged in the middle of a record: what came before is whole.
             pass
         self.n_damaged_chunks = n_damaged
 

@@ -170,3 +170,13 @@ def test_published_sessions_read_completely_when_present(data_dir):
         assert rates == {"bvp": 64.0, "eda": 4.0, "temp": 4.0, "acc": 32.0}
         assert archive.end_utc - archive.start_utc > 600
         assert np.abs(np.diff([c.end_utc for c in archive.channels.values()])).max() < 10
+
+
+def test_zip_of_a_later_version_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "S01.zip", session_files())
+    data = bytearray(path.read_bytes())
+    # Central directory header, field "version needed to extract" (APPNOTE 4.3.12).
+    data[data.index(b"PK\x01\x02") + 6] = 200
+    path.write_bytes(data)
+    with pytest.raises(RecordingError, match="one that does not open"):
+        E4Archive(path)

@@ -486,3 +486,16 @@ def test_wrong_calls_are_value_errors(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(ValueError, match="closed"):
         writer.write(HELLO, UTC0)
+
+
+def test_length_beyond_all_measure_ends_the_reading_as_a_cut_does(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    _write(path, _day(20))
+    whole = bytearray(path.read_bytes())
+    # The second chunk's data length, after its opcode, length, two times, size, CRC and "zstd".
+    second = whole.index(b"zstd", whole.index(b"zstd") + 1)
+    whole[second + 4 : second + 12] = b"\xff" * 8
+    path.write_bytes(whole)
+    reader = McapReader(path)
+    assert not reader.is_complete
+    assert 0 < len(list(reader.messages())) < len(_day(20))
