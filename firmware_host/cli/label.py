@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
                 if args.remove is None
                 else (_remove(vault, args.remove, now_utc), " removed")
             )
+            if n_damaged := len(vault.damaged):
+                done += f", {n_damaged} damaged record{'' if n_damaged == 1 else 's'} left out"
     else:
         spans = _spans(args, now_utc)
         with open_vault(args, config, create=True) as vault:
