@@ -136,6 +136,8 @@ def _write_part(archive: zipfile.ZipFile, stem: str, records: list[Record]) -> N
             arrays, line["meta"] = unpack(record.payload)
             line["arrays"] = sorted(arrays)
             stacked.update({f"{record.id}.{name}": values for name, values in arrays.items()})
+        elif (facts := _facts(record.payload)) is not None:
+            line["meta"] = facts
         else:
             line["file"] = f"{stem.rsplit('/', 1)[0]}/{record.id}.bin"
             _add(archive, line["file"], record.payload)
@@ -143,6 +145,17 @@ def _write_part(archive: zipfile.ZipFile, stem: str, records: list[Record]) -> N
     _add(archive, f"{stem}.jsonl", b"\n".join(lines) + b"\n")
     if stacked:
         _add(archive, f"{stem}.npz", _npz(stacked))
+
+
+def _facts(payload: bytes) -> dict[str, Any] | None:
+    """The object that a payload is in JSON, as events are; None if it is anything else."""
+    if not payload.startswith(b"{"):
+        return None
+    try:
+        facts: dict[str, Any] = json.loads(payload)
+    except ValueError:
+        return None
+    return facts
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:

@@ -26,6 +26,8 @@ def _fill(vault: Vault) -> None:
     vault.put_many("stress_window", windows)
     vault.put("label", pack({}, {"label": "stress"}), 3.0)
     vault.put("odd/kind", b"\x01\x02", 4.0)
+    vault.put("event", b'{"kind":"stress","state":"rest"}', 4.5)
+    vault.put("odd/kind", b"{ no object", 4.6)
     adapter = vault.put("adapter", pack({"file": np.zeros((2, 2))}, {"group": "bias"}), 5.0)
     vault.set_pointer("adapter/stress", adapter)
 
@@ -36,7 +38,9 @@ def test_export_holds_every_record_in_readable_form(
     monkeypatch.setattr(wearer, "_RECORDS_PER_PART", 3)
     _fill(vault)
     done = export(vault, tmp_path / "me.zip")
-    assert done.n_records == {"adapter": 1, "label": 1, "odd/kind": 1, "stress_window": 7}
+    assert done.n_records == {
+        "adapter": 1, "event": 1, "label": 1, "odd/kind": 2, "stress_window": 7,
+    }  # fmt: skip
     assert done.sha256 == hashlib.sha256(done.path.read_bytes()).hexdigest()
     assert done.path.stat().st_mode & 0o777 == 0o600
     with zipfile.ZipFile(done.path) as archive:
@@ -52,8 +56,10 @@ def test_export_holds_every_record_in_readable_form(
         assert facts["meta"] == {"worn": True}
         arrays = np.load(io.BytesIO(archive.read("stress_window/part-0002.npz")))
         np.testing.assert_array_equal(arrays[f"{facts['id']}.features"], [6, 6, 6])
-        odd = json.loads(archive.read("odd_kind/part-0000.jsonl"))
-        assert archive.read(odd["file"]) == b"\x01\x02"
+        event = json.loads(archive.read("event/part-0000.jsonl"))
+        assert event["meta"] == {"kind": "stress", "state": "rest"}
+        odd = [json.loads(one) for one in archive.read("odd_kind/part-0000.jsonl").splitlines()]
+        assert [archive.read(one["file"]) for one in odd] == [b"\x01\x02", b"{ no object"]
 
 
 def test_export_of_the_same_content_gives_the_same_bytes(vault: Vault, tmp_path: Path) -> None:
