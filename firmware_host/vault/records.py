@@ -204,12 +204,16 @@ class Vault:
     def count_damaged(self) -> dict[str, int]:
         """Try every record and count those that do not open, by kind."""
         counts: dict[str, int] = {}
+        known = self.damaged
         for kind in self.kinds():
-            n_before = len(self.damaged)
+            # Counted apart: those that were come across before count as well.
+            self.damaged = set()
             for _ in self.iterate(kind, skip_damaged=True):
                 pass
-            if n_damaged := len(self.damaged) - n_before:
-                counts[kind] = n_damaged
+            if self.damaged:
+                counts[kind] = len(self.damaged)
+                known |= self.damaged
+        self.damaged = known
         return counts
 
     def newest_utc(self, kind: str) -> float | None:

@@ -284,3 +284,15 @@ def test_file_that_is_no_database_is_refused(vault: Vault, places: Places) -> No
     places.database.write_bytes(b"not a database, " * 300)
     with pytest.raises(VaultError, match="expected a vault's database"):
         places.open()
+
+
+def test_damaged_records_are_counted_though_they_were_come_across_before(
+    vault: Vault, places: Places
+) -> None:
+    damaged = vault.put("label", b"one", 10.0)
+    vault.put("label", b"two", 11.0)
+    _sql(places, "UPDATE records SET sealed = zeroblob(length(sealed)) WHERE id = ?", (damaged,))
+    assert [r.payload for r in vault.iterate("label", skip_damaged=True)] == [b"two"]
+    assert vault.count_damaged() == {"label": 1}
+    assert vault.count_damaged() == {"label": 1}
+    assert vault.damaged == {f"record {damaged}"}
