@@ -67,7 +67,9 @@ class Runner:
             if cause is None and n_here == 0:
                 self._meter.require_one_step(reserve_bytes=reserve)
                 self._save(job)
-            cause = cause or self._meter.spent(reserve_bytes=reserve)
+            elif cause is None:
+                # Never before the first step, or a budget just large enough would begin for ever.
+                cause = self._meter.spent(reserve_bytes=reserve)
             if cause is not None:
                 if n_here:
                     self._save(job, durable=True)

@@ -263,6 +263,14 @@ def test_budget_too_small_for_one_step_is_refused(
         assert found.state.n_steps == 14
 
 
+def test_budget_of_exactly_one_step_gets_on_by_one_step_a_call(wearer: Wearer) -> None:
+    with pytest.raises(AdaptationError, match=r"a step may write \d+ bytes") as caught:
+        wearer.learn(conduct={"budget": Budget(n_bytes=1)})
+    n_bytes = int(str(caught.value).split("may write ")[1].split()[0])
+    done = [wearer.learn(conduct={"budget": Budget(n_bytes=n_bytes)}).n_steps for _ in range(3)]
+    assert done == [1, 2, 3]
+
+
 def test_budget_of_bytes_is_never_exceeded(wearer: Wearer) -> None:
     n_bytes = 60_000
     for _ in range(9):
