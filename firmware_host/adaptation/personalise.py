@@ -97,7 +97,8 @@ def personalise(
         job = replace(job, set_aside=(*job.set_aside, unusable))
     run_sha256 = _run_hash(job, facts, candidates, seed)
     last = ledger.latest(vault, what="personalise")
-    if last is not None and last.facts["run_sha256"] == run_sha256:
+    # Where the adapter does not open, the same labels have to make it again.
+    if not unusable and last is not None and last.facts["run_sha256"] == run_sha256:
         _drop_unfinished(vault, ["the labels or the settings"], now_utc)
         return outcome(job, NOTHING_NEW, "no new labelled windows since the last update")
     before = model.run("get_adapter")

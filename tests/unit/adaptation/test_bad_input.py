@@ -13,7 +13,7 @@ from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import load_current, pointer_name, read_adapter
 from firmware_host.adaptation.episodes import Label, LabelSpan, LeftOut
 from firmware_host.adaptation.labels import put_label, remove_label, stored_labels
-from firmware_host.adaptation.outcome import Outcome
+from firmware_host.adaptation.outcome import NOTHING_NEW, Outcome
 from firmware_host.adaptation.personalise import personalise
 from firmware_host.adaptation.prepare import ModelFacts, Prepared, prepare
 from firmware_host.adaptation.samples import (
@@ -180,6 +180,21 @@ def test_damaged_adapter_is_set_aside_and_learned_anew(
     assert "the adapter in force, damaged" in outcome.set_aside[0]
     assert outcome.kept
     assert load_current(vault, "stress", bundle_sha256=facts.bundle_sha256) is not None
+
+
+def test_damaged_adapter_is_made_again_from_the_same_labels(
+    vault: Vault, facts: ModelFacts, day: Day, learned: Outcome
+) -> None:
+    assert learned.adapter_id is not None
+    before = load_current(vault, "stress", bundle_sha256=facts.bundle_sha256)
+    _damage(vault, learned.adapter_id)
+    assert _learn(vault, facts, day).kept
+    after = load_current(vault, "stress", bundle_sha256=facts.bundle_sha256)
+    assert before is not None
+    assert after is not None
+    for name, values in before.arrays.items():
+        np.testing.assert_array_equal(after.arrays[name], values)
+    assert _learn(vault, facts, day).reason == NOTHING_NEW
 
 
 def test_adapter_of_another_bundle_is_set_aside_and_learned_anew(
