@@ -93,7 +93,7 @@ def ledger_section(data: ReportData) -> Markup | None:
         return None
     heads = ("When", "What", "Decision", "Learned from", "Held-back score", "How", "Hashes")
     rows = [_ledger_row(entry, data.tz_offset_s) for entry in entries]
-    caption = "Newest first. Scores: model as shipped / in force before → what was tried"
+    caption = "Newest first. Scores: model as shipped / best so far → what was tried"
     return table(caption, heads, rows, kinds=("t", "", "words", "words", "t", "", "t"))
 
 

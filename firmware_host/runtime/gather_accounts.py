@@ -106,8 +106,18 @@ def _ledger_row(entry: ledger.Entry, versions: Mapping[int, int]) -> LedgerEntry
         scores=_scores(facts, group),
         data_hash=str(facts.get("data_sha256", "")),
         seed=facts.get("seed"),
-        steps=next((b["steps"] for b in facts.get("candidates", []) if b["groups"] == group), None),
+        steps=_steps(facts, group),
     )
+
+
+def _steps(facts: Mapping[str, Any], group: str) -> int | None:
+    """Steps of the update that the entry tells of; None for one that was solved for exactly."""
+    for tried in facts.get("candidates", []):
+        way = tried.get("way", "labels")
+        name = tried["groups"] if way == "labels" else f"{tried['groups']}, {way}"
+        if name == group and tried["steps"]:
+            return int(tried["steps"])
+    return None
 
 
 def _adapter(record_id: Any, versions: Mapping[int, int]) -> str:

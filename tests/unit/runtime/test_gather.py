@@ -397,6 +397,21 @@ def test_ledger_tells_kept_from_not_kept_from_rolled_back(life: Life, tell: Tell
     assert rows[0].steps == 200
 
 
+@pytest.mark.parametrize(
+    ("group", "steps"), [("head", None), ("lora+head", 800), ("lora+head, comparisons", 400)]
+)
+def test_ledger_tells_the_steps_of_the_update_and_none_of_a_solution(
+    life: Life, tell: Tell, group: str, steps: int | None
+) -> None:
+    tried = [
+        {"groups": "head", "steps": 0, "way": "labels"},
+        {"groups": "lora+head", "steps": 800, "way": "labels"},
+        {"groups": "lora+head", "steps": 400, "way": "comparisons"},
+    ]
+    ledger.append(life.vault, {**_job(kept=False), "group": group, "candidates": tried}, now_utc=T0)
+    assert tell()[0].ledger[0].steps == steps
+
+
 def test_a_dropped_job_says_why(life: Life, tell: Tell) -> None:
     why = "an unfinished job was dropped: the settings changed meanwhile"
     ledger.append(life.vault, {"what": "job_dropped", "text": why}, now_utc=T0)
