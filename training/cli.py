@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
+from typing import Any
 
-from firmware_host.errors import SignetError
+from firmware_host.errors import SignetError, StorageError
 from training import train
 
 Handler = Callable[..., int]
@@ -92,7 +93,7 @@ def _run_task(args: argparse.Namespace, rest: list[str]) -> int:
     arguments = parser.parse_args(rest)
     # Without a file the terminal is where somebody reads it.
     indent = None if arguments.json or arguments.html else 2
-    print(json.dumps(module.run(arguments), sort_keys=True, indent=indent))
+    _say(module.run(arguments), sort_keys=True, indent=indent)
     return 0
 
 
@@ -108,12 +109,12 @@ def _add_check(verbs: Verbs) -> None:
     verb = verbs.add_parser(
         "check", help="hashes, ops, sizes, and golden numbers on every installed runtime"
     )
-    verb.add_argument("--bundle", type=Path, default=Path(), help="default: the one that ships")
+    verb.add_argument("--bundle", default="", help="default: the one that ships")
     verb.set_defaults(handler=_check)
 
 
 def _train(args: argparse.Namespace) -> int:
-    print(json.dumps(train.run(args)))
+    _say(train.run(args))
     return 0
 
 
@@ -122,10 +123,28 @@ def _check(args: argparse.Namespace) -> int:
     from training.bundle.golden import check_bundle
     from training.bundle.sizes import file_facts
 
-    folder = find_bundle(args.bundle if args.bundle != Path() else "")
+    folder = find_bundle(args.bundle)
     differences = check_bundle(folder)
     files = {path.name: file_facts(path.read_bytes()) for path in sorted(folder.glob("*.tflite"))}
     total = sum(facts["bytes"] for facts in files.values())
     result = {"bundle": folder.name, "largest_difference": differences, "files": files}
-    print(json.dumps({**result, "bytes_of_models": total}))
+    _say({**result, "bytes_of_models": total})
     return 0
+
+
+def _say(result: dict[str, Any], **layout: Any) -> None:
+    """Print as JSON; a reader that went away (head, less) is no fault.
+
+    Raises
+    ------
+    StorageError
+        If standard output cannot be written, such as a file on a full disk.
+    """
+    try:
+        print(json.dumps(result, **layout), flush=True)
+    except OSError as err:
+        # What is left in the buffer would be tried again at exit, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(err, BrokenPipeError):
+            msg = f"standard output: expected a place to write to, got {err.strerror}"
+            raise StorageError(msg) from err

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +93,37 @@ def test_check_prints_the_largest_difference_when_all_is_well(
     assert result["bundle"] == folder.name
     checked = set(result["largest_difference"])
     assert checked == {f"{m} on {r}" for m in ("stress", "gait") for r in installed_runtimes()}
+
+
+def test_the_folder_one_stands_in_is_checked_and_not_the_bundle_that_ships(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "--bundle", "."]) == 5
+    assert f"got none in {tmp_path}" in capsys.readouterr().err
+
+
+def _said_to(stdout: int) -> subprocess.CompletedProcess[str]:
+    program = (
+        "from training import cli, train; train.run = lambda _: {'bundle': 'x' * 100_000}; "
+        "raise SystemExit(cli.main(['train', '--data', '.']))"
+    )
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def test_result_is_one_line_and_a_code_when_standard_output_is_full() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = _said_to(full.fileno())
+    expected = "error: standard output: expected a place to write to, got No space left on device\n"
+    assert (done.returncode, done.stderr) == (8, expected)
+
+
+def test_nothing_is_said_when_the_reader_of_the_result_went_away() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = _said_to(writer)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
