@@ -32,11 +32,11 @@ WRITERS = {
     ".csv": ("firmware_host.recording.csv_writer", "write_csv"),
 }
 """Writers of a `Take`; MCAP is written message by message."""
-FOLDER_READER = READERS[".zip"]
+_E4, _WESAD = READERS[".zip"], ("firmware_host.recording.wesad_reader", "WesadReader")
 
 
 def open_recording(path: str | Path) -> RecordingReader:
-    """Open a recording: ``.mcap .edf .xdf .csv``, or an Empatica E4 session as ``.zip`` or folder.
+    """Open a recording: ``.mcap .edf .xdf .csv``, an Empatica E4 session as ``.zip`` or folder, or a WESAD folder.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def open_recording(path: str | Path) -> RecordingReader:
     path = Path(path)
     if not path.exists():
         raise RecordingError(path, "a recording", "nothing there")
-    entry = FOLDER_READER if path.is_dir() else READERS.get(path.suffix.lower())
+    entry = _of_folder(path) if path.is_dir() else READERS.get(path.suffix.lower())
     if entry is None:
         known = " ".join([*READERS, "or an E4 folder"])
         raise RecordingError(path, known, path.suffix or "a file without suffix")
@@ -72,6 +72,12 @@ def writer_of(path: Path) -> Writer:
         known = " ".join([MCAP, *WRITERS])
         raise RecordingError(path, known, path.suffix or "a name without suffix")
     return cast("Writer", _named(*entry))
+
+
+def _of_folder(path: Path) -> tuple[str, str]:
+    from firmware_host.recording.wesad_reader import is_wesad
+
+    return _WESAD if is_wesad(path) else _E4
 
 
 def _named(module: str, name: str) -> Any:
