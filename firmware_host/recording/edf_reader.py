@@ -79,7 +79,7 @@ def read_edf(path: Path) -> Take:
         n_bytes = path.stat().st_size
         if n_bytes > MAX_FILE_BYTES:
             raise RecordingError(path, f"at most {MAX_FILE_BYTES} bytes", f"{n_bytes}")
-        with warnings.catch_warnings(record=True) as warned:
+        with warnings.catch_warnings(record=True) as warned, np.errstate(all="ignore"):
             warnings.simplefilter("always")
             edf = open_edf(path)
             take = _take(edf, path)

@@ -78,9 +78,10 @@ def read_xdf(path: Path) -> Take:
     if not is_whole:
         _LOGGER.warning("%s: cut at the end; read up to its last whole part", path)
     try:
-        with _complaints() as complaints:
+        # Damaged numbers may be of any size; what becomes of them is checked, not warned of.
+        with _complaints() as complaints, np.errstate(all="ignore"):
             streams, header = load_xdf(io.BytesIO(data), dejitter_timestamps=False)
-        take = _take(streams, header or {}, path)
+            take = _take(streams, header or {}, path)
     except PARSER_FAULTS as err:
         text = " ".join(str(err).split())[:200]
         raise RecordingError(path, "an XDF file", f"a damaged or foreign one ({text})") from err

@@ -172,7 +172,7 @@ def test_published_sessions_read_completely_when_present(data_dir):
         assert np.abs(np.diff([c.end_utc for c in archive.channels.values()])).max() < 10
 
 
-def test_zip_of_a_later_version_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_zip_of_a_later_version_is_refused_in_one_line(tmp_path):
     path = write_zip(tmp_path / "S01.zip", session_files())
     data = bytearray(path.read_bytes())
     # Central directory header, field "version needed to extract" (APPNOTE 4.3.12).
