@@ -171,11 +171,11 @@ class _ZipSource:
     def read(self, full_name: str) -> bytes:
         if self._sizes[full_name] > MAX_FILE_BYTES:
             raise _too_large(full_name, self._sizes[full_name])
-        broken = (zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, RuntimeError)
+        broken = (zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
         try:
             with zipfile.ZipFile(self._path) as archive:
                 return archive.read(full_name)
-        except broken as err:
+        except (*broken, RuntimeError, ValueError) as err:
             raise RecordingError(
                 f"{self._path}:{full_name}",
                 "readable data",

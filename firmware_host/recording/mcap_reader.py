@@ -198,11 +198,14 @@ def _open_chunk(chunk: Chunk) -> bytes:
     """Return what a chunk holds, nothing if it is damaged."""
     from mcap.exceptions import McapError
     from mcap.stream_reader import get_chunk_data_stream
-    from zstandard import ZstdError
+    from zstandard import ZstdError, frame_content_size
 
     if chunk.uncompressed_size > MAX_RECORD_BYTES:
         return b""
     try:
+        # The compressed part has a length of its own, for which the library makes room unseen.
+        if chunk.compression == "zstd" and frame_content_size(chunk.data) > MAX_RECORD_BYTES:
+            return b""
         stream, n_bytes = get_chunk_data_stream(chunk, validate_crc=True)
         inside: bytes = stream.read(n_bytes)
     except (McapError, ZstdError, struct.error, RuntimeError, ValueError):

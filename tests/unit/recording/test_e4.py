@@ -180,3 +180,14 @@ def test_zip_of_a_later_version_is_refused_in_one_line(tmp_path):
     path.write_bytes(data)
     with pytest.raises(RecordingError, match="one that does not open"):
         E4Archive(path)
+
+
+def test_member_whose_name_is_no_text_is_refused_in_one_line(tmp_path):
+    path = write_zip(tmp_path / "S01.zip", session_files())
+    data = bytearray(path.read_bytes())
+    # The first local file header says UTF-8 (APPNOTE 4.4.4, bit 11), and its name is none.
+    data[7] |= 0x08
+    data[30] = 0x92
+    path.write_bytes(data)
+    with pytest.raises(RecordingError, match="a damaged or encrypted member"):
+        E4Archive(path)

@@ -499,3 +499,17 @@ def test_length_beyond_all_measure_ends_the_reading_as_a_cut_does(tmp_path: Path
     reader = McapReader(path)
     assert not reader.is_complete
     assert 0 < len(list(reader.messages())) < len(_day(20))
+
+
+def test_chunk_that_unpacks_to_more_than_any_memory_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    _write(path, _day(20))
+    whole = bytearray(path.read_bytes())
+    magic = b"\x28\xb5\x2f\xfd"
+    second = whole.index(magic, whole.index(magic) + 1)
+    # RFC 8878, section 3.1.1.1: a frame of one segment with its length in the next eight bytes.
+    whole[second + 4 : second + 13] = b"\xe0" + (1 << 60).to_bytes(8, "little")
+    path.write_bytes(whole)
+    reader = McapReader(path)
+    assert reader.n_damaged_chunks == 1
+    assert 0 < len(list(reader.messages())) < len(_day(20))
