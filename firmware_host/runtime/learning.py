@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.checkpoint import has_unfinished
 from firmware_host.adaptation.episodes import LabelSpan
-from firmware_host.adaptation.labels import load_labels
+from firmware_host.adaptation.labels import stored_labels
 from firmware_host.adaptation.outcome import PAUSED
 from firmware_host.adaptation.policy import Cause, Work
 from firmware_host.events import Labelled
@@ -63,17 +63,32 @@ class LearnTrigger:
         self._n_stress_learned = self._n_stress
 
 
-def trigger_of(labels: Iterable[LabelSpan], last_job_utc: float | None) -> LearnTrigger:
-    """A trigger that has seen ``labels``, and a job at ``last_job_utc`` that learned from those until then."""
+def trigger_of(
+    labels: Iterable[LabelSpan], last_job_utc: float | None, said_since: Iterable[LabelSpan] = ()
+) -> LearnTrigger:
+    """A trigger that has seen ``labels``, and a job at ``last_job_utc`` that learned from those until then.
+
+    ``said_since`` that job are new to it, whatever time they speak of.
+    """
     trigger = LearnTrigger()
     ordered = sorted(labels, key=lambda label: label.end_utc)
     old = [span for span in ordered if last_job_utc is not None and span.end_utc <= last_job_utc]
     for span in old:
         trigger.add(span)
     trigger.started()
-    for span in ordered[len(old) :]:
+    for span in [*ordered[len(old) :], *said_since]:
         trigger.add(span)
     return trigger
+
+
+def _trigger(vault: Vault) -> LearnTrigger:
+    """What the labels in the vault come to since the last job."""
+    last = ledger.latest(vault, what="personalise")
+    labels = stored_labels(vault)
+    if last is None:
+        return trigger_of([label.span for label in labels], None)
+    before = [label.span for label in labels if label.id < last.id]
+    return trigger_of(before, last.t_utc, [one.span for one in labels if one.id > last.id])
 
 
 def last_job_utc(vault: Vault) -> float | None:
@@ -86,7 +101,7 @@ def work_waiting(vault: Vault, *, now_utc: float) -> Work:
     """What the vault holds for a job, without a stream beside it."""
     last_utc = last_job_utc(vault)
     return Work(
-        stories_waiting=trigger_of(load_labels(vault), last_utc).n_waiting,
+        stories_waiting=_trigger(vault).n_waiting,
         is_unfinished=has_unfinished(vault),
         since_last_s=None if last_utc is None else now_utc - last_utc,
     )
@@ -128,7 +143,7 @@ class Learning:
         self._is_unfinished = has_unfinished(self.vault)
         self._last_job_utc = last_job_utc(self.vault)
         if self.watch is not None:
-            self.trigger = trigger_of(load_labels(self.vault), self._last_job_utc)
+            self.trigger = _trigger(self.vault)
 
     def look(
         self, now_utc: float, *, lost_percent: float | None, flush: Callable[[], None]

@@ -77,6 +77,21 @@ def vault(tmp_path: Path):
         yield opened
 
 
+def test_labels_said_after_a_job_of_a_time_before_it_wait(vault: Vault) -> None:
+    def say(kind: str, start: float) -> None:
+        span = LabelSpan(kind, START_UTC + start, START_UTC + start + 300)
+        put_label(vault, span, source="command", now_utc=START_UTC + 9000)
+
+    for kind, start in (("rest", 0), ("stress", 400), ("rest", 800)):
+        say(kind, start)
+    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 5000)
+    assert work_waiting(vault, now_utc=START_UTC + 9000).stories_waiting == 0
+    say("stress", 1200)
+    assert work_waiting(vault, now_utc=START_UTC + 9000).stories_waiting == 0
+    say("rest", 1600)
+    assert work_waiting(vault, now_utc=START_UTC + 9000).stories_waiting == 1
+
+
 @dataclass
 class FakeLearner:
     """A learner that ends when a test says so."""
