@@ -31,8 +31,9 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = verbs.add_parser(
         "replay",
         help="play a recording through the same path as a board",
-        description="Play a recording (.mcap, or an Empatica E4 .zip or folder). Without --state "
-        "nothing is kept and the generic model is used; events are the same at any speed.",
+        description="Play a recording: .mcap, .edf, .xdf, .csv, an Empatica E4 .zip or folder, or a WESAD "
+        "folder. Without --state nothing is kept and the generic model is used; events are the same at "
+        "any speed.",
     )
     parser.add_argument("recording", type=Path, help="the file or folder")
     parser.add_argument("--speed", default="max", help="times real time, or max (default)")
