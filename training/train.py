@@ -122,6 +122,7 @@ def run(args: argparse.Namespace) -> dict[str, object]:
             received = f"{folder}, a file" if folder.exists() else str(folder)
             raise ConfigError(option, "a folder with the datasets", received)
     _check_name(args)
+    _spare_the_shipped(args)
     if args.split and args.backbone != "int8":
         raise ConfigError("--split", "--backbone int8, which an accelerator takes", args.backbone)
     sources = Sources(args.data, args.public)
@@ -136,6 +137,28 @@ def run(args: argparse.Namespace) -> dict[str, object]:
     origin = {half: "base" if half in reasons else "trained" for half in HALVES}
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     return {"bundle": str(folder), **origin, **sizes}
+
+
+def _spare_the_shipped(args: argparse.Namespace) -> None:
+    """Refuse to write another bundle over the one that ships unless a place is named.
+
+    Raises
+    ------
+    ConfigError
+        If an option makes another bundle of it, and neither a place nor a name is given.
+    """
+    changed = {
+        "--hold-out": bool(args.hold_out),
+        "--only": args.only is not None,
+        "--backbone": args.backbone != "int8",
+        "--split": args.split is not None,
+        "--seed": args.seed != DEFAULT_SEED,
+        "--skip-bad": args.skip_bad,
+    }
+    asked = [option for option, is_other in changed.items() if is_other]
+    if asked and args.out is None and args.name is None and args.version is None:
+        received = f"{', '.join(asked)} alone: it would replace the bundle that ships"
+        raise ConfigError("--out", f"a folder, or --name, beside {asked[0]}", received)
 
 
 def held_out(sources: Sources, names: Sequence[str]) -> tuple[list[str], list[str]]:
