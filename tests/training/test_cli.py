@@ -17,7 +17,7 @@ from training import cli, train
     [
         (["train", "--data", "/nowhere"], 2, "--data: expected a folder with the datasets"),
         pytest.param(
-            ["train", "--data", ".", "--hold-out", "S05"],
+            ["train", "--data", ".", "--hold-out", "S05", "--name", "other"],
             2,
             "expected DATASET/PARTICIPANT",
             marks=pytest.mark.needs_tf,
@@ -40,8 +40,19 @@ def test_wrong_option_is_one_line_and_a_code_when_called(
 def test_nobody_cannot_be_held_out_when_training(
     data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["train", "--data", str(data_dir), "--hold-out", "stress-predict/S999"]) == 2
+    nobody = ["--hold-out", "stress-predict/S999"]
+    assert cli.main(["train", "--data", str(data_dir), "--name", "other", *nobody]) == 2
     assert "stress-predict/S999" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option", [("--hold-out", "own/p1"), ("--only", "gait"), ("--backbone", "nf4")]
+)
+def test_another_bundle_does_not_replace_the_one_that_ships(
+    option: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["train", "--data", ".", *option]) == 2
+    assert "it would replace the bundle that ships" in capsys.readouterr().err
 
 
 @pytest.mark.needs_tf

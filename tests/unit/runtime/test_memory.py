@@ -127,5 +127,7 @@ def test_windows_that_a_comparison_speaks_of_outlast_the_others(vault: Vault) ->
     put_comparison(vault, Comparison(1e9 + 300, 1e9 + 900), now_utc=1e9 + 2000)
     memory.take_events([_note(1e9 + 3 * DAY_S), _note(1e9 + 3 * DAY_S + 1)])
     memory.flush()
-    left = sorted(t_utc - 1e9 for _, t_utc in vault.times(WINDOW_KIND, since_utc=0.0, until_utc=2e9))
+    left = sorted(
+        t_utc - 1e9 for _, t_utc in vault.times(WINDOW_KIND, since_utc=0.0, until_utc=2e9)
+    )
     assert left == [300.0, 360.0, 420.0, 900.0, 960.0, 1020.0]
