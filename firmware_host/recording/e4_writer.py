@@ -6,6 +6,8 @@ The vendor's HR.csv and IBI.csv are left out: they are computed, not recorded.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ from firmware_host.recording.take import Take, Track
 _DECIMALS = {"bvp": 2, "eda": 6, "temp": 2, "acc": 0}
 # A battery of the E4 lasts two days; a week of its fastest channel is more than any session.
 _MAX_SAMPLES = 7 * 86_400 * 64
+# A day's text does not fit into a small host's memory.
+_SLAB_SAMPLES = 1 << 14
 # SI value of the smallest step, by channel.
 _STEPS = {spec.channel: spec.scale for spec in FILES.values()}
 # Zip has no earlier one; a real one would make two exports of one recording differ.
@@ -47,11 +51,10 @@ def write_e4(take: Take, path: Path, report: Report) -> list[str]:
             raise RecordingError(path, f"{wanted} as an E4 has them", has)
     with create(path) as file, zipfile.ZipFile(file, "w") as archive:
         for i, (name, spec) in enumerate(FILES.items()):
-            text = _signal(tracks[spec.channel], spec.scale * spec.raw_per_cell, path)
-            _add(archive, name, text)
+            unit_per_cell = spec.scale * spec.raw_per_cell
+            _add(archive, name, _signal(tracks[spec.channel], unit_per_cell, path))
             report((i + 1) / len(FILES))
-        presses = [f"{utc:.6f}\n" for utc in _presses(take)]
-        _add(archive, TAGS_FILE, "".join(presses))
+        _add(archive, TAGS_FILE, (f"{utc:.6f}\n" for utc in _presses(take)))
     return _lost(take, [tracks[spec.channel] for spec in FILES.values()])
 
 
@@ -60,40 +63,42 @@ def _presses(take: Take) -> list[float]:
     return [utc for utc, kind, value in take.events if (kind, value) == press]
 
 
-def _signal(track: Track, unit_per_cell: float, path: Path) -> str:
+def _signal(track: Track, unit_per_cell: float, path: Path) -> Iterator[str]:
+    """Text of one signal file, piece by piece."""
     channel, n_axes = track.channel, track.channel.axes
-    # Plus zero: no cell says -0.
-    cells = np.round(_filled(track, path) / unit_per_cell, _DECIMALS[channel.name]) + 0.0
     number = f"%.{_DECIMALS[channel.name]}f"
-    rows = [
-        ", ".join([f"{track.pieces[0].start_utc:.6f}"] * n_axes),
-        ", ".join([f"{channel.rate_hz:.6f}"] * n_axes),
-        *(",".join([number] * n_axes) % tuple(row) for row in cells.tolist()),
-    ]
-    return "\n".join(rows) + "\n"
+    row = ",".join([number] * n_axes) + "\n"
+    yield ", ".join([f"{track.pieces[0].start_utc:.6f}"] * n_axes) + "\n"
+    yield ", ".join([f"{channel.rate_hz:.6f}"] * n_axes) + "\n"
+    for values in _held(track, path):
+        # Plus zero: no cell says -0.
+        cells = np.round(values / unit_per_cell, _DECIMALS[channel.name]) + 0.0
+        yield "".join(row % tuple(cell) for cell in cells.tolist())
 
 
-def _filled(track: Track, path: Path) -> NDArray[np.float64]:
-    """(n, axes) values at the declared rate from the first sample on; gaps hold the last value before."""
+def _held(track: Track, path: Path) -> Iterator[NDArray[np.float64]]:
+    """(n, axes) values at the declared rate from the first sample on, in slabs; gaps hold the last value before."""
     rate_hz, zero_utc = track.channel.rate_hz, track.pieces[0].start_utc
     if (track.pieces[-1].end_utc - zero_utc) * rate_hz > _MAX_SAMPLES:
         span_h = (track.pieces[-1].end_utc - zero_utc) / 3600
         raise RecordingError(path, "an E4 session of a few days at most", f"{span_h:.0f} h")
-    parts: list[NDArray[np.float64]] = []
     n = 0
-    for piece in track.pieces:
+    for k, piece in enumerate(track.pieces):
         missing = max(round((piece.start_utc - zero_utc) * rate_hz) - n, 0)
-        if missing:
-            parts.append(np.repeat(parts[-1][-1:], missing, axis=0))
-        parts.append(track.values(piece))
+        if missing and k:
+            last = replace(piece, raw=track.pieces[k - 1].raw[-1:])
+            yield np.repeat(track.values(last), missing, axis=0)
+        for at in range(0, len(piece.raw), _SLAB_SAMPLES):
+            yield track.values(replace(piece, raw=piece.raw[at : at + _SLAB_SAMPLES]))
         n += missing + len(piece.raw)
-    return np.concatenate(parts)
 
 
-def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+def _add(archive: zipfile.ZipFile, name: str, texts: Iterable[str]) -> None:
     info = zipfile.ZipInfo(name, _ZIP_DATE)
     info.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(info, text)
+    with archive.open(info, "w") as member:
+        for text in texts:
+            member.write(text.encode())
 
 
 def _lost(take: Take, tracks: list[Track]) -> list[str]:
@@ -108,8 +113,7 @@ def _lost(take: Take, tracks: list[Track]) -> list[str]:
                 "an E4 archive cannot say that samples are missing"
             )
         cell = _STEPS[channel.name]
-        steps = np.concatenate([piece.raw for piece in track.pieces]) * (channel.scale / cell)
-        if np.abs(steps - np.rint(steps)).max() > 1e-6:
+        if any(_is_between_steps(piece.raw * (channel.scale / cell)) for piece in track.pieces):
             lost.append(f"{channel.name}: rounded to steps of {cell:.4g} {channel.unit}")
     others = [t.channel.name for t in take.tracks if t not in tracks]
     if others:
@@ -123,3 +127,7 @@ def _lost(take: Take, tracks: list[Track]) -> list[str]:
         if n:
             lost.append(f"{n} {what}: an E4 archive has presses of the button only")
     return lost + off_rate(take)
+
+
+def _is_between_steps(steps: NDArray[np.float64]) -> bool:
+    return bool(np.abs(steps - np.rint(steps)).max() > 1e-6)

@@ -10,7 +10,7 @@ as the lowest count, and an annotation ``gap <channel>`` says from when and for 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -32,6 +32,8 @@ _MAX_RECORD_S = 60
 _FALLBACK_RECORD_S = 10
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _SLAB_RECORDS = 600
+# A day of floats does not fit into a small host's memory.
+_SLAB_SAMPLES = 1 << 16
 
 Annotation = tuple[float, float | None, str]
 """Onset in UNIX seconds, duration in s, text."""
@@ -122,10 +124,10 @@ def _holes(
 ) -> list[tuple[float, float]]:
     """(onset, duration) in seconds since the start of what is missing within the records that are kept."""
     per_record = len(filled) // len(present)
-    numbers = (present[:, None] * per_record + np.arange(per_record)).ravel()
-    holes = numbers[~filled]
-    if not len(holes):
+    where = np.flatnonzero(~filled)
+    if not len(where):
         return []
+    holes = present[where // per_record] * per_record + where % per_record
     cuts = np.flatnonzero(np.diff(holes) > 1) + 1
     period_s = record_s / per_record
     return [(float(part[0]) * period_s, len(part) * period_s) for part in np.split(holes, cuts)]
@@ -140,13 +142,16 @@ def _on_grid(
     flat = np.full((len(present) * per_record, axes), scale.digital_min, dtype="<i2")
     filled = np.zeros(len(flat), dtype=np.bool_)
     for at, piece in zip(signal.starts, signal.track.pieces, strict=True):
-        number = np.arange(at, at + len(piece.raw))
-        row = np.searchsorted(present, number // per_record)
-        where = row * per_record + number % per_record
-        flat[where] = scale.counts(signal.track.values(piece))
-        filled[where] = True
-    grid = flat.reshape(len(present), per_record, axes).swapaxes(1, 2).reshape(len(present), -1)
-    return np.ascontiguousarray(grid), filled
+        # Its records follow each other, so its samples do as well.
+        row = int(np.searchsorted(present, at // per_record))
+        where = row * per_record + at % per_record
+        for first in range(0, len(piece.raw), _SLAB_SAMPLES):
+            part = replace(piece, raw=piece.raw[first : first + _SLAB_SAMPLES])
+            to = slice(where + first, where + first + len(part.raw))
+            flat[to] = scale.counts(signal.track.values(part))
+            filled[to] = True
+    grid = flat.reshape(len(present), per_record, axes).swapaxes(1, 2)
+    return np.ascontiguousarray(grid).reshape(len(present), -1), filled
 
 
 def _annotations(take: Take) -> list[Annotation]:

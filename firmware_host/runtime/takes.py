@@ -35,6 +35,7 @@ _EVENT_KINDS = {
 _NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP)
 # Seldom enough to cost nothing.
 _REPORT_EVERY = 2000
+_BLOCKS_A_PART = 1024
 # A label said twice, by the button and in the recording, differs by the arithmetic alone.
 _SAME_S = 0.01
 
@@ -43,15 +44,27 @@ Report = Callable[[float], None]
 
 @dataclass(slots=True)
 class _Run:
-    """Samples without a gap: stream time of each block's first sample, and the blocks."""
+    """Samples without a gap, with the stream times of the first and the last block."""
 
-    t_s: list[float] = field(default_factory=list)
+    first_s: float
+    last_s: float = 0.0
+    n_last: int = 0
     parts: list[Counts] = field(default_factory=list)
+    recent: list[Counts] = field(default_factory=list)
+
+    def add(self, t0_s: float, raw: Counts) -> None:
+        self.last_s, self.n_last = t0_s, len(raw)
+        self.recent.append(raw)
+        # A day's small arrays take several times the memory of what is in them.
+        if len(self.recent) == _BLOCKS_A_PART:
+            self.parts.append(np.concatenate(self.recent))
+            self.recent.clear()
 
     def piece(self, channel: Channel, clock: StreamClock) -> Piece:
-        raw = np.concatenate(self.parts)
-        start_utc, last_utc = clock.utc(self.t_s[0]), clock.utc(self.t_s[-1])
-        n_before_last = len(raw) - len(self.parts[-1])
+        raw = np.concatenate([*self.parts, *self.recent])
+        self.parts, self.recent = [], []
+        start_utc, last_utc = clock.utc(self.first_s), clock.utc(self.last_s)
+        n_before_last = len(raw) - self.n_last
         rate_hz = measured_rate_hz(channel.rate_hz, n_before_last, last_utc - start_utc)
         # The board counts microseconds; digits beyond are of the arithmetic.
         return Piece(round(start_utc, 6), raw, rate_hz)
@@ -146,9 +159,8 @@ class _Taker:
             raise RecordingError(self._where, expected, "another one after a change of the board")
         runs = self._runs.setdefault(name, [])
         if not runs or samples.gap_before_samples:
-            runs.append(_Run())
-        runs[-1].t_s.append(samples.t0_s)
-        runs[-1].parts.append(_counts(samples))
+            runs.append(_Run(samples.t0_s))
+        runs[-1].add(samples.t0_s, _counts(samples))
 
     def _end_session(self) -> None:
         clock, runs, noted = self._clock, self._runs, self._noted
