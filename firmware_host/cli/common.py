@@ -90,6 +90,24 @@ def places(args: argparse.Namespace, config: Config) -> tuple[Path, Path]:
     return state, key
 
 
+def require_one_job(verb: str, jobs: Mapping[str, bool]) -> None:
+    """Refuse a command that was asked for several of its jobs, or for none.
+
+    Parameters
+    ----------
+    jobs
+        What each is called, and whether it was asked for.
+
+    Raises
+    ------
+    ConfigError
+        Unless exactly one was.
+    """
+    asked = [name for name, is_asked in jobs.items() if is_asked]
+    if len(asked) != 1:
+        raise ConfigError(verb, "one of " + ", ".join(jobs), " and ".join(asked) or "nothing")
+
+
 @contextmanager
 def open_vault(
     args: argparse.Namespace, config: Config, *, create: bool, exclusive: bool = False

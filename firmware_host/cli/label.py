@@ -8,7 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firmware_host.cli.common import add_shared, open_vault, print_json, say, settings
+from firmware_host.cli.common import (
+    add_shared,
+    open_vault,
+    print_json,
+    require_one_job,
+    say,
+    settings,
+)
 from firmware_host.cli.times import local_time, utc_of
 from firmware_host.errors import ConfigError, LabelError
 
@@ -50,7 +57,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Store labels, list them, or take one back."""
     config = settings(args)
-    _require_one_job(args)
+    require_one_job("label", _jobs(args))
     now_utc = time.time()
     if args.list or args.remove is not None:
         with open_vault(args, config, create=False) as vault:
@@ -72,17 +79,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _require_one_job(args: argparse.Namespace) -> None:
-    jobs = {
+def _jobs(args: argparse.Namespace) -> dict[str, bool]:
+    return {
         "stress or rest": args.label is not None,
         "--file": args.file is not None,
         "--list": args.list,
         "--remove": args.remove is not None,
     }
-    asked = [name for name, is_asked in jobs.items() if is_asked]
-    if len(asked) != 1:
-        expected = "stress or rest, or --file FILE, or --list, or --remove N"
-        raise ConfigError("label", expected, " and ".join(asked) or "nothing")
 
 
 def _listed(vault: Vault) -> list[Numbered]:

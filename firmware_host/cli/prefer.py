@@ -6,7 +6,14 @@ import argparse
 import time
 from typing import TYPE_CHECKING, Any
 
-from firmware_host.cli.common import add_shared, open_vault, print_json, say, settings
+from firmware_host.cli.common import (
+    add_shared,
+    open_vault,
+    print_json,
+    require_one_job,
+    say,
+    settings,
+)
 from firmware_host.cli.times import local_time, utc_of
 from firmware_host.errors import ConfigError, LabelError
 
@@ -43,7 +50,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Store, list, or take back."""
     config = settings(args)
-    _require_one_job(args)
+    _check_options(args)
     now_utc = time.time()
     with open_vault(args, config, create=False) as vault:
         if args.list:
@@ -62,16 +69,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _require_one_job(args: argparse.Namespace) -> None:
+def _check_options(args: argparse.Namespace) -> None:
     jobs = {
         "--more and --less": args.more is not None or args.less is not None,
         "--cue": args.cue is not None,
         "--list": args.list,
         "--remove": args.remove is not None,
     }
-    asked = [name for name, is_asked in jobs.items() if is_asked]
-    if len(asked) != 1:
-        raise ConfigError("prefer", "one of " + ", ".join(jobs), " and ".join(asked) or "nothing")
+    require_one_job("prefer", jobs)
     if (args.more is None) != (args.less is None):
         raise ConfigError("prefer", "both --more WHEN and --less WHEN", "one of them")
     if args.at is not None and args.cue is None:

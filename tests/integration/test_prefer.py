@@ -52,7 +52,7 @@ def test_comparison_is_listed_and_taken_back(wearer: Wearer) -> None:
     [
         ((), 2, "--more and --less"),
         (("--more", "14:05"), 2, "both"),
-        (("--list", "--cue", "accepted"), 2, "--list"),
+        (("--list", "--cue", "accepted"), 2, "got '--cue and --list'"),
         (("--at", "14:05", "--list"), 2, "--cue"),
         (("--cue", "accepted"), 4, "got none in the day"),
         (("--more", "noon", "--less", "14:05"), 2, "ISO 8601"),
