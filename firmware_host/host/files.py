@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from pathlib import Path
 
 # An attribute of sysfs is at most a page; whatever is longer is none.
@@ -11,8 +12,11 @@ _MAX_BYTES = 4096
 
 
 def read_word(file: Path) -> str | None:
-    """Text without the blanks around it; None if there is none, it is empty or may not be read."""
+    """Text without the blanks around it; None if there is none to be read, or no plain file."""
     try:
+        # Opening a pipe without a writer would wait for one for ever.
+        if not stat.S_ISREG(file.stat().st_mode):
+            return None
         with file.open("rb") as stream:
             raw = stream.read(_MAX_BYTES)
     except (OSError, ValueError):

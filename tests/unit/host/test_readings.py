@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from firmware_host.host.files import read_word
 from firmware_host.host.load import Load, read_load
 from firmware_host.host.network import Network, read_network
 from firmware_host.host.power import Power, Source, read_power
@@ -283,3 +284,9 @@ def test_garbled_file_never_raises(fake, path: str, content: bytes) -> None:
     read = read_host(root)
     assert read.words()
     assert read.facts()
+
+
+def test_pipe_in_place_of_a_file_is_no_reading(tmp_path: Path) -> None:
+    pipe = tmp_path / "temp"
+    os.mkfifo(pipe)
+    assert read_word(pipe) is None
