@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import NoReturn
 
 from firmware_host import __version__
 from firmware_host.cli import (
@@ -29,7 +30,7 @@ from firmware_host.cli import (
     status,
     vault,
 )
-from firmware_host.errors import SignetError
+from firmware_host.errors import ConfigError, SignetError
 from firmware_host.host.sockets import COUNTER
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,9 +64,17 @@ exit codes:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, as every other refusal is; parsers of verbs are of the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        what = message.removeprefix("argument ")
+        self.exit(_fail(f"{what} ({self.prog} --help)", ConfigError.exit_code))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="signet",
         description="Stream a wearable board, learn its wearer on this machine, keep it here.",
         epilog=EXIT_CODES,

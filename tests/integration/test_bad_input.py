@@ -24,6 +24,23 @@ def test_no_device_said(wearer: Wearer) -> None:
     assert "--device" in one_line(done)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        (),
+        ("nap",),
+        ("revert", "abc"),
+        ("learn", "--budget-s", "0"),
+        ("prefer", "--remove", "x"),
+        ("status", "--jsom"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_line(said: tuple[str, ...]) -> None:
+    done = signet(*said)
+    assert done.code == 2
+    assert " --help)" in one_line(done)
+
+
 def test_no_such_port(wearer: Wearer) -> None:
     done = wearer.signet("run", "--device", "/dev/ttyNOPE")
     assert done.code == 3
@@ -55,6 +72,14 @@ def test_simulator_option_that_cannot_be(wearer: Wearer, option: str) -> None:
     done = wearer.signet("run", "--device", f"synthetic:?{option}")
     assert done.code == 2
     assert option.partition("=")[0] in one_line(done)
+
+
+@pytest.mark.parametrize("verb", ["doctor", "status", "learn"])
+def test_wrong_host_root_is_refused(wearer: Wearer, tmp_path: Path, verb: str) -> None:
+    wearer.signet("label", "rest", "--last", "5m").check()
+    done = wearer.signet(verb, env={"SIGNET_HOST_ROOT": str(tmp_path / "nope")})
+    assert done.code == 2
+    assert "SIGNET_HOST_ROOT: expected a folder" in one_line(done)
 
 
 def _chatter(master: int, text: bytes, stop: threading.Event) -> None:
