@@ -186,8 +186,19 @@ class Config:
         return _xdg(env, "XDG_CONFIG_HOME", ".config") / "signet" / "key"
 
     def host_root(self, env: Mapping[str, str] = os.environ) -> Path:
-        """Folder that ``/sys`` and ``/proc`` are in."""
-        return Path(self.host.root or env.get("SIGNET_HOST_ROOT") or "/").expanduser()
+        """Folder that ``/sys`` and ``/proc`` are in.
+
+        Raises
+        ------
+        ConfigError
+            If it is no folder: with nothing to read, nothing would hold learning up.
+        """
+        said, key = self.host.root, "host.root"
+        if not said:
+            said, key = env.get("SIGNET_HOST_ROOT") or "/", "SIGNET_HOST_ROOT"
+        root = Path(said).expanduser()
+        _check(root.is_dir(), key, "a folder with a machine's /sys and /proc", said)
+        return root
 
 
 def _xdg(env: Mapping[str, str], name: str, fallback: str) -> Path:

@@ -253,7 +253,11 @@ def check_heat(machine: Machine) -> Check:
 def check_host(machine: Machine, state_dir: Path) -> Check:
     """What learning is decided by: power, heat, load, space; the network is only shown."""
     folder = next(p for p in [state_dir, *state_dir.parents] if p.exists())
-    host = read_host(machine.host_root or machine.root, storage=folder)
+    root = machine.host_root or machine.root
+    host = read_host(root, storage=folder)
+    if not host.has_readings:
+        text = f"no readings of power, heat or load in {root}: learning cannot yield to them"
+        return Check("host", Status.WARN, text, "none in a container that hides /sys and /proc")
     if host.power.source is Source.BATTERY:
         fix = "plug it in: by default learning waits for mains power (signet learn --why)"
         return Check("host", Status.WARN, host.words(), fix)

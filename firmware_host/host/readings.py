@@ -23,6 +23,12 @@ class HostReadings:
     network: Network = Network.UNKNOWN
     free_bytes: int | None = None
 
+    @property
+    def has_readings(self) -> bool:
+        """Whether the host says anything that can hold learning up, the disk aside."""
+        silent = (Power(), Heat(), Load())
+        return (self.power, self.heat, self.load) != silent
+
     def facts(self) -> dict[str, Any]:
         """Plain values for machines; null for what is not known."""
         slowed = self.heat.slowed

@@ -6,18 +6,21 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 REPO = Path(__file__).resolve().parents[2]
+# Removed when the tests end.
+_NO_MACHINE = tempfile.TemporaryDirectory(prefix="no-machine-")
 ENV = {
     **os.environ,
     "PYTHONPATH": str(REPO),
     "NO_COLOR": "1",
     # A machine that says nothing of itself: how busy the one is that tests run on must not matter.
-    "SIGNET_HOST_ROOT": str(Path(__file__).parent / "no_machine"),
+    "SIGNET_HOST_ROOT": _NO_MACHINE.name,
 }
 TIMEOUT_S = 120.0
 

@@ -62,5 +62,15 @@ def test_key_is_never_inside_the_state_folder_by_default() -> None:
     assert Config().state_dir(env) not in Config().key_file(env).parents
 
 
+def test_host_root_must_be_a_folder_and_may_be_empty(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nope")
+    with pytest.raises(ConfigError, match=r"SIGNET_HOST_ROOT: expected a folder .* got .*nope"):
+        Config().host_root({"SIGNET_HOST_ROOT": nowhere})
+    with pytest.raises(ConfigError, match=r"host\.root: expected a folder"):
+        parse_config(f"[host]\nroot = '{nowhere}'\n", source="x").host_root({})
+    assert Config().host_root({"SIGNET_HOST_ROOT": str(tmp_path)}) == tmp_path
+    assert Config().host_root({}) == Path("/")
+
+
 def test_methods_are_those_of_the_recipes() -> None:
     assert set(METHOD_NAMES) == set(METHODS)
