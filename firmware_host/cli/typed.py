@@ -29,12 +29,21 @@ class TypedNotes:
         if not self.is_open:
             return []
         fd = sys.stdin.fileno()
-        if not select.select([fd], [], [], 0)[0]:
+        if not select.select([fd], [], [], 0)[0] or not _may_read(fd):
             return []
         data = os.read(fd, _MAX_BYTES)
         # Ctrl-D: nobody types any more.
         self.is_open = bool(data)
         return [line.strip() for line in data.decode(errors="replace").splitlines() if line.strip()]
+
+
+def _may_read(fd: int) -> bool:
+    """Whether what is typed is for us: in the background, reading would suspend the recording."""
+    try:
+        return os.tcgetpgrp(fd) == os.getpgrp()
+    except OSError:
+        # A terminal, but not the one that controls this process: it suspends nobody.
+        return True
 
 
 class VaultLabels:

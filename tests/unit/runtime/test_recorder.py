@@ -175,6 +175,21 @@ def test_lines_typed_are_notes_until_the_terminal_closes(monkeypatch: pytest.Mon
     os.close(ours)
 
 
+def test_recording_in_the_background_reads_nothing_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = pty.openpty()
+    with open(theirs, encoding="utf-8", buffering=1) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        # The terminal is another job's, as after `signet record &`.
+        monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp() + 1)
+        notes = TypedNotes()
+        os.write(ours, b"for the shell\n")
+        assert notes() == []
+        assert notes.is_open
+    os.close(ours)
+
+
 def test_no_terminal_no_notes() -> None:
     assert not TypedNotes().is_open or sys.stdin.isatty()
     read, write = os.pipe()
