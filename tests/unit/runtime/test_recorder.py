@@ -182,7 +182,7 @@ def test_recording_in_the_background_reads_nothing_and_goes_on(
     with open(theirs, encoding="utf-8", buffering=1) as terminal:
         monkeypatch.setattr(sys, "stdin", terminal)
         # The terminal is another job's, as after `signet record &`.
-        monkeypatch.setattr(os, "tcgetpgrp", lambda fd: os.getpgrp() + 1)
+        monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + 1)
         notes = TypedNotes()
         os.write(ours, b"for the shell\n")
         assert notes() == []
