@@ -9,7 +9,6 @@ adapter, byte for byte, however often the job was cut.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,7 +22,7 @@ from firmware_host.adaptation.adapters import (
     put_adapter,
 )
 from firmware_host.adaptation.budget import Meter, Used
-from firmware_host.adaptation.checkpoint import Checkpoint, Keeper
+from firmware_host.adaptation.checkpoint import Keeper
 from firmware_host.adaptation.choice import Choice
 from firmware_host.adaptation.evidence import Evidence
 from firmware_host.adaptation.job import Job
@@ -116,7 +115,14 @@ def _run(
     order: _Order, job: Prepared, current: Adapter | None, run_sha256: str, adapter_id: int | None
 ) -> Outcome:
     inputs = _inputs(order, job, adapter_id)
-    found = _unfinished(order.vault, inputs, order.now_utc)
+    found = checkpoint.load(order.vault)
+    changed = [] if found is None else found.changed(inputs)
+    if changed or (found is None and checkpoint.has_unfinished(order.vault)):
+        # Who may not begin must not throw away what another job has done.
+        if (cause := order.conduct.may_go_on()) is not None:
+            return _paused(job, cause, n_steps=0)
+        _drop_unfinished(order.vault, changed, order.now_utc)
+        found = None
     steps = Job(
         order.model,
         _evidence(job, current),
@@ -132,8 +138,7 @@ def _run(
     runner = Runner(order.conduct, order.meter, keeper, earlier)
     cause = runner.run(steps, order.candidates)
     if cause is not None:
-        text = f"paused: {cause}; {steps.n_steps} steps done, the next signet learn goes on"
-        return outcome(job, PAUSED, text, n_steps=steps.n_steps)
+        return _paused(job, cause, n_steps=steps.n_steps)
     choice = steps.choice()
     facts = entry(
         job,
@@ -147,18 +152,10 @@ def _run(
     return _write(order, job, choice, facts, adapter_id)
 
 
-def _unfinished(vault: Vault, inputs: Mapping[str, Any], now_utc: float) -> Checkpoint | None:
-    """The checkpoint to go on from; one of another job is dropped, and the ledger says why."""
-    found = checkpoint.load(vault)
-    if found is None:
-        if checkpoint.has_unfinished(vault):
-            _drop_unfinished(vault, [], now_utc)
-        return None
-    changed = found.changed(inputs)
-    if not changed:
-        return found
-    _drop_unfinished(vault, changed, now_utc)
-    return None
+def _paused(job: Prepared, cause: str, *, n_steps: int) -> Outcome:
+    """One reason for machines; for people, whether there is something to go on with."""
+    done = f"paused: {cause}; {n_steps} steps done, the next signet learn goes on"
+    return outcome(job, PAUSED, done if n_steps else f"not begun: {cause}", n_steps=n_steps)
 
 
 def _drop_unfinished(vault: Vault, changed: list[str], now_utc: float) -> None:

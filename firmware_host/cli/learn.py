@@ -37,7 +37,8 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="learn from the labels given so far, if it helps",
         description="Train an adapter on earlier labelled episodes and keep it only if it does not "
         "lose on later, held-back ones. A running 'signet run' takes it over at once. A job that was "
-        "paused, killed or cut off goes on where it was, and ends with the same adapter.",
+        "paused, killed or cut off goes on where it was, and ends with the same adapter. With --json a "
+        "job that may not begin has the reason 'paused' as well, and n_steps 0.",
     )
     parser.add_argument(
         "--budget-s", type=positive_seconds, metavar="N", help="pause after N seconds"

@@ -92,7 +92,7 @@ class LearnerProcess:
         code = process.wait()
         result = _result(code, out, self._let_go())
         if self._is_told_to_pause and code in _STOPPED_EARLY:
-            result = {"kept": False, "reason": PAUSED, "text": "paused before it had begun"}
+            result = {"kept": False, "reason": PAUSED, "text": "not begun: told to pause"}
         self.results.append(result)
         return result
 

@@ -210,7 +210,9 @@ class Learning:
         self._is_unfinished = result["reason"] == PAUSED
         if self._is_unfinished:
             self._not_before_utc = now_utc + _REST_S
-            return Looked([*notes, (PAUSED_NOTE, {"why": str(result["text"])})])
+            # The note says already that it paused.
+            why = str(result["text"]).removeprefix(f"{PAUSED}: ")
+            return Looked([*notes, (PAUSED_NOTE, {"why": why})])
         self._last_job_utc = now_utc
         return Looked(notes, result)
 

@@ -157,10 +157,23 @@ def test_nothing_is_begun_where_the_first_step_is_not_allowed(wearer: Wearer) ->
         before = vault.kinds()
     outcome = wearer.learn(lambda: "on battery")
     assert outcome.reason == PAUSED
-    assert "on battery" in outcome.text
+    assert outcome.text == "not begun: on battery"
     with wearer.open() as vault:
         assert vault.kinds() == before
         assert not has_unfinished(vault)
+
+
+def test_a_job_that_may_not_begin_leaves_the_paused_one(
+    wearer: Wearer, whole: tuple[bytes, dict[str, Any]]
+) -> None:
+    wearer.learn(_Stop(14))
+    held = wearer.learn(lambda: "too hot", seed=2)
+    assert (held.reason, held.text) == (PAUSED, "not begun: too hot")
+    with wearer.open() as vault:
+        assert not ledger.entries(vault)
+    assert wearer.learn().kept
+    assert wearer.result() == whole
+    assert wearer.used()["n_resumes"] == 1
 
 
 def test_a_pause_leaves_the_model_as_it_was(wearer: Wearer) -> None:

@@ -244,7 +244,7 @@ def test_end_of_the_stream_pauses_the_job_for_the_next_run(host: Host) -> None:
     _story(host.learning.trigger)
     host.look()
     looked = host.learning.end(host.now_utc)
-    assert [what for what, _ in looked.notes] == ["learning_paused"]
+    assert looked.notes == [("learning_paused", {"why": "too hot"})]
     assert host.learner.said[1:] == ["pause"]
 
 
@@ -302,6 +302,7 @@ def test_learner_told_to_pause_before_it_began_has_paused(tmp_path: Path) -> Non
     learner.pause()
     result = learner.finish(wait=True)
     assert (result["kept"], result["reason"]) == (False, "paused")
+    assert result["text"].startswith("not begun")
     assert learner.results == [result]
 
 
