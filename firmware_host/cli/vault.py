@@ -25,6 +25,9 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("what", choices=("export", "erase", "rotate-key"))
     parser.add_argument("--out", type=Path, metavar="FILE", help="the archive; never overwritten")
+    parser.add_argument(
+        "--skip-damaged", action="store_true", help="export what opens, and name what does not"
+    )
     parser.add_argument("--yes", action="store_true", help="really erase")
     parser.add_argument("--key-too", action="store_true", help="erase the key file as well")
     add_shared(parser)
@@ -41,9 +44,15 @@ def run(args: argparse.Namespace) -> int:
         from firmware_host.vault.wearer import export
 
         with open_vault(args, config, create=False) as vault:
-            done = export(vault, args.out)
-        facts = {"archive": str(done.path), "records": done.n_records, "sha256": done.sha256}
-        text = f"{sum(done.n_records.values())} records in {done.path}, NOT encrypted"
+            done = export(vault, args.out, skip_damaged=args.skip_damaged)
+        facts = {
+            "archive": str(done.path),
+            "records": done.n_records,
+            "sha256": done.sha256,
+            "damaged": list(done.damaged),
+        }
+        left_out = f"; {len(done.damaged)} damaged left out" if done.damaged else ""
+        text = f"{sum(done.n_records.values())} records in {done.path}, NOT encrypted{left_out}"
     else:
         state, key = places(args, config)
         if args.what == "erase":

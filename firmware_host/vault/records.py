@@ -263,11 +263,20 @@ class Vault:
         """Id of the record a name points at."""
         return self.pointers().get(name)
 
-    def pointers(self) -> dict[str, int]:
-        """Every pointer by name."""
+    def pointers(self, *, skip_damaged: bool = False) -> dict[str, int]:
+        """Every pointer by name; with `skip_damaged` as in `iterate`."""
         with translated(self._path):
-            rows = self._database.execute("SELECT name, sealed FROM pointers ORDER BY name")
-            return {name: self._open_pointer(name, sealed) for name, sealed in rows.fetchall()}
+            query = "SELECT name, sealed FROM pointers ORDER BY name"
+            rows = self._database.execute(query).fetchall()
+        opened: dict[str, int] = {}
+        for name, sealed in rows:
+            try:
+                opened[name] = self._open_pointer(name, sealed)
+            except VaultError:
+                if not skip_damaged:
+                    raise
+                self.damaged.add(f"pointer {name}")
+        return opened
 
     def data_version(self) -> int:
         """Return a number that changes when another process wrote, for one file read.

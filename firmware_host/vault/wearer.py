@@ -7,6 +7,7 @@ import io
 import json
 import os
 import secrets
+import sqlite3
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 _README = """\
 Everything Signet stored about you, NOT encrypted. Keep it where you keep medical records.
 
-manifest.json           what is in here, how many of each kind, which record each name points at
+manifest.json           what is in here, how many of each kind, which record each name points at,
+                        what was damaged and left out
 <kind>/part-NNNN.jsonl  one line a record: id, time (UNIX seconds, UTC), facts, names of its arrays
 <kind>/part-NNNN.npz    the arrays of these records, named <id>.<array>; read with numpy.load
 <kind>/<id>.bin         a record in another format, as it was stored
@@ -38,20 +40,25 @@ manifest.json           what is in here, how many of each kind, which record eac
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote."""
+    """What an export wrote, and the names of what was damaged and left out."""
 
     path: Path
     n_records: dict[str, int]
     sha256: str
+    damaged: tuple[str, ...]
 
 
-def export(vault: Vault, path: Path) -> Exported:
+def export(vault: Vault, path: Path, *, skip_damaged: bool = False) -> Exported:
     """Write every record to a zip archive of JSON and npz, mode 0600, complete or not at all.
+
+    With `skip_damaged` what does not open is left out, and named in the manifest.
 
     Raises
     ------
     StorageError
         If the file exists (it is never replaced) or the disk is full.
+    VaultError
+        If a record does not open and none may be left out.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -60,18 +67,23 @@ def export(vault: Vault, path: Path) -> Exported:
             raise StorageError(msg)
         fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "w+b") as stream:
-            counts = _write_archive(vault, stream)
+            counts, damaged = _write_archive(vault, stream, skip_damaged=skip_damaged)
             stream.flush()
             os.fsync(stream.fileno())
             stream.seek(0)
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         commit_file(partial, path, overwrite=False)
+    except VaultError as err:
+        if isinstance(err.__cause__, sqlite3.Error):
+            raise
+        msg = f"{err}; --skip-damaged exports everything else"
+        raise VaultError(msg) from err
     except OSError as err:
         msg = f"{path}: expected to write an archive, got {err.strerror}"
         raise StorageError(msg) from err
     finally:
         partial.unlink(missing_ok=True)
-    return Exported(path, counts, digest)
+    return Exported(path, counts, digest, tuple(damaged))
 
 
 def erase(directory: Path, key_file: Path | None = None) -> list[Path]:
@@ -97,28 +109,36 @@ def erase(directory: Path, key_file: Path | None = None) -> list[Path]:
     return left
 
 
-def _write_archive(vault: Vault, stream: io.BufferedRandom) -> dict[str, int]:
+def _write_archive(
+    vault: Vault, stream: io.BufferedRandom, *, skip_damaged: bool
+) -> tuple[dict[str, int], list[str]]:
+    """Records written by kind, and the names of what was left out."""
     counts: dict[str, int] = {}
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "README.txt", _README.encode("utf-8"))
         for kind in vault.kinds():
             counts[kind] = 0
-            for part_idx, records in enumerate(_parts(vault, kind)):
+            parts = _parts(vault.iterate(kind, skip_damaged=skip_damaged))
+            for part_idx, records in enumerate(parts):
                 _write_part(archive, f"{_safe(kind)}/part-{part_idx:04d}", records)
                 counts[kind] += len(records)
+        pointers = vault.pointers(skip_damaged=skip_damaged)
+        damaged = sorted(vault.damaged, key=lambda name: (len(name), name))
         manifest = {
             "format": EXPORT_FORMAT,
             "wearer_id": vault.wearer_id,
             "n_records": counts,
-            "pointers": vault.pointers(),
+            "pointers": pointers,
+            "n_damaged": len(damaged),
+            "damaged": damaged,
         }
         _add(archive, "manifest.json", _json(manifest, indent=1))
-    return counts
+    return counts, damaged
 
 
-def _parts(vault: Vault, kind: str) -> Iterator[list[Record]]:
+def _parts(opened: Iterator[Record]) -> Iterator[list[Record]]:
     records: list[Record] = []
-    for record in vault.iterate(kind):
+    for record in opened:
         records.append(record)
         if len(records) == _RECORDS_PER_PART:
             yield records

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from command import Wearer
+from command import Wearer, one_line
 
 from bench.killed import make_wearer
 from firmware_host.adaptation.adapters import put_adapter
@@ -45,6 +45,12 @@ def test_damaged_events_and_windows_are_counted_and_left_out(
     }
     assert "2 records left out" in wearer.signet("status").check().out
     wearer.signet(*BRIEF).check()
+    archive = tmp_path / "mine.zip"
+    refused = wearer.signet("vault", "export", "--out", archive)
+    assert refused.code == 7
+    assert "--skip-damaged" in one_line(refused)
+    done = wearer.signet("vault", "export", "--out", archive, "--skip-damaged").check()
+    assert "2 damaged left out" in done.err
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,24 @@ def test_export_leaves_no_half_file_when_a_record_is_altered(vault: Vault, tmp_p
     vault._database.execute("UPDATE records SET sealed = zeroblob(50) WHERE kind = 'label'")
     folder = tmp_path / "out"
     folder.mkdir()
-    with pytest.raises(VaultError):
+    with pytest.raises(VaultError, match="--skip-damaged"):
         export(vault, folder / "me.zip")
     assert list(folder.iterdir()) == []
+
+
+def test_export_without_what_is_damaged_names_it(vault: Vault, tmp_path: Path) -> None:
+    _fill(vault)
+    damaged = "UPDATE {} SET sealed = zeroblob(50) WHERE {} RETURNING {}"
+    sql = damaged.format("records", "kind = 'stress_window' AND t_utc > 4", "id")
+    names = [f"record {row[0]}" for row in vault._database.execute(sql).fetchall()]
+    vault._database.execute(damaged.format("pointers", "true", "name")).fetchall()
+    done = export(vault, tmp_path / "me.zip", skip_damaged=True)
+    assert done.n_records["stress_window"] == 5
+    assert done.damaged == (*names, "pointer adapter/stress")
+    with zipfile.ZipFile(done.path) as archive:
+        manifest = json.loads(archive.read("manifest.json"))
+    assert (manifest["n_damaged"], manifest["damaged"]) == (3, list(done.damaged))
+    assert (manifest["n_records"], manifest["pointers"]) == (done.n_records, {})
 
 
 def test_erase_leaves_nothing(vault: Vault, places: Places) -> None:
