@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from firmware_host.adaptation.episodes import MIN_CLASS_WINDOWS
 from firmware_host.adaptation.evidence import Comparisons, Evidence
 from firmware_host.adaptation.gate import (
+    BEST_NAME,
+    GENERIC_NAME,
+    IN_FORCE_NAME,
     Decision,
     GateReason,
     Scores,
@@ -150,11 +153,21 @@ class _Court:
         return score(self._truth, p_stress)
 
     def decide(
-        self, best: Scores, p_stress: FloatArray, min_gain: float = 0.0
+        self, best: Scores, p_stress: FloatArray, *, against: str = "", min_gain: float = 0.0
     ) -> tuple[Decision, Scores]:
         scores = self.score(p_stress)
-        decision = decide(generic=self.generic, current=best, candidate=scores, min_gain=min_gain)
+        decision = decide(
+            generic=self.generic,
+            current=best,
+            candidate=scores,
+            against=against or self.name(best),
+            min_gain=min_gain,
+        )
         return decision, scores
+
+    def name(self, best: Scores) -> str:
+        """What the best so far is called: the generic weights until a candidate beat them."""
+        return GENERIC_NAME if best is self.generic else BEST_NAME
 
 
 class _InForce:
@@ -168,7 +181,8 @@ class _InForce:
 
     def against(self, p_stress: FloatArray) -> Decision:
         """Compare with (n,) probabilities of all held-back windows."""
-        return self._court.decide(self._scores, p_stress[self._fresh])[0]
+        p_fresh = p_stress[self._fresh]
+        return self._court.decide(self._scores, p_fresh, against=IN_FORCE_NAME)[0]
 
 
 class _Compared:
@@ -185,6 +199,7 @@ class _Compared:
             generic=court.generic,
             current=best,
             candidate=scores,
+            against=court.name(best),
             agreed=agreement(self.best, self._weight, self._n),
             agrees=agreement(learned.margins, self._weight, self._n),
         )
@@ -208,7 +223,7 @@ def _try(
     if candidate.way == "comparisons" and compared is not None:
         decision, scores = compared.decide(court, best, learned)
     else:
-        decision, scores = court.decide(best, learned.p_stress, candidate.min_gain)
+        decision, scores = court.decide(best, learned.p_stress, min_gain=candidate.min_gain)
     if decision.kept and in_force is not None:
         against = in_force.against(learned.p_stress)
         decision = decision if against.kept else against

@@ -13,6 +13,10 @@ from firmware_host.scoring import balanced_accuracy, log_loss
 
 # Scores this close are the same: float32 sums in another order differ by less.
 _TIE = 1e-6
+# How people are told what an update was compared with.
+GENERIC_NAME = "the generic model"
+IN_FORCE_NAME = "your current model"
+BEST_NAME = "the best update so far"
 # Held-back comparisons are a handful: less than this share off their loss is chance.
 MIN_PAIR_GAIN = 0.05
 # Share by which comparisons may raise the log loss of labelled windows; never the errors.
@@ -75,12 +79,15 @@ def decide(
     generic: Scores,
     current: Scores,
     candidate: Scores,
+    against: str,
     min_gain: float = 0.0,
 ) -> Decision:
-    """Compare a candidate with the generic model and with what the wearer has now.
+    """Compare a candidate with the generic model and with what it has to beat.
 
     Parameters
     ----------
+    current, against
+        What it has to beat, and its name: the weights in force, or the best of this job so far.
     min_gain
         Share by which the log loss must fall against the current weights. Held-back windows
         overlap and are few; without a margin an update is kept on noise.
@@ -90,14 +97,14 @@ def decide(
     if not all(math.isfinite(value) for value in values):
         return _no(GateReason.DIVERGED, "the update gave no usable scores", figures)
     for reason, who, other in (
-        (GateReason.WORSE_THAN_CURRENT, "your current model", current),
-        (GateReason.WORSE_THAN_GENERIC, "the generic model", generic),
+        (GateReason.WORSE_THAN_CURRENT, against, current),
+        (GateReason.WORSE_THAN_GENERIC, GENERIC_NAME, generic),
     ):
         if _loses(candidate, other):
             return _no(reason, f"on later windows of yours it did worse than {who}", figures)
     gain = current.log_loss - candidate.log_loss
     if gain <= _TIE and candidate.balanced_accuracy - current.balanced_accuracy <= _TIE:
-        return _no(GateReason.TIE, "it did as well as your current model, which stays", figures)
+        return _no(GateReason.TIE, f"it did only as well as {against}", figures)
     if gain < min_gain * current.log_loss:
         text = f"it did better by less than {min_gain:.0%}, too little to be sure"
         return _no(GateReason.SMALL_GAIN, text, figures)
@@ -110,18 +117,21 @@ def decide_compared(
     generic: Scores,
     current: Scores,
     candidate: Scores,
+    against: str,
     agreed: Agreement,
     agrees: Agreement,
 ) -> Decision:
-    """Compare a candidate that learned from comparisons with what the wearer has now.
+    """Compare a candidate that learned from comparisons with what it has to beat.
 
     On labelled windows it must be as often right, its log loss next to the same, and it must agree
     better with comparisons that were held back.
 
     Parameters
     ----------
+    current, against
+        As for `decide`.
     agreed, agrees
-        With the held-back comparisons: what the wearer has now, and the candidate.
+        With the held-back comparisons: what it has to beat, and the candidate.
     """
     figures = _figures(generic, current, candidate)
     figures |= {"n_comparisons": float(agrees.n), "current_agreement": agreed.share}
@@ -130,8 +140,8 @@ def decide_compared(
     if not math.isfinite(agrees.loss):
         return _no(GateReason.DIVERGED, "the update gave no usable scores", figures)
     for reason, who, other in (
-        (GateReason.WORSE_THAN_CURRENT, "your current model", current),
-        (GateReason.WORSE_THAN_GENERIC, "the generic model", generic),
+        (GateReason.WORSE_THAN_CURRENT, against, current),
+        (GateReason.WORSE_THAN_GENERIC, GENERIC_NAME, generic),
     ):
         if _loses(candidate, other, slack=MAX_LABEL_COST):
             text = f"with your comparisons it did worse than {who} on later labelled windows"

@@ -23,6 +23,7 @@ def _decide(
         generic=generic,
         current=current,
         candidate=candidate,
+        against="the one before",
         min_gain=min_gain,
     )
 
@@ -65,6 +66,11 @@ def test_no_candidate_that_loses_anything_is_ever_kept() -> None:
             for other in (generic, current):
                 assert candidate.log_loss <= other.log_loss
                 assert candidate.balanced_accuracy >= other.balanced_accuracy
+
+
+def test_text_names_what_an_update_was_compared_with() -> None:
+    assert _decide(Scores(0.61, 0.75, 40)).text.endswith("did worse than the one before")
+    assert _decide(Scores(0.60, 0.70, 40)).text == "it did only as well as the one before"
 
 
 def test_gain_below_the_margin_is_not_kept() -> None:

@@ -120,6 +120,7 @@ def test_later_stages_that_object_keep_the_generic_model(
     assert outcome.different_episode
     assert not outcome.kept
     assert outcome.reason == GateReason.WORSE_THAN_CURRENT
+    assert outcome.text == "on later windows of yours it did worse than the generic model"
     assert load_current(vault, "stress", bundle_sha256=facts.bundle_sha256) is None
     for name, value in read_adapter(model).items():
         np.testing.assert_array_equal(value, generic[name])

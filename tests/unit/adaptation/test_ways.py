@@ -123,7 +123,7 @@ def test_comparisons_that_cost_labels_are_refused(
     assert choice.groups == "lora+head"
     (refused,) = [t for t in choice.trials if t.groups == "lora+head, comparisons"]
     assert refused.decision.reason is GateReason.WORSE_THAN_CURRENT
-    assert "comparisons" in refused.decision.text
+    assert "with your comparisons it did worse than the best update" in refused.decision.text
 
 
 def test_comparisons_that_teach_nothing_are_refused(
