@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from firmware_host.adaptation.labels import OLDEST_UTC
+from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.errors import LabelError
+from firmware_host.signals.stress import WINDOW_S
 from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Record, Vault
 
@@ -17,8 +20,8 @@ REMOVED_KIND = "preference_removed"
 # Windows last a minute: nearer moments share most of theirs.
 MIN_APART_S = 60.0
 _FUTURE_SLACK_S = 1.0
-# A recording played again brings the same cue at the same time, to rounding.
-_SAME_CUE_S = 1.0
+# A recording played again brings the same cue at the same time, to rounding; so does typing.
+_SAME_S = 1.0
 # Of a dismissed cue, how many accepted ones it is compared with: the nearest in time.
 _MAX_ACCEPTED = 4
 
@@ -49,31 +52,37 @@ class Given:
     cue_utc: float | None = None
 
 
-def put_comparison(vault: Vault, comparison: Comparison, *, now_utc: float) -> int:
-    """Store that one moment was more stressful than another.
+def put_comparison(vault: Vault, comparison: Comparison, *, now_utc: float) -> bool:
+    """Store that one moment was more stressful than another; False if that was said before.
 
     Raises
     ------
     LabelError
-        If a moment is not a time of the past, the two are less than a minute apart, or the
-        opposite was said before.
+        If a moment is not a time of the past or nothing was measured then, the two are less than a
+        minute apart, or earlier comparisons say the opposite, be it by way of other moments.
     """
     _check(comparison, now_utc=now_utc)
-    for other in given(vault):
-        if other.comparison is not None and _is_opposite(comparison, other.comparison):
-            msg = (
-                "prefer: expected what agrees with earlier comparisons, got the opposite of one: "
-                "take it back first (signet prefer --list, signet prefer --remove N)"
-            )
-            raise LabelError(msg)
+    said = given(vault)
+    if any(one.comparison is not None and _is_same(comparison, one.comparison) for one in said):
+        return False
+    _check_windows(vault, comparison)
+    if against := _chain(said, comparison.less_utc, comparison.more_utc):
+        one, it = ("comparison", "it") if len(against) == 1 else ("comparisons", "one of them")
+        numbers = " and ".join(map(str, against))
+        msg = (
+            f"prefer: expected what agrees with earlier comparisons, got the opposite of {one} "
+            f"{numbers}: take {it} back first (signet prefer --list, signet prefer --remove N)"
+        )
+        raise LabelError(msg)
     meta = {"more_utc": comparison.more_utc, "less_utc": comparison.less_utc}
-    return vault.put(PREFERENCE_KIND, pack({}, meta), now_utc)
+    vault.put(PREFERENCE_KIND, pack({}, meta), now_utc)
+    return True
 
 
 def put_cue_answer(vault: Vault, answer: CueAnswer, *, cue_utc: float, now_utc: float) -> int:
     """Store whether a cue was right; a second answer to the same cue replaces the first."""
     for earlier in given(vault):
-        if earlier.cue_utc is not None and abs(earlier.cue_utc - cue_utc) < _SAME_CUE_S:
+        if earlier.cue_utc is not None and abs(earlier.cue_utc - cue_utc) < _SAME_S:
             if earlier.answer is answer:
                 return earlier.id
             remove_given(vault, earlier.id, now_utc=now_utc)
@@ -137,8 +146,36 @@ def _check(comparison: Comparison, *, now_utc: float) -> None:
         raise LabelError(msg)
 
 
-def _is_opposite(one: Comparison, other: Comparison) -> bool:
+def _check_windows(vault: Vault, comparison: Comparison) -> None:
+    """Refuse a moment that no stored window contains: nothing could be learned from it."""
+    for name, utc in (("more", comparison.more_utc), ("less", comparison.less_utc)):
+        if not vault.times(WINDOW_KIND, since_utc=utc, until_utc=utc + WINDOW_S):
+            msg = f"prefer: expected a moment that was measured for --{name}, got one with no data"
+            raise LabelError(msg)
+
+
+def _is_same(one: Comparison, other: Comparison) -> bool:
     return (
-        abs(one.more_utc - other.less_utc) < MIN_APART_S
-        and abs(one.less_utc - other.more_utc) < MIN_APART_S
+        abs(one.more_utc - other.more_utc) < _SAME_S
+        and abs(one.less_utc - other.less_utc) < _SAME_S
     )
+
+
+def _chain(said: Sequence[Given], more_utc: float, less_utc: float) -> list[int]:
+    """Numbers of the fewest comparisons that lead from one moment down to another; empty if none do.
+
+    Counted as in a list of everything said, from 1. Moments less than `MIN_APART_S` apart are one.
+    """
+    ways: deque[tuple[float, list[int]]] = deque([(more_utc, [])])
+    seen: set[int] = set()
+    while ways:
+        at_utc, way = ways.popleft()
+        for number, one in enumerate(said, 1):
+            step = one.comparison
+            if step is None or number in seen or abs(step.more_utc - at_utc) >= MIN_APART_S:
+                continue
+            seen.add(number)
+            if abs(step.less_utc - less_utc) < MIN_APART_S:
+                return [*way, number]
+            ways.append((step.less_utc, [*way, number]))
+    return []

@@ -64,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
             done = _compare(vault, args, now_utc)
     if args.json:
         print_json(done)
+    elif done.get("said_before"):
+        say("said before, and stored once")
     else:
         say("taken back" if args.remove is not None else "stored")
     return 0
@@ -87,8 +89,12 @@ def _compare(vault: Vault, args: argparse.Namespace, now_utc: float) -> dict[str
     from firmware_host.adaptation.preferences import Comparison, put_comparison
 
     comparison = Comparison(utc_of(args.more, "--more"), utc_of(args.less, "--less"))
-    put_comparison(vault, comparison, now_utc=now_utc)
-    return {"more_utc": comparison.more_utc, "less_utc": comparison.less_utc}
+    is_new = put_comparison(vault, comparison, now_utc=now_utc)
+    return {
+        "more_utc": comparison.more_utc,
+        "less_utc": comparison.less_utc,
+        "said_before": not is_new,
+    }
 
 
 def _answer(vault: Vault, args: argparse.Namespace, now_utc: float) -> dict[str, Any]:

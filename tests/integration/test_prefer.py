@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from command import Wearer, one_line
 
+from firmware_host.adaptation.samples import WINDOW_KIND
+from firmware_host.vault.records import Vault
+
 # Two tasks, each after a rest; whoever is tapped on the wrist answers.
 SCENARIO = """
 start_utc = 2026-05-04T08:00:00Z
@@ -37,8 +40,11 @@ def test_answers_to_cues_are_kept(wearer: Wearer, tmp_path: Path) -> None:
 
 
 def test_comparison_is_listed_and_taken_back(wearer: Wearer) -> None:
-    wearer.signet("label", "rest", "--last", "5m").check()
-    wearer.signet("prefer", "--more", "2026-01-05T14:05Z", "--less", "2026-01-05T15:20Z").check()
+    with Vault.create(wearer.state, wearer.folder / "key") as vault:
+        vault.put_many(WINDOW_KIND, [(b"", 1.7e9), (b"", 1.7e9 + 4500)])
+    pair = ("prefer", "--more", "1699999970", "--less", "1700004470")
+    assert wearer.signet(*pair).check().err.startswith("stored")
+    assert "stored once" in wearer.signet(*pair).check().err
     (row,) = wearer.signet("prefer", "--list", "--json").check().json
     assert row["more_utc"] == row["less_utc"] - 75 * 60
     assert "more stress" in wearer.signet("prefer", "--list").check().out
@@ -57,6 +63,7 @@ def test_comparison_is_listed_and_taken_back(wearer: Wearer) -> None:
         (("--cue", "accepted"), 4, "got none in the day"),
         (("--more", "noon", "--less", "14:05"), 2, "ISO 8601"),
         (("--more", "1700000000", "--less", "1700000010"), 4, "60 s apart"),
+        (("--more", "1700000000", "--less", "1700000100"), 4, "no data"),
     ],
 )
 def test_bad_input_is_one_line(

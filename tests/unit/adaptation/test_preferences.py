@@ -11,6 +11,7 @@ from firmware_host.adaptation.preferences import (
     put_cue_answer,
     remove_given,
 )
+from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.errors import LabelError
 from firmware_host.vault.records import Vault
 
@@ -20,6 +21,13 @@ NOW_UTC = T0_UTC + 86_400.0
 
 def _cue(vault: Vault, answer: CueAnswer, after_s: float) -> int:
     return put_cue_answer(vault, answer, cue_utc=T0_UTC + after_s, now_utc=T0_UTC + after_s + 6)
+
+
+@pytest.fixture
+def vault(vault: Vault) -> Vault:
+    """A vault with windows of an hour, one a minute."""
+    vault.put_many(WINDOW_KIND, [(b"", T0_UTC + 60.0 * minute) for minute in range(61)])
+    return vault
 
 
 def test_comparison_is_kept_and_taken_back(vault: Vault) -> None:
@@ -38,6 +46,8 @@ def test_comparison_is_kept_and_taken_back(vault: Vault) -> None:
         (5.0, T0_UTC, "--more"),
         (T0_UTC, NOW_UTC + 60, "--less"),
         (float("nan"), T0_UTC, "--more"),
+        (T0_UTC, T0_UTC + 7200, "--less"),
+        (T0_UTC - 61, T0_UTC + 600, "--more"),
     ],
 )
 def test_impossible_comparison_is_refused(
@@ -50,8 +60,24 @@ def test_impossible_comparison_is_refused(
 
 def test_opposite_of_what_was_said_is_refused(vault: Vault) -> None:
     put_comparison(vault, Comparison(T0_UTC + 600, T0_UTC), now_utc=NOW_UTC)
-    with pytest.raises(LabelError, match="--remove"):
+    with pytest.raises(LabelError, match=r"of comparison 1: .*--remove"):
         put_comparison(vault, Comparison(T0_UTC + 20, T0_UTC + 630), now_utc=NOW_UTC)
+
+
+def test_opposite_by_way_of_other_moments_names_them(vault: Vault) -> None:
+    _cue(vault, CueAnswer.ACCEPTED, 0)
+    for more_s, less_s in ((0, 600), (600, 1200), (1800, 1210), (1230, 2400)):
+        put_comparison(vault, Comparison(T0_UTC + more_s, T0_UTC + less_s), now_utc=NOW_UTC)
+    with pytest.raises(LabelError, match="of comparisons 2 and 3 and 5: take one of them back"):
+        put_comparison(vault, Comparison(T0_UTC + 2430, T0_UTC + 20), now_utc=NOW_UTC)
+    # Nothing leads from the third to the first, nor the other way.
+    assert put_comparison(vault, Comparison(T0_UTC + 1800, T0_UTC), now_utc=NOW_UTC)
+
+
+def test_comparison_said_twice_is_stored_once(vault: Vault) -> None:
+    assert put_comparison(vault, Comparison(T0_UTC + 600, T0_UTC), now_utc=NOW_UTC)
+    assert not put_comparison(vault, Comparison(T0_UTC + 600.4, T0_UTC), now_utc=NOW_UTC)
+    assert len(given(vault)) == 1
 
 
 def test_dismissed_cue_had_less_stress_than_an_accepted_one(vault: Vault) -> None:
