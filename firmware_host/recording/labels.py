@@ -35,6 +35,13 @@ _MAX_TEXT_BYTES = 100_000_000
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
+# Told by the button and carried by the recording as well, a label differs by what the clock's fit has
+# learned since; two labels that somebody meant are further apart.
+_SAME_S = 1.0
+Span = tuple[float, float, str]
+"""Start and end in UNIX seconds, and what it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """A stretch of time and what it was; ``source`` says who said it."""
@@ -44,6 +51,15 @@ class Label:
     label: str
     source: str
     participant: str | None = None
+
+
+def is_said(span: Span, said: Iterable[Span]) -> bool:
+    """Whether one of these says the same of the same time, to a second at both ends."""
+    start, end, label = span
+    return any(
+        label == other and abs(start - first) < _SAME_S and abs(end - last) < _SAME_S
+        for first, last, other in said
+    )
 
 
 def participant_of(recording: str | Path) -> str | None:

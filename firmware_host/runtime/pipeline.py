@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -15,6 +15,7 @@ from firmware_host.inference.base import SignatureModel, runs_on
 from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Block, Hello, Message, MessageParser, Ping
+from firmware_host.recording.labels import Span, is_said
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
 from firmware_host.runtime.labels import PendingLabels
@@ -31,6 +32,8 @@ _NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP, Note.LAYOUT)
 ADAPTER_NOTE = "adapter"
 BASELINE_NOTE = "baseline"
 MODEL_OFF_NOTE = "model_off"
+# More than anybody says in the days that a recording may last.
+_LABELS_KEPT = 256
 
 
 @dataclass(slots=True)
@@ -112,6 +115,7 @@ class Pipeline:
         self._told_baseline = (baseline.source, baseline.n_learned)
         self._buttons = ButtonLabels()
         self._pending = PendingLabels(labels)
+        self._said: deque[Span] = deque(maxlen=_LABELS_KEPT)
         self._listeners = listeners or Listeners()
         self._stress: StressPath | None = None
         self._gait: GaitPath | None = None
@@ -250,6 +254,12 @@ class Pipeline:
 
     def _take_labels(self, labels: Iterable[Labelled], events: list[AnyEvent]) -> None:
         for label in labels:
+            span = (label.start_utc, label.end_utc, label.label)
+            # A recording carries the labels that its buttons give again when it is played. What is
+            # said on purpose counts, even if it was said and taken back before.
+            if label.source != "cli" and is_said(span, self._said):
+                continue
+            self._said.append(span)
             events.append(label)
             if label.label == REST:
                 self._baseline.rest_labelled(label.start_utc, label.end_utc, label.utc)

@@ -10,7 +10,7 @@ import numpy as np
 from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Channel, EventKind
 from firmware_host.recording.base import RecordingReader
-from firmware_host.recording.labels import Label
+from firmware_host.recording.labels import Label, Span, is_said
 from firmware_host.recording.notes import BoardEvent
 from firmware_host.recording.take import (
     Counts,
@@ -36,8 +36,6 @@ _NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP)
 # Seldom enough to cost nothing.
 _REPORT_EVERY = 2000
 _BLOCKS_A_PART = 1024
-# A label said twice, by the button and in the recording, differs by the arithmetic alone.
-_SAME_S = 0.01
 
 Report = Callable[[float], None]
 
@@ -125,7 +123,8 @@ class _Taker:
         order = sorted(self._channels, key=lambda name: self._channels[name].stream)
         tracks = tuple(self._track(name) for name in order)
         labels = reader.labels()
-        told = [label for label in self._pressed() if not any(_same(label, x) for x in labels)]
+        carried = [_span(label) for label in labels]
+        told = [label for label in self._pressed() if not is_said(_span(label), carried)]
         take = Take(
             reader.hello.board_id,
             reader.hello.firmware,
@@ -180,9 +179,8 @@ class _Taker:
         return [Label(x.start_utc, x.end_utc, x.label, x.source) for x in done if x is not None]
 
 
-def _same(a: Label, b: Label) -> bool:
-    starts, ends = a.t_start_utc - b.t_start_utc, a.t_end_utc - b.t_end_utc
-    return a.label == b.label and abs(starts) < _SAME_S and abs(ends) < _SAME_S
+def _span(label: Label) -> Span:
+    return (label.t_start_utc, label.t_end_utc, label.label)
 
 
 def _counts(samples: Samples) -> Counts:

@@ -52,3 +52,14 @@ def test_record_writes_button_labels_and_keeps_to_the_quota(tmp_path: Path) -> N
     assert McapReader(file).duration_s > 10
     whole = signet("record", "--device", DAY, "--out", tmp_path / "b.mcap", "--json").check().json
     assert whole["n_labels"] == len(McapReader(tmp_path / "b.mcap").labels()) > 0
+
+
+def test_label_that_a_recording_carries_beside_its_presses_is_heard_once(tmp_path: Path) -> None:
+    live, again = tmp_path / "a.mcap", tmp_path / "a.xdf"
+    signet("record", "--device", DAY, "--out", live).check()
+    signet("convert", live, again).check()
+    n_labels = len(McapReader(live).labels())
+    assert n_labels > 0
+    for file in (live, again):
+        events = signet("replay", file, "--json").check().events
+        assert sum(e["kind"] == "label" for e in events) == n_labels, file

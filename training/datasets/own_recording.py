@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Block, Channel
 from firmware_host.recording.base import RecordingReader
+from firmware_host.recording.labels import Span, is_said
 from firmware_host.recording.registry import open_recording
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.buttons import ButtonLabels
@@ -28,8 +29,6 @@ _CRYSTAL = 2e-4
 _MEASURE_S = 60.0
 # A board that boots anew and is off again within this brings nothing to learn from.
 _MIN_PART_S = 60.0
-
-Span = tuple[float, float, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +145,9 @@ class _Sitting:
         channels = {name: track.steady(path, self.clock) for name, track in self.tracks.items()}
         signals = ArraySignals(channels, self.pulse.hexdigest() if self.n_pulse else "")
         low, high = signals.start_utc, signals.end_utc
-        labels = sorted({*carried, *self.presses})
+        # A recording carries the labels of its buttons, since they were pressed while it was made.
+        told = [span for span in self.presses if not is_said(span, carried)]
+        labels = sorted({*carried, *told})
         inside = [
             (max(start, low), min(end, high), label)
             for start, end, label in labels

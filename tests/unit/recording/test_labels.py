@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_host.errors import LabelError
-from firmware_host.recording.labels import Label, participant_of, read_labels
+from firmware_host.recording.labels import Label, is_said, participant_of, read_labels
 
 T0 = 1_700_000_000
 PER_SECOND = "Participant,HR,respr,Time(sec),Label"
@@ -164,3 +164,12 @@ def test_published_labels_cover_their_recordings(data_dir: Path) -> None:
         assert {x.label for x in labels} == {"rest", "stress"}
         assert sum(x.t_end_utc - x.t_start_utc for x in labels) > 2_000
         assert 3 <= sum(x.label == "stress" for x in labels) <= 20
+
+
+def test_label_is_said_when_both_ends_agree_to_a_second():
+    said = [(100.0, 200.0, "stress")]
+    assert is_said((100.4, 199.5, "stress"), said)
+    assert not is_said((100.4, 199.5, "rest"), said)
+    assert not is_said((101.5, 200.0, "stress"), said)
+    assert not is_said((100.0, 201.5, "stress"), said)
+    assert not is_said((100.0, 200.0, "stress"), [])
