@@ -17,7 +17,7 @@ from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Button, EventKind
 from firmware_host.recording.e4 import FILES, TAGS_FILE
 from firmware_host.recording.exchange import Report, create, gaps_of, off_rate
-from firmware_host.recording.take import Take, Track
+from firmware_host.recording.take import Counts, Take, Track
 
 # The smallest steps of the vendor's own text; ACC is in counts of 1/64 g.
 _DECIMALS = {"bvp": 2, "eda": 6, "temp": 2, "acc": 0}
@@ -113,7 +113,7 @@ def _lost(take: Take, tracks: list[Track]) -> list[str]:
                 "an E4 archive cannot say that samples are missing"
             )
         cell = _STEPS[channel.name]
-        if any(_is_between_steps(piece.raw * (channel.scale / cell)) for piece in track.pieces):
+        if any(_is_between_steps(piece.raw, channel.scale / cell) for piece in track.pieces):
             lost.append(f"{channel.name}: rounded to steps of {cell:.4g} {channel.unit}")
     others = [t.channel.name for t in take.tracks if t not in tracks]
     if others:
@@ -129,5 +129,9 @@ def _lost(take: Take, tracks: list[Track]) -> list[str]:
     return lost + off_rate(take)
 
 
-def _is_between_steps(steps: NDArray[np.float64]) -> bool:
-    return bool(np.abs(steps - np.rint(steps)).max() > 1e-6)
+def _is_between_steps(raw: Counts, steps_a_count: float) -> bool:
+    for at in range(0, len(raw), _SLAB_SAMPLES):
+        steps = raw[at : at + _SLAB_SAMPLES] * steps_a_count
+        if np.abs(steps - np.rint(steps)).max() > 1e-6:
+            return True
+    return False
