@@ -11,7 +11,7 @@ from firmware_host.adaptation.episodes import Episode
 from firmware_host.adaptation.evidence import Compared, Comparisons
 from firmware_host.adaptation.preferences import Comparison, comparisons, given
 from firmware_host.adaptation.samples import WINDOW_KIND
-from firmware_host.signals.stress import WINDOW_RANGE_S
+from firmware_host.signals.stress import WINDOW_RANGE_S, WINDOW_S
 from firmware_host.vault.records import Vault
 
 # Fewer leave nothing to learn from once half of them is held back.
@@ -99,6 +99,20 @@ def compared_ids(vault: Vault) -> set[int]:
         for utc in moments
         for record_id, _ in vault.times(WINDOW_KIND, since_utc=utc, until_utc=utc + longest_s)
     }
+
+
+def n_usable(vault: Vault, *, before_id: int | None = None) -> int:
+    """Count comparisons with stored windows at both moments, none opened.
+
+    With `before_id` as things were said before that record. Movement or a poor signal may still
+    rule some out.
+    """
+    said = [one for one in given(vault) if before_id is None or one.id < before_id]
+    return sum(all(_has_windows(vault, utc) for utc in _moments(one)) for one in comparisons(said))
+
+
+def _has_windows(vault: Vault, utc: float) -> bool:
+    return bool(vault.times(WINDOW_KIND, since_utc=utc, until_utc=utc + WINDOW_S))
 
 
 def _rows(one: Comparison, read: ReadWindows, window_s: float) -> Rows | None:

@@ -103,6 +103,8 @@ class Work:
     ----------
     stories_waiting
         Labelled stress episodes with a labelled rest after them since the last job.
+    comparisons_waiting
+        Comparisons said since the last job, where there are enough to learn from.
     is_unfinished
         A job was paused and waits to go on.
     is_running
@@ -118,6 +120,7 @@ class Work:
     """
 
     stories_waiting: int = 0
+    comparisons_waiting: int = 0
     is_unfinished: bool = False
     is_running: bool = False
     since_last_s: float | None = None
@@ -167,7 +170,7 @@ def decide(readings: HostReadings, work: Work, limits: Limits) -> Verdict:
 
 
 def _no_labels(work: Work) -> str | None:
-    if work.is_begun or work.stories_waiting > 0:
+    if work.is_begun or work.stories_waiting > 0 or work.comparisons_waiting > 0:
         return None
     return "a new stress episode and the rest after it, both labelled (signet label, or the button)"
 

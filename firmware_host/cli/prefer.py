@@ -62,12 +62,15 @@ def run(args: argparse.Namespace) -> int:
             done = _answer(vault, args, now_utc)
         else:
             done = _compare(vault, args, now_utc)
+        from firmware_host.runtime.learning import compared_facts
+
+        done["n_comparisons"], needs = compared_facts(vault)
     if args.json:
         print_json(done)
     elif done.get("said_before"):
         say("said before, and stored once")
     else:
-        say("taken back" if args.remove is not None else "stored")
+        say(f"{'taken back' if args.remove is not None else 'stored'}: {needs}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -9,10 +10,12 @@ from typing import Any, NamedTuple
 
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.checkpoint import has_unfinished
+from firmware_host.adaptation.compared import MIN_COMPARISONS, n_usable
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import stored_labels
 from firmware_host.adaptation.outcome import PAUSED
 from firmware_host.adaptation.policy import Cause, Work
+from firmware_host.adaptation.preferences import comparisons, given
 from firmware_host.events import Labelled
 from firmware_host.runtime.learner_process import LearnerProcess
 from firmware_host.runtime.permission import HostWatch
@@ -22,6 +25,12 @@ from firmware_host.vault.records import Vault
 # The smallest story a gate can judge anything on: rest, a stressor, and the rest after it.
 MIN_STRESS_EPISODES = 1
 MIN_REST_EPISODES = 2
+# Comparisons are judged beside labels: each story is held back from the other in turn.
+MIN_COMPARED_STORIES = 2
+# One more comparison among six hardly tells anything new; half as many again may.
+MIN_NEW_COMPARISONS = 3
+# Stream seconds between two looks at what was compared, which another command may have stored.
+_COMPARED_LOOK_S = 60.0
 # A label shorter than two minutes holds too few windows to teach anything.
 MIN_LABEL_S = 120.0
 # Nice value of the learner: it takes what the stream leaves.
@@ -37,11 +46,13 @@ Note = tuple[str, dict[str, float | int | str]]
 
 @dataclass(slots=True)
 class LearnTrigger:
-    """Says when enough new labels have come in: a whole stress episode and the rest after it."""
+    """Says when enough is new: a whole stress episode and the rest after it, or some comparisons."""
 
     _n_stress: int = 0
     _n_rest: int = 0
     _n_stress_learned: int = 0
+    _n_compared: int = 0
+    _n_compared_learned: int = 0
 
     def add(self, label: Labelled | LabelSpan) -> None:
         """Take note of a label."""
@@ -50,17 +61,39 @@ class LearnTrigger:
         self._n_stress += label.label == STRESS
         self._n_rest += label.label == REST
 
+    def compare(self, n_usable: int, *, learned: int | None = None) -> None:
+        """Take note of how many comparisons can be learned from, and were by the last job."""
+        self._n_compared = n_usable
+        if learned is not None:
+            self._n_compared_learned = learned
+
     @property
     def n_waiting(self) -> int:
         """Stress episodes with the rest after them that no job has learned from yet."""
         enough = self._n_stress >= MIN_STRESS_EPISODES and self._n_rest >= MIN_REST_EPISODES
+        return self._n_stress - self._n_stress_learned if enough and self._is_followed else 0
+
+    @property
+    def n_comparisons_waiting(self) -> int:
+        """Comparisons that no job has learned from yet, once there are enough to learn from."""
+        new = self._n_compared - self._n_compared_learned
+        enough = self._n_compared >= MIN_COMPARISONS and new >= MIN_NEW_COMPARISONS
+        return new if enough and self.has_stories_to_compare else 0
+
+    @property
+    def has_stories_to_compare(self) -> bool:
+        """Whether enough is labelled that comparisons can be judged."""
+        return self._n_stress >= MIN_COMPARED_STORIES and self._is_followed
+
+    @property
+    def _is_followed(self) -> bool:
         # A stress episode counts once the rest after it is labelled too.
-        followed = self._n_rest > self._n_stress
-        return self._n_stress - self._n_stress_learned if enough and followed else 0
+        return self._n_rest > self._n_stress
 
     def started(self) -> None:
         """A job was started on everything labelled so far."""
         self._n_stress_learned = self._n_stress
+        self._n_compared_learned = self._n_compared
 
 
 def trigger_of(
@@ -86,9 +119,25 @@ def _trigger(vault: Vault) -> LearnTrigger:
     last = ledger.latest(vault, what="personalise")
     labels = stored_labels(vault)
     if last is None:
-        return trigger_of([label.span for label in labels], None)
-    before = [label.span for label in labels if label.id < last.id]
-    return trigger_of(before, last.t_utc, [one.span for one in labels if one.id > last.id])
+        trigger, learned = trigger_of([label.span for label in labels], None), 0
+    else:
+        before = [label.span for label in labels if label.id < last.id]
+        new = [one.span for one in labels if one.id > last.id]
+        trigger = trigger_of(before, last.t_utc, new)
+        learned = n_usable(vault, before_id=last.id)
+    trigger.compare(n_usable(vault), learned=learned)
+    return trigger
+
+
+def compared_facts(vault: Vault) -> tuple[int, str]:
+    """How many comparisons can be learned from, and in words what they still need."""
+    n, n_said = n_usable(vault), len(list(comparisons(given(vault))))
+    text = f"{n} comparison{'' if n == 1 else 's'}"
+    if n < n_said:
+        text = f"{n} of {n_said} comparisons count, the others lack windows"
+    if n >= MIN_COMPARISONS and _trigger(vault).has_stories_to_compare:
+        return n, f"{text}; the next learning job learns from them"
+    return n, f"{text}; from {MIN_COMPARISONS} on, with two labelled stories, they are learned from"
 
 
 def last_job_utc(vault: Vault) -> float | None:
@@ -100,8 +149,10 @@ def last_job_utc(vault: Vault) -> float | None:
 def work_waiting(vault: Vault, *, now_utc: float) -> Work:
     """What the vault holds for a job, without a stream beside it."""
     last_utc = last_job_utc(vault)
+    trigger = _trigger(vault)
     return Work(
-        stories_waiting=_trigger(vault).n_waiting,
+        stories_waiting=trigger.n_waiting,
+        comparisons_waiting=trigger.n_comparisons_waiting,
         is_unfinished=has_unfinished(vault),
         since_last_s=None if last_utc is None else now_utc - last_utc,
     )
@@ -137,6 +188,7 @@ class Learning:
     _cause: Cause | None = None
     _not_before_utc: float = 0.0
     _granted_utc: float = 0.0
+    _compared_utc: float = -math.inf
 
     def begin(self) -> None:
         """See what the vault has waiting from earlier runs."""
@@ -144,6 +196,10 @@ class Learning:
         self._last_job_utc = last_job_utc(self.vault)
         if self.watch is not None:
             self.trigger = _trigger(self.vault)
+        else:
+            # As with labels: only what is said from now on counts.
+            n = n_usable(self.vault)
+            self.trigger.compare(n, learned=n)
 
     def look(
         self, now_utc: float, *, lost_percent: float | None, flush: Callable[[], None]
@@ -157,7 +213,7 @@ class Learning:
         """
         if self.process.is_started:
             return self._attend(now_utc, lost_percent)
-        if now_utc < self._not_before_utc or not (self.trigger.n_waiting or self._is_unfinished):
+        if now_utc < self._not_before_utc or not (self._is_new(now_utc) or self._is_unfinished):
             return Looked([])
         notes = self._blocked(self._work(now_utc, lost_percent))
         if notes is not None:
@@ -179,6 +235,13 @@ class Learning:
         else:
             self.process.pause()
         return self._taken(now_utc, wait=True)
+
+    def _is_new(self, now_utc: float) -> bool:
+        """Whether enough was said since the last job."""
+        if not 0 <= now_utc - self._compared_utc < _COMPARED_LOOK_S:
+            self._compared_utc = now_utc
+            self.trigger.compare(n_usable(self.vault))
+        return bool(self.trigger.n_waiting or self.trigger.n_comparisons_waiting)
 
     def _attend(self, now_utc: float, lost_percent: float | None) -> Looked:
         notes = self._blocked(self._work(now_utc, lost_percent))
@@ -220,6 +283,7 @@ class Learning:
         last_utc = self._last_job_utc
         return Work(
             stories_waiting=self.trigger.n_waiting,
+            comparisons_waiting=self.trigger.n_comparisons_waiting,
             is_unfinished=self._is_unfinished,
             is_running=self.process.is_started,
             since_last_s=None if last_utc is None else now_utc - last_utc,

@@ -43,7 +43,9 @@ def test_comparison_is_listed_and_taken_back(wearer: Wearer) -> None:
     with Vault.create(wearer.state, wearer.folder / "key") as vault:
         vault.put_many(WINDOW_KIND, [(b"", 1.7e9), (b"", 1.7e9 + 4500)])
     pair = ("prefer", "--more", "1699999970", "--less", "1700004470")
-    assert wearer.signet(*pair).check().err.startswith("stored")
+    assert wearer.signet(*pair).check().err == (
+        "stored: 1 comparison; from 6 on, with two labelled stories, they are learned from\n"
+    )
     assert "stored once" in wearer.signet(*pair).check().err
     (row,) = wearer.signet("prefer", "--list", "--json").check().json
     assert row["more_utc"] == row["less_utc"] - 75 * 60

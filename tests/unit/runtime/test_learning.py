@@ -10,11 +10,20 @@ from firmware_host.adaptation.checkpoint import JOB_CHECKPOINT_KIND
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import put_label
 from firmware_host.adaptation.limits import Limits
+from firmware_host.adaptation.preferences import PREFERENCE_KIND, Comparison, put_comparison
+from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.events import Labelled
 from firmware_host.runtime.learner_process import LearnerProcess
-from firmware_host.runtime.learning import Learning, LearnTrigger, trigger_of, work_waiting
+from firmware_host.runtime.learning import (
+    Learning,
+    LearnTrigger,
+    compared_facts,
+    trigger_of,
+    work_waiting,
+)
 from firmware_host.runtime.permission import HostWatch
 from firmware_host.runtime.waiting import look_at
+from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
 
 KEPT = {"kept": True, "reason": "better", "text": "kept"}
@@ -90,6 +99,63 @@ def test_labels_said_after_a_job_of_a_time_before_it_wait(vault: Vault) -> None:
     assert work_waiting(vault, now_utc=START_UTC + 9000).stories_waiting == 0
     say("rest", 1600)
     assert work_waiting(vault, now_utc=START_UTC + 9000).stories_waiting == 1
+
+
+def _compare(vault: Vault, n: int, *, first: int = 0, is_seen: bool = True) -> None:
+    """Say n comparisons of moments with a window each."""
+    for i in range(first, first + n):
+        more, less = (START_UTC + 600 * i + at for at in (0, 300))
+        if is_seen:
+            vault.put_many(WINDOW_KIND, [(b"window", more + 30), (b"window", less + 30)])
+            put_comparison(vault, Comparison(more, less), now_utc=START_UTC + 1e6)
+        else:
+            # Its windows are gone since.
+            meta = {"more_utc": more, "less_utc": less}
+            vault.put(PREFERENCE_KIND, pack({}, meta), START_UTC + 1e6)
+
+
+def _store_stories(vault: Vault, n: int) -> None:
+    for i in range(2 * n + 1):
+        span = LabelSpan(
+            "stress" if i % 2 else "rest", *(START_UTC + 400 * i + s for s in (0, 300))
+        )
+        put_label(vault, span, source="cli", now_utc=START_UTC + 9000)
+
+
+def _waiting(vault: Vault) -> tuple[int, int]:
+    work = work_waiting(vault, now_utc=START_UTC + 1e6)
+    return work.stories_waiting, work.comparisons_waiting
+
+
+def test_three_new_comparisons_wait_once_six_and_two_stories_are_there(vault: Vault) -> None:
+    _store_stories(vault, 2)
+    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 9000)
+    _compare(vault, 5)
+    assert _waiting(vault) == (0, 0)
+    _compare(vault, 3, first=5, is_seen=False)
+    assert _waiting(vault) == (0, 0)
+    _compare(vault, 1, first=8)
+    assert _waiting(vault) == (0, 6)
+    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 9000)
+    _compare(vault, 2, first=9)
+    assert _waiting(vault) == (0, 0)
+    _compare(vault, 1, first=11)
+    assert _waiting(vault) == (0, 3)
+
+
+def test_comparisons_wait_for_a_second_story(vault: Vault) -> None:
+    _store_stories(vault, 1)
+    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 9000)
+    _compare(vault, 6)
+    assert _waiting(vault) == (0, 0)
+    assert compared_facts(vault) == (
+        6,
+        "6 comparisons; from 6 on, with two labelled stories, they are learned from",
+    )
+    _store_stories(vault, 2)
+    assert compared_facts(vault) == (6, "6 comparisons; the next learning job learns from them")
+    _compare(vault, 1, first=6, is_seen=False)
+    assert compared_facts(vault)[1].startswith("6 of 7 comparisons count, the others lack windows")
 
 
 @dataclass
@@ -265,6 +331,37 @@ def test_run_learns_from_labels_that_came_while_none_ran(vault: Vault, tmp_path:
     host = Host(vault, tmp_path / "machine")
     host.look()
     assert host.learner.is_started
+
+
+def test_run_learns_from_comparisons_that_another_command_stored(
+    vault: Vault, tmp_path: Path
+) -> None:
+    _store_stories(vault, 2)
+    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 9000)
+    host = Host(vault, tmp_path / "machine")
+    host.look()
+    _compare(vault, 6)
+    host.look()
+    assert not host.learner.is_started
+    host.look(60.0)
+    assert host.learner.is_started
+    host.learner.ends_with = KEPT
+    assert host.look() == ([], KEPT)
+    host.look(60.0)
+    assert not host.learner.is_started
+
+
+def test_where_nobody_is_asked_comparisons_of_earlier_runs_do_not_wait(
+    vault: Vault, tmp_path: Path
+) -> None:
+    _store_stories(vault, 2)
+    _compare(vault, 6)
+    host = Host(vault, tmp_path / "machine", asks=False)
+    for _ in range(2):
+        _story(host.learning.trigger)
+    host.learning.trigger.started()
+    host.learner.ends_with = KEPT
+    assert host.look(60.0) == ([], None)
 
 
 def test_what_waits_is_named_first_cause_first(vault: Vault, tmp_path: Path) -> None:
