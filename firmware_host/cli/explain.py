@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import add_model, add_shared, open_vault, print_json, say, settings
-from firmware_host.cli.times import local_time, utc_of
+from firmware_host.cli.times import is_clock, local_time, utc_of
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "event",
         nargs="?",
         metavar="EVENT",
-        help="a time (ISO 8601, HH:MM or UNIX s) or a number of --list; default: the latest stress",
+        help="a time (ISO 8601, UNIX s, or HH:MM of today, else of the newest day that has it) or a "
+        "number of --list; default: the latest stress",
     )
     parser.add_argument(
         "--list", action="store_true", help="list the stretches of stress there are"
@@ -59,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     from firmware_host.inference.bundle import load_bundle, open_model
 
     config = settings(args)
+    if args.list and args.event is not None:
+        raise ConfigError("explain", "either EVENT or --list", "both")
     with open_vault(args, config, create=False) as vault:
         if args.list:
             _print_list(stress_stretches(stress_events(vault)), as_json=args.json)
@@ -95,12 +98,23 @@ def _utc(text: str, vault: Vault) -> float:
     from firmware_host.explain.stretches import stress_stretches
 
     if not text.isdecimal() or len(text) > _MAX_LIST_DIGITS:
-        return utc_of(text, "EVENT")
+        utc = utc_of(text, "EVENT")
+        return _newest_day(vault, text, utc) if is_clock(text) else utc
     stretches = stress_stretches(stress_events(vault))
     if not 1 <= int(text) <= len(stretches):
         there = f"a time, or a number from 1 to {len(stretches)}" if stretches else "a time"
         raise ConfigError("EVENT", f"{there} (signet explain --list shows them)", text)
     return stretches[int(text) - 1].peak_utc
+
+
+def _newest_day(vault: Vault, clock: str, today_utc: float) -> float:
+    """The time on the newest day that has a window at it, which is said where it is not today."""
+    from firmware_host.explain.moment import newest_at_clock
+
+    utc = newest_at_clock(vault, today_utc)
+    if utc != today_utc:
+        say(f"no window at {clock} today; the newest day with one is {local_time(utc)[:10]}")
+    return utc
 
 
 def _print_list(stretches: list[Stretch], *, as_json: bool) -> None:
@@ -145,6 +159,10 @@ def _support_lines(support: dict[str, Any]) -> Iterator[str]:
         minutes = (one["end_utc"] - one["start_utc"]) / 60
         what = f"{one['label']:<7}{local_time(one['start_utc'])}  {minutes:>4.0f} min"
         yield f"  {what}  {effect:>6}   {one['alike']:.0%} of its windows alike"
+    yield (
+        "  (log-odds that the answer would lose without that label; share of its windows that "
+        "deviate from your rest as this one does)"
+    )
 
 
 def _bar(share: float) -> str:

@@ -21,11 +21,16 @@ def utc_of(text: str, key: str) -> float:
     except ValueError:
         pass
     try:
-        if re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text):
+        if is_clock(text):
             text = f"{datetime.now().date().isoformat()}T{text.zfill(5)}"
         return datetime.fromisoformat(text).astimezone().timestamp()
     except (ValueError, OverflowError) as err:
         raise ConfigError(key, "ISO 8601, HH:MM or UNIX seconds", text) from err
+
+
+def is_clock(text: str) -> bool:
+    """Whether it is a time without a day."""
+    return re.fullmatch(r"\d\d?:\d\d(:\d\d)?", text) is not None
 
 
 def local_time(utc: float) -> str:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ _MEMORY_TIME_CONSTANTS = 10.0
 _SAME_TIME_S = 1e-3
 _FAR_S = 120.0
 _DAY_S = 86_400.0
+# Windows are kept a month unless the settings say longer.
+_DAYS_BACK = 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,25 @@ def find_moment(vault: Vault, *, utc: float | None, effort_s: float) -> Moment:
     )
 
 
+def newest_at_clock(vault: Vault, utc: float) -> float:
+    """The same time of the newest local day with a stress event near it; unchanged if there is none.
+
+    Parameters
+    ----------
+    utc
+        UNIX seconds; where there is an event near this one, it is taken.
+    """
+    newest_utc = vault.newest_utc(EVENT_KIND)
+    if newest_utc is None or _near(vault, utc):
+        return utc
+    clock, newest = datetime.fromtimestamp(utc).time(), datetime.fromtimestamp(newest_utc).date()
+    for n_days in range(_DAYS_BACK):
+        that_utc = datetime.combine(newest - timedelta(days=n_days), clock).timestamp()
+        if _near(vault, that_utc):
+            return that_utc
+    return utc
+
+
 def _newest(vault: Vault) -> dict[str, Any]:
     """The newest stress, looked for in the last day first: a month of events takes its time."""
     newest_utc = vault.newest_utc(EVENT_KIND) or 0.0
@@ -105,11 +127,25 @@ def _newest(vault: Vault) -> dict[str, Any]:
 
 
 def _nearest(vault: Vault, utc: float) -> dict[str, Any]:
-    found = stress_events(vault, since_utc=utc - _FAR_S, until_utc=utc + _FAR_S)
+    found = _near(vault, utc)
     if not found:
-        msg = f"expected a time with a stress window, got one with none within {_FAR_S:.0f} s"
+        msg = (
+            f"expected a time with a stress window, got {_written(utc)}: none within {_FAR_S:.0f} s"
+        )
         raise DataError(f"{msg} (signet explain --list shows what there is)")
     return min(found, key=lambda e: abs(e["utc"] - utc))
+
+
+def _written(utc: float) -> str:
+    try:
+        return datetime.fromtimestamp(utc).astimezone().isoformat(timespec="minutes")
+    except (ValueError, OverflowError, OSError):
+        # No time of any calendar.
+        return str(utc)
+
+
+def _near(vault: Vault, utc: float) -> list[dict[str, Any]]:
+    return stress_events(vault, since_utc=utc - _FAR_S, until_utc=utc + _FAR_S)
 
 
 def _same_session(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 from command import Wearer, one_line
 
@@ -38,7 +40,9 @@ def test_learned_answer_rests_on_the_labels_it_was_learned_from(lived: Wearer) -
     assert effects == sorted(effects, reverse=True)
     assert effects[0] > 0.05
     assert all(0 <= row["alike"] <= 1 for row in support["labels"])
-    assert "labels of yours" in lived.signet("explain").check().out
+    told = lived.signet("explain").check().out
+    assert "labels of yours" in told
+    assert "log-odds that the answer would lose" in told
 
 
 def test_label_taken_back_is_noticed(lived: Wearer) -> None:
@@ -61,17 +65,33 @@ def test_window_without_an_answer_says_why(lived: Wearer) -> None:
     assert "no baseline" in lived.signet("explain", morning).check().out
 
 
+def test_clock_time_is_of_the_newest_day_that_has_it(lived: Wearer) -> None:
+    first = lived.signet("explain", "--list", "--json").check().json[0]
+    peak = datetime.fromtimestamp(first["peak_utc"])
+    done = lived.signet("explain", f"{peak:%H:%M:%S}", "--json").check()
+    assert done.json["event"]["utc"] == pytest.approx(first["peak_utc"], abs=1.5)
+    assert f"the newest day with one is {peak:%Y-%m-%d}" in done.err
+    night = (peak + timedelta(hours=12)).strftime("%H:%M")
+    none = lived.signet("explain", night)
+    assert none.code == 4
+    assert f"{datetime.now():%Y-%m-%d}T{night}" in one_line(none)
+
+
 def test_impossible_moments_are_one_line(
     lived: Wearer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     for asked, code, says in (
         ("999", 2, "--list"),
         ("yesterday", 2, "ISO 8601"),
+        ("1e300", 4, "got 1e+300"),
         ("2020-01-01T00:00:00Z", 4, "--list"),
     ):
         done = lived.signet("explain", asked)
         assert done.code == code
         assert says in one_line(done)
+    both = lived.signet("explain", "--list", "3")
+    assert both.code == 2
+    assert "either EVENT or --list" in one_line(both)
     nobody = Wearer(tmp_path_factory.mktemp("nobody"))
     assert nobody.signet("explain").code == 7
     nobody.signet("label", "rest", "--last", "5m").check()
