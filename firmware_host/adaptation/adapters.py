@@ -91,8 +91,12 @@ def history(vault: Vault, model: str) -> list[Adapter]:
 
 
 def next_version(vault: Vault, model: str) -> int:
-    """Give the number after the highest one stored; 0 is the generic model."""
-    return max((adapter.version for adapter in history(vault, model)), default=0) + 1
+    """Give a number above all that were given; 0 is the generic model.
+
+    A damaged adapter does not tell its number, but counts.
+    """
+    versions = [adapter.version for adapter in history(vault, model)]
+    return max([*versions, vault.count(ADAPTER_KIND)]) + 1
 
 
 def load_current(vault: Vault, model: str, *, bundle_sha256: str) -> Adapter | None:

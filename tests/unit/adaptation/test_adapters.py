@@ -8,6 +8,7 @@ import pytest
 from firmware_host.adaptation import ledger
 from firmware_host.adaptation.adapters import (
     apply_adapter,
+    history,
     load_current,
     put_adapter,
     read_adapter,
@@ -42,6 +43,13 @@ def test_adapter_comes_back_as_it_was_stored(vault: Vault, model: TableModel) ->
     apply_adapter(model, None)
     for name, value in read_adapter(model).items():
         np.testing.assert_array_equal(value, before[name])
+
+
+def test_number_of_a_damaged_adapter_is_not_given_again(vault: Vault, model: TableModel) -> None:
+    first, second = _put(vault, model, shift=0.1), _put(vault, model, shift=0.2)
+    vault._database.execute("UPDATE records SET sealed = zeroblob(60) WHERE id = ?", (second,))
+    third = _put(vault, model, shift=0.3)
+    assert {a.id: a.version for a in history(vault, "stress")} == {first: 1, third: 3}
 
 
 def test_values_stay_out_of_the_text_of_an_adapter(vault: Vault, model: TableModel) -> None:
