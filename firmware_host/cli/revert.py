@@ -42,16 +42,20 @@ def run(args: argparse.Namespace) -> int:
 
     config = settings(args)
     bundle = load_bundle(args.bundle or config.model.bundle)
+    # Without --bundle every other command takes the one of the settings.
+    is_usual = args.bundle is None or load_bundle(config.model.bundle).sha256 == bundle.sha256
     with open_vault(args, config, create=False) as vault:
         done = revert(
             vault, MODEL, bundle_sha256=bundle.sha256, now_utc=time.time(), to=args.version
         )
     version = 0 if done.adapter is None else done.adapter.version
     if args.json:
-        print_json({"adapter": version, "rest_restored": done.is_rest_restored})
+        facts = {"adapter": version, "rest_restored": done.is_rest_restored}
+        print_json({**facts, "bundle": bundle.label})
         return 0
     rest = ", with the rest that it was learned on" if done.is_rest_restored else ""
-    say(f"in force: {f'adapter {version}' if version else 'the generic model'}{rest}")
+    only = "" if is_usual or not version else f", but only with --bundle {args.bundle}"
+    say(f"in force: {f'adapter {version}' if version else 'the generic model'}{rest}{only}")
     return 0
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
+from pathlib import Path
+
 from command import Wearer, one_line
 
 from bench.killed import make_wearer
+from firmware_host.adaptation.adapters import put_adapter
+from firmware_host.inference.bundle import find_bundle, seal_text
+from firmware_host.vault.records import Vault
 
 
 def test_history_tells_of_a_job_and_revert_goes_back_and_forth(wearer: Wearer) -> None:
@@ -20,7 +27,11 @@ def test_history_tells_of_a_job_and_revert_goes_back_and_forth(wearer: Wearer) -
         "budget 600 s, 600 J",
     ):
         assert part in told, told
-    assert wearer.signet("revert", "--json").check().json == {"adapter": 0, "rest_restored": False}
+    assert wearer.signet("revert", "--json").check().json == {
+        "adapter": 0,
+        "rest_restored": False,
+        "bundle": find_bundle().name,
+    }
     refused = wearer.signet("revert")
     assert refused.code == 6
     assert "versions: 1; or generic" in one_line(refused)
@@ -37,3 +48,22 @@ def test_history_tells_of_a_job_and_revert_goes_back_and_forth(wearer: Wearer) -
     again = wearer.signet("learn", "--json", "--now-utc", repr(now_utc)).check().json
     assert (again["kept"], again["reason"]) == (False, "nothing_new")
     assert wearer.signet("status", "--json").check().json["adapter"] == 0
+
+
+def test_adapter_of_another_bundle_is_said_to_be_in_force_only_with_that_one(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(find_bundle(), tmp_path / "signet-9.9.9"))
+    contract = other / "bundle.toml"
+    contract.write_bytes(contract.read_bytes() + b"# another one\n")
+    (other / "bundle.sha256").write_text(seal_text(contract.read_bytes()))
+    sha256 = hashlib.sha256(contract.read_bytes()).hexdigest()
+    with Vault.create(wearer.state, wearer.folder / "key") as vault, vault.transaction():
+        put_adapter(
+            vault, {}, model="stress", bundle_sha256=sha256, group="bias", baseline_id=None,
+            now_utc=1.0,
+        )  # fmt: skip
+    wearer.signet("revert", "generic", "--bundle", other).check()
+    told = wearer.signet("revert", "1", "--bundle", other).check().err
+    assert told == f"in force: adapter 1, but only with --bundle {other}\n"
+    assert "adapter     none" in wearer.signet("status").check().out
