@@ -206,6 +206,14 @@ def _xdg(env: Mapping[str, str], name: str, fallback: str) -> Path:
     return Path(said) if said else Path(env.get("HOME", "~")).expanduser() / fallback
 
 
+_TYPE_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "bool": "true or false",
+}
+
+
 def _section(kind: type, name: str, table: Any) -> Any:
     _check(isinstance(table, dict), name, "a table", table)
     known = {f.name: f.type for f in fields(kind)}
@@ -216,7 +224,7 @@ def _section(kind: type, name: str, table: Any) -> Any:
         if wanted == "float" and isinstance(value, int) and not isinstance(value, bool):
             table = {**table, key: float(value)}
             continue
-        _check(type(value).__name__ == wanted, where, f"a {wanted}", value)
+        _check(type(value).__name__ == wanted, where, _TYPE_WORDS[wanted], value)
     return kind(**table)
 
 

@@ -57,6 +57,24 @@ class LeftOut(StrEnum):
     CONTRADICTED = "contradicted"
     SHORT = "short"
 
+    @property
+    def words(self) -> str:
+        """For people, after 'n windows'."""
+        return _LEFT_OUT_WORDS[self]
+
+
+_LEFT_OUT_WORDS = {
+    LeftOut.NOT_FINITE: "without numbers",
+    LeftOut.CLOCK: "of a time that the clock got wrong",
+    LeftOut.NOT_WORN: "while not worn",
+    LeftOut.POOR_SIGNAL: "with a poor signal",
+    LeftOut.MOVING: "with too much movement",
+    LeftOut.UNLABELLED: "without a label",
+    LeftOut.EDGE: "only partly inside a label",
+    LeftOut.CONTRADICTED: "labelled both rest and stress",
+    LeftOut.SHORT: "in stretches too short to learn from",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class LabelSpan:
@@ -260,9 +278,9 @@ def _refusal(built: EpisodeSet) -> Refusal | None:
 
 
 def _too_little(built: EpisodeSet) -> str:
-    lost = {reason: n for reason, n in built.left_out.items() if n}
-    why = ", ".join(f"{n} {reason}" for reason, n in lost.items()) or "none were left out"
-    return f"too few labelled windows to learn and to check ({why}): label longer episodes"
+    lost = ", ".join(f"{n} {reason.words}" for reason, n in built.left_out.items() if n)
+    why = f" (left out: {lost})" if lost else ""
+    return f"too few labelled windows to learn and to check{why}: label longer episodes"
 
 
 def _split_by_episode(built: EpisodeSet, n_stress_held_back: int) -> Split | None:

@@ -98,14 +98,14 @@ def check_times(start_utc: float, end_utc: float, *, now_utc: float) -> None:
         if not math.isfinite(utc):
             _refuse(f"a {name} that is a time", str(utc))
         if utc < OLDEST_UTC:
-            _refuse(f"a {name} after 2000-01-01", f"{utc:.0f} s since 1970")
+            _refuse(f"a {name} after 2000-01-01", iso_time(utc))
         if utc > now_utc + _FUTURE_SLACK_S:
-            _refuse(f"a {name} that is not in the future", _when(utc))
+            _refuse(f"a {name} that is not in the future", iso_time(utc))
     if not start_utc < end_utc:
-        _refuse("a start before its end", f"{_when(start_utc)} to {_when(end_utc)}")
+        _refuse("a start before its end", f"{iso_time(start_utc)} to {iso_time(end_utc)}")
     if end_utc - start_utc > MAX_LABEL_S:
         hours = (end_utc - start_utc) / 3600
-        _refuse(f"at most {MAX_LABEL_S / 3600:.0f} h", f"{hours:.1f} h from {_when(start_utc)}")
+        _refuse(f"at most {MAX_LABEL_S / 3600:.0f} h", f"{hours:.1f} h from {iso_time(start_utc)}")
 
 
 def check_agrees(span: LabelSpan, others: Iterable[LabelSpan]) -> None:
@@ -119,9 +119,11 @@ def check_agrees(span: LabelSpan, others: Iterable[LabelSpan]) -> None:
     for other in others:
         shared_s = min(span.end_utc, other.end_utc) - max(span.start_utc, other.start_utc)
         if other.label is not span.label and shared_s > _MAX_OVERLAP_S:
-            there = f"{other.label.value} from {_when(other.start_utc)} to {_when(other.end_utc)}"
+            there = (
+                f"{other.label.value} from {iso_time(other.start_utc)} to {iso_time(other.end_utc)}"
+            )
             msg = (
-                f"label: {span.label.value} from {_when(span.start_utc)} to {_when(span.end_utc)} "
+                f"label: {span.label.value} from {iso_time(span.start_utc)} to {iso_time(span.end_utc)} "
                 f"contradicts {there} by {shared_s:.0f} s: take one back (signet label --list, "
                 "signet label --remove N)"
             )
@@ -133,10 +135,10 @@ def _refuse(expected: str, received: str) -> None:
     raise LabelError(msg)
 
 
-def _when(utc: float) -> str:
+def iso_time(utc: float) -> str:
+    """Local time with its offset; seconds since 1970 where no calendar reaches."""
     try:
         moment = datetime.fromtimestamp(utc, UTC).astimezone()
     except (ValueError, OverflowError, OSError):
-        # No calendar reaches that far.
         return f"{utc:g} s since 1970"
     return moment.isoformat(timespec="seconds")

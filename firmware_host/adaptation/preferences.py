@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from firmware_host.adaptation.labels import OLDEST_UTC
+from firmware_host.adaptation.labels import OLDEST_UTC, iso_time
 from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.errors import LabelError
 from firmware_host.signals.stress import WINDOW_S
@@ -138,7 +138,7 @@ def _given(record: Record) -> Given:
 def _check(comparison: Comparison, *, now_utc: float) -> None:
     for name, utc in (("more", comparison.more_utc), ("less", comparison.less_utc)):
         if not OLDEST_UTC <= utc <= now_utc + _FUTURE_SLACK_S:
-            msg = f"prefer: expected a time of the past for --{name}, got {utc:.0f} s since 1970"
+            msg = f"prefer: expected a time of the past for --{name}, got {iso_time(utc)}"
             raise LabelError(msg)
     apart_s = abs(comparison.more_utc - comparison.less_utc)
     if apart_s < MIN_APART_S:

@@ -152,7 +152,9 @@ def _print_outcome(outcome: Outcome, peak_rss_mb: float, *, as_json: bool) -> No
         return
     print(f"{'kept' if outcome.kept else 'not kept'}: {outcome.text}")
     print(f"learned from {outcome.n_calibration} windows, judged on {outcome.n_held_back}")
-    windows = [f"{n} windows {why}".replace("_", " ") for why, n in outcome.left_out.items() if n]
+    windows = [
+        f"{n} window{'' if n == 1 else 's'} {why.words}" for why, n in outcome.left_out.items() if n
+    ]
     if set_aside := [*windows, *outcome.set_aside]:
         print(f"set aside: {'; '.join(set_aside)}")
 

@@ -57,7 +57,7 @@ def _lines(facts: Mapping[str, Any], versions: Mapping[int, int]) -> list[str]:
     used = facts.get("used", {})
     n_resumes = used.get("n_resumes", 0)
     cost = (
-        f"{facts.get('n_steps', '?')} steps, gone on with {n_resumes}x, "
+        f"{facts.get('n_steps', '?')} steps, {_resumed(n_resumes)}, "
         f"{used.get('wall_s', 0):.1f} s, {used.get('joules_proxy', 0):.1f} J by proxy, "
         f"{used.get('vault_bytes', 0)} bytes written; budget {_budget(used.get('budget', {}))}"
     )
@@ -72,6 +72,12 @@ def _lines(facts: Mapping[str, Any], versions: Mapping[int, int]) -> list[str]:
     return told + (
         ["on held-back windows, generic / best so far / with it:", *scores] if scores else []
     )
+
+
+def _resumed(n_resumes: int) -> str:
+    if n_resumes == 0:
+        return "without a break"
+    return f"with {n_resumes} break{'' if n_resumes == 1 else 's'}"
 
 
 def _score(trial: Mapping[str, Any]) -> str:

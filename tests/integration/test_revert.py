@@ -23,7 +23,7 @@ def test_history_tells_of_a_job_and_revert_goes_back_and_forth(wearer: Wearer) -
         "adapter 1, lora+head",
         "seed 1",
         "by proxy",
-        "gone on with 0x",
+        "steps, without a break, ",
         "budget 600 s, 600 J",
     ):
         assert part in told, told

@@ -115,7 +115,7 @@ def test_too_short_episodes_are_refused_with_the_counts() -> None:
     assert built.left_out[LeftOut.SHORT] == 4
     refusal = _refusal(built)
     assert refusal.reason is AdaptationReason.NO_DATA
-    assert "4 short" in refusal.text
+    assert "4 in stretches too short" in refusal.text
 
 
 def test_one_stress_episode_is_halved() -> None:
@@ -208,3 +208,16 @@ def test_whatever_the_labels_sides_never_share_a_moment_and_nothing_is_lost(
 def test_impossible_label_is_refused(label: str, end: float) -> None:
     with pytest.raises(LabelError, match="expected"):
         LabelSpan(label, 0.0, end)  # type: ignore[arg-type]
+
+
+def test_every_reason_is_said_in_words() -> None:
+    assert all("_" not in reason.words and " " in reason.words for reason in LeftOut)
+
+
+def test_too_few_windows_are_told_with_what_was_left_out_if_anything_was() -> None:
+    nothing = split_for_gate(EpisodeSet((), {LeftOut.EDGE: 0}, 60.0))
+    some = split_for_gate(EpisodeSet((), {LeftOut.EDGE: 4}, 60.0))
+    assert isinstance(nothing, Refusal)
+    assert isinstance(some, Refusal)
+    assert "(" not in nothing.text
+    assert "(left out: 4 only partly inside a label)" in some.text
