@@ -28,8 +28,12 @@ def gradients(network: TrainableNet, batch: Arrays) -> dict[str, FloatArray]:
 
 def preference_gradients(network: StressNet, pairs: Arrays) -> dict[str, FloatArray]:
     """Gradient of the loss of `prefer` by every trainable; `pairs` are more, less, weight, beta."""
+    shares = pairs["weight"] / max(float(pairs["weight"].sum()), 1e-12)
     with tf.GradientTape() as tape:
-        loss = network.preference(**_tensors(pairs))[0]
+        margin = network.preference(**_tensors(pairs))[1]
+        # The network's own form of the loss has a kink at a margin of exactly zero, which every
+        # adapter starts from; TensorFlow's has none.
+        loss = tf.reduce_sum(shares * tf.nn.softplus(-pairs["beta"] * margin))
     return _gradients(tape, loss, network)
 
 

@@ -122,9 +122,9 @@ def run(args: argparse.Namespace) -> dict[str, object]:
             received = f"{folder}, a file" if folder.exists() else str(folder)
             raise ConfigError(option, "a folder with the datasets", received)
     _check_name(args)
-    _spare_the_shipped(args)
     if args.split and args.backbone != "int8":
         raise ConfigError("--split", "--backbone int8, which an accelerator takes", args.backbone)
+    _spare_the_shipped(args)
     sources = Sources(args.data, args.public)
     _check_out(_out(args, sources))
     with skipping_bad(skip=args.skip_bad):
