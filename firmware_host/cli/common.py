@@ -110,7 +110,12 @@ def require_one_job(verb: str, jobs: Mapping[str, bool]) -> None:
 
 @contextmanager
 def open_vault(
-    args: argparse.Namespace, config: Config, *, create: bool, exclusive: bool = False
+    args: argparse.Namespace,
+    config: Config,
+    *,
+    create: bool,
+    exclusive: bool = False,
+    reads_only: bool = False,
 ) -> Iterator[Vault]:
     """The wearer's vault, made on first use where ``create`` allows it.
 
@@ -118,6 +123,8 @@ def open_vault(
     ----------
     exclusive
         Be the only command that streams into it; reading it and labelling go on beside.
+    reads_only
+        Nothing will be written, so that a full or read-only disk is no hindrance.
 
     Raises
     ------
@@ -131,13 +138,13 @@ def open_vault(
 
     state, key = places(args, config)
     with (
-        _open_vault(state, key, create=create) as vault,
+        _open_vault(state, key, create=create, reads_only=reads_only) as vault,
         streaming(state) if exclusive else nullcontext(),
     ):
         yield vault
 
 
-def _open_vault(state: Path, key: Path, *, create: bool) -> Vault:
+def _open_vault(state: Path, key: Path, *, create: bool, reads_only: bool) -> Vault:
     from firmware_host.vault.database import DATABASE_NAME
     from firmware_host.vault.records import Vault
 
@@ -149,7 +156,7 @@ def _open_vault(state: Path, key: Path, *, create: bool) -> Vault:
                 f"no vault in {state}: nothing was streamed or enrolled yet (signet run makes one)"
             )
             raise VaultError(msg)
-        return Vault.open(state, key)
+        return Vault.open(state, key, reads_only=reads_only)
     except OSError as err:
         what = f"{err.filename or state}: expected to read and write there, got {err.strerror}"
         msg = f"{what}: check who owns {state}, or name another --state"

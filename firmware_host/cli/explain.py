@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     config = settings(args)
     if args.list and args.event is not None:
         raise ConfigError("explain", "either EVENT or --list", "both")
-    with open_vault(args, config, create=False) as vault:
+    with open_vault(args, config, create=False, reads_only=True) as vault:
         if args.list:
             _print_list(stress_stretches(stress_events(vault)), as_json=args.json)
             return 0

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     require_one_job("label", _jobs(args))
     now_utc = time.time()
     if args.list or args.remove is not None:
-        with open_vault(args, config, create=False) as vault:
+        with open_vault(args, config, create=False, reads_only=args.list) as vault:
             shown, done = (
                 (_listed(vault), "")
                 if args.remove is None

@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
     config = settings(args)
     _check_options(args)
     now_utc = time.time()
-    with open_vault(args, config, create=False) as vault:
+    with open_vault(args, config, create=False, reads_only=args.list) as vault:
         if args.list:
             _print(_numbered(vault), as_json=args.json)
             return 0

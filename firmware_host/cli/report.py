@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     config = settings(args)
     bundle = load_bundle(args.bundle or config.model.bundle)
     truth = read_truth(args.labels) if args.labels else []
-    with open_vault(args, config, create=False) as vault:
+    with open_vault(args, config, create=False, reads_only=True) as vault:
         data, later = gather(
             vault,
             bundle,

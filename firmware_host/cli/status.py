@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from firmware_host.runtime.state import wearer_state
 
     config = settings(args)
-    with open_vault(args, config, create=False) as vault:
+    with open_vault(args, config, create=False, reads_only=True) as vault:
         waiting = learning_waits(vault, args, config)
         state = wearer_state(vault, args.bundle or config.model.bundle, waiting)
     if args.json:

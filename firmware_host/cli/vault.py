@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             raise ConfigError("--out", "a file for the archive", "none")
         from firmware_host.vault.wearer import export
 
-        with open_vault(args, config, create=False) as vault:
+        with open_vault(args, config, create=False, reads_only=True) as vault:
             done = export(vault, args.out, skip_damaged=args.skip_damaged)
         facts = {
             "archive": str(done.path),

@@ -40,6 +40,8 @@ COMMIT;
 # Primary result codes: https://www.sqlite.org/rescode.html
 _FULL = sqlite3.SQLITE_FULL
 _DISK_CODES = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
+# Beside a database in use lies an index of at least this many bytes.
+_INDEX_BYTES = 32 << 10
 _BUSY_CODES = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
@@ -49,12 +51,12 @@ def translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as err:
-        code = (getattr(err, "sqlite_errorcode", 0) or 0) & 0xFF
+        code = _code(err)
         if code == _FULL:
             msg = f"{path}: expected room to write, got a full disk: free some space"
             raise StorageError(msg) from err
         if code in _DISK_CODES:
-            msg = f"{path}: expected to read and write, got: {err}"
+            msg = f"{path}: expected to read and write, got {_disk_trouble(path, err)}"
             raise StorageError(msg) from err
         if code in _BUSY_CODES:
             msg = f"{path}: expected the vault within {_BUSY_TIMEOUT_S:.0f} s, got: {err}"
@@ -86,34 +88,90 @@ def create_database(path: Path) -> None:
             raise StorageError(msg) from err
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, *, reads_only: bool = False) -> sqlite3.Connection:
     """Open an existing database of our schema version in write-ahead mode.
+
+    Parameters
+    ----------
+    reads_only
+        Open it also where nothing can be written, as on a full disk; it may then not be written.
 
     Raises
     ------
     VaultError
         If it is missing, another kind of file, or of another schema version.
+    StorageError
+        If the disk does not let it be opened.
     """
     if not path.exists():
         msg = f"{path}: expected a vault's database, found none"
         raise VaultError(msg)
+    uri = path.absolute().as_uri()
     with translated(path):
-        database = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
         try:
-            _require_schema(path, database)
-            for setting in (
-                "journal_mode = WAL",
-                f"journal_size_limit = {_WAL_LIMIT_BYTES}",
-                # Deleted ciphertext is overwritten where that costs no further write.
-                "secure_delete = FAST",
-                "temp_store = MEMORY",
-                "trusted_schema = OFF",
-            ):
-                database.execute(f"PRAGMA {setting}")
-        except BaseException:
-            database.close()
-            raise
-        return database
+            return _open(path, uri)
+        except sqlite3.Error as err:
+            if not reads_only or _code(err) not in {_FULL, *_DISK_CODES}:
+                raise
+        return _open_to_read(path, uri)
+
+
+def _open_to_read(path: Path, uri: str) -> sqlite3.Connection:
+    """Without the index that is shared with other processes, for which there is no room."""
+    if not _is_read_only(path):
+        # Alone, the index is kept in memory, and what the write-ahead log holds is read as well.
+        return _open(path, uri, "locking_mode = EXCLUSIVE", "query_only = ON")
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        msg = (
+            f"{log}: expected all writes in the database, got some that are only here, on a read-only "
+            "file system: make it writable, or name a copy of the folder with --state"
+        )
+        raise StorageError(msg)
+    # Nobody can write beside us, and nothing is missing.
+    return _open(path, f"{uri}?immutable=1", "query_only = ON")
+
+
+def _open(path: Path, uri: str, *first: str) -> sqlite3.Connection:
+    """Connect, with settings that count before anything is read."""
+    database = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_TIMEOUT_S)
+    try:
+        for setting in first:
+            database.execute(f"PRAGMA {setting}")
+        _require_schema(path, database)
+        for setting in (
+            *(() if first else ("journal_mode = WAL",)),
+            f"journal_size_limit = {_WAL_LIMIT_BYTES}",
+            # Deleted ciphertext is overwritten where that costs no further write.
+            "secure_delete = FAST",
+            "temp_store = MEMORY",
+            "trusted_schema = OFF",
+        ):
+            database.execute(f"PRAGMA {setting}")
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _code(err: sqlite3.Error) -> int:
+    return (getattr(err, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def _is_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+
+
+def _disk_trouble(path: Path, err: sqlite3.Error) -> str:
+    """What is the matter with the disk: SQLite says of most of it the same."""
+    if not path.parent.exists():
+        return str(err)
+    if _is_read_only(path):
+        return "a read-only file system"
+    info = os.statvfs(path.parent)
+    if info.f_bavail * info.f_frsize < _INDEX_BYTES:
+        return "a full disk: free some space"
+    return "a folder that may not be written" if not os.access(path.parent, os.W_OK) else str(err)
 
 
 def _require_schema(path: Path, database: sqlite3.Connection) -> None:

@@ -50,9 +50,9 @@ class Vault:
     one inside ``with vault.transaction():``, which a cut at any moment leaves done or not begun.
     """
 
-    def __init__(self, directory: Path, data_key: DataKey) -> None:
+    def __init__(self, directory: Path, data_key: DataKey, *, reads_only: bool = False) -> None:
         self._path = directory / DATABASE_NAME
-        self._database = connect(self._path)
+        self._database = connect(self._path, reads_only=reads_only)
         self._sealer = Sealer(data_key.key)
         self._durable: bool | None = None
         self.directory = directory
@@ -78,9 +78,12 @@ class Vault:
         return cls(directory, data_key)
 
     @classmethod
-    def open(cls, directory: Path, key_file: Path) -> Self:
-        """Open an existing vault; with a wrong key nothing is touched."""
-        return cls(directory, open_data_key(directory, key_file))
+    def open(cls, directory: Path, key_file: Path, *, reads_only: bool = False) -> Self:
+        """Open an existing vault; with a wrong key nothing is touched.
+
+        `reads_only` opens it even where nothing can be written.
+        """
+        return cls(directory, open_data_key(directory, key_file), reads_only=reads_only)
 
     @classmethod
     def open_or_create(cls, directory: Path, key_file: Path) -> Self:
