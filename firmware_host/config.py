@@ -216,7 +216,7 @@ _TYPE_WORDS = {
 
 def _section(kind: type, name: str, table: Any) -> Any:
     _check(isinstance(table, dict), name, "a table", table)
-    known = {f.name: f.type for f in fields(kind)}
+    known = {f.name: str(f.type) for f in fields(kind)}
     for key, value in table.items():
         where = f"{name}.{key}"
         _check(key in known, where, "one of " + ", ".join(sorted(known)), "an unknown key")
