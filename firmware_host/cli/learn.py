@@ -71,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     """Run one job, or show earlier ones."""
     config = settings(args)
     now_utc = args.now_utc or time.time()
-    with open_vault(args, config, create=False) as vault:
+    looks_only = args.history or args.why
+    with open_vault(args, config, create=False, reads_only=looks_only) as vault:
         if args.history:
             from firmware_host.runtime.history import history_rows
 
