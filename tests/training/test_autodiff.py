@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.needs_tf
@@ -118,7 +118,7 @@ def test_gait_gradients_are_autodiff_when_shapes_are_random(
 
 
 @settings(max_examples=40, deadline=None)
-@given(SEEDS, SIZES, SIZES, SIZES, SIZES, st.integers(1, 9), st.floats(0.05, 5.0))
+@given(SEEDS, SIZES, SIZES, SIZES, SIZES, st.integers(1, 9), st.floats(0.05, 2.0))
 def test_preference_gradients_are_autodiff_when_shapes_are_random(
     seed, n_pairs, n_features, hidden1, hidden2, rank, beta
 ):
@@ -134,9 +134,9 @@ def test_preference_gradients_are_autodiff_when_shapes_are_random(
         "weight": row_weights(rng, n_pairs),
         "beta": np.full(1, beta, np.float32),
     }
-    margin = network.preference(**pairs)[1].numpy()
+    margin = np.abs(network.preference(**pairs)[1].numpy()).max()
     # Further out 1 - sigmoid has few digits left in float32, and the gradient is next to nothing.
-    assume(beta * np.abs(margin).max() < 3.0)
+    pairs["beta"] /= np.float32(max(1.0, margin))
     expected = autodiff_twin.preference_gradients(network, pairs)
     network.prefer(**pairs, **RATES)
     assert_same(stepped(network), expected)
