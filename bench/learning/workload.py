@@ -70,16 +70,6 @@ class Workload:
         idx = step % len(self.labels)
         return {name: values[idx] for name, values in self.inputs.items()}, self.labels[idx]
 
-    @property
-    def n_frozen(self) -> int:
-        """Number of values that never move."""
-        return sum(value.size for value in self.frozen.values())
-
-    @property
-    def n_trained(self) -> int:
-        """Number of values that learning moves."""
-        return sum(value.size for value in self.trained.values())
-
     def save(self, path: Path) -> None:
         """Write everything to one .npz file."""
         parts = {"frozen": self.frozen, "trained": self.trained, "inputs": self.inputs}

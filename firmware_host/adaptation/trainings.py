@@ -41,7 +41,7 @@ def begin(
     Parameters
     ----------
     compared
-        What a candidate that learns from comparisons learns from; others take no notice.
+        What a candidate that learns from comparisons must be given; others take no notice.
     """
     is_compared = candidate.way == "comparisons"
     pace = Pace(
@@ -55,8 +55,10 @@ def begin(
     weight, n_features = _weight(candidate, labelled), BatchShape.of(model).n_features
     windows = balanced(labelled.x, labelled.y, weight, n_features=n_features)
     labels = _TRAININGS[candidate.way, candidate.micro_batches](model, windows, pace, seed)
-    if not is_compared or compared is None:
+    if not is_compared:
         return labels
+    if compared is None:
+        raise ValueError(f"{candidate.name}: expected comparisons to learn from, got none")
     return ComparedTraining(labels, model, compared, pace, seed)
 
 

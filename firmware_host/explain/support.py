@@ -95,7 +95,10 @@ def support_of(
         said = [one for one in given(vault) if one.id < adapter.id]
         now_utc = adapter.created_utc
         pairs = read_comparisons(vault, facts, said, rests, now_utc=now_utc, turns=[])
-        compared = None if pairs is None else pairs.everything
+        if pairs is None:
+            # Taken back since, or no longer stored: what made the adapter cannot be made again.
+            return None
+        compared = pairs.everything
     again = _Again(model, *how, x, built.episodes, compared)
     everything = again.learn(None)
     if everything is None:

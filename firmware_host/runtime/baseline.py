@@ -89,9 +89,9 @@ class WearerBaseline:
             return 0.0
         return min(1.0, (self._recent[-1].utc - self._first_worn_utc) / QUIET_UNTIL_S)
 
-    def replace(self, baseline: Baseline, source: Source) -> None:
+    def replace(self, baseline: Baseline, source: Source, *, taken_utc: float) -> None:
         """Another process put this baseline in force; nobody is told, it is stored already."""
-        self.current, self.source = baseline, source
+        self.current, self.source, self._taken_utc = baseline, source, taken_utc
 
     def watch(self, timed: TimedWindow) -> None:
         """Take note of a window; without any baseline, learn one once enough minutes were worn."""

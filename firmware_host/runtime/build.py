@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from firmware_host.adaptation.limits import Limits
-from firmware_host.adaptation.samples import rest_in_force
 from firmware_host.config import DEFAULT_PLACEMENT
 from firmware_host.devices import open_device
 from firmware_host.events import AnyEvent
@@ -167,16 +166,11 @@ def _baseline(bundle: Bundle, vault: Vault | None, memory: Memory | None) -> Wea
     return WearerBaseline(
         window_s=bundle.stress.window_s,
         max_motion_ms2=bundle.stress.thresholds["max_motion_ms2"],
-        current=None if stored is None else stored[1],
+        current=None if stored is None else stored.baseline,
         source=None if vault is None or stored is None else stored_source(vault),
-        taken_utc=None if vault is None or stored is None else _taken_utc(vault),
+        taken_utc=None if stored is None else stored.taken_utc,
         changed=(lambda *_: None) if memory is None else memory.take_baseline,
     )
-
-
-def _taken_utc(vault: Vault) -> float | None:
-    rest = rest_in_force(vault)
-    return None if rest is None else rest.taken_utc
 
 
 def _follower(

@@ -164,7 +164,8 @@ def baseline(seen: Seen, vault: Vault) -> list[FeatureShift]:
     if stored is None:
         return []
     norm = seen.bundle.stress.normalisation
-    rows = zip(FEATURE_NAMES, stored[1].center.tolist(), norm.center, norm.spread, strict=True)
+    center = stored.baseline.center.tolist()
+    rows = zip(FEATURE_NAMES, center, norm.center, norm.spread, strict=True)
     return [
         _shift(name, own, people, spread)
         for name, own, people, spread in rows

@@ -137,8 +137,8 @@ def _baseline_note(vault: Vault) -> str:
         "guided": "the wearer sat still or said it was rest",
         "quiet": "found without labels in the first calm minutes of wear",
     }.get("" if source is None else source.value, "found by a learning job")
-    n = stored[1].n_windows
-    n_unknown = sum(not math.isfinite(center) for center in stored[1].center.tolist())
+    n = stored.baseline.n_windows
+    n_unknown = sum(not math.isfinite(center) for center in stored.baseline.center.tolist())
     left_out = f" {n_unknown} features had no readable rest and are left out." if n_unknown else ""
     return f"From {n} windows of rest on {day} (UTC): {how}.{left_out}"
 

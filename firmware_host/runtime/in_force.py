@@ -8,24 +8,23 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from firmware_host.adaptation.adapters import Adapter, load_current
-from firmware_host.adaptation.samples import load_baseline
+from firmware_host.adaptation.samples import Rest, rest_in_force
 from firmware_host.errors import AdaptationError, VaultError
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.contract import Bundle
 from firmware_host.runtime.gait_path import WalkingReference
 from firmware_host.runtime.gait_reference import load_walking
-from firmware_host.signals.normalise import Baseline
 from firmware_host.vault.records import Vault
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 
-def baseline_in_force(vault: Vault) -> tuple[int, Baseline] | None:
-    """The baseline with its record's id; None if there is none, or it is damaged."""
+def baseline_in_force(vault: Vault) -> Rest | None:
+    """The baseline as it is stored; None if there is none, or it is damaged."""
     return _unless_damaged(
         vault,
-        lambda: load_baseline(vault),
+        lambda: rest_in_force(vault),
         "baseline",
         "a new one is learned; signet enrol baseline makes a better one",
     )

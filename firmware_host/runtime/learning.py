@@ -238,7 +238,9 @@ class Learning:
 
     def _is_new(self, now_utc: float) -> bool:
         """Whether enough was said since the last job."""
-        if not 0 <= now_utc - self._compared_utc < _COMPARED_LOOK_S:
+        is_time = not 0 <= now_utc - self._compared_utc < _COMPARED_LOOK_S
+        # Who has not labelled two stories need not be counted for, every minute.
+        if is_time and self.trigger.has_stories_to_compare:
             self._compared_utc = now_utc
             self.trigger.compare(n_usable(self.vault))
         return bool(self.trigger.n_waiting or self.trigger.n_comparisons_waiting)

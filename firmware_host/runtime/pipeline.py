@@ -199,9 +199,9 @@ class Pipeline:
         if self._listeners.message is not None:
             self._listeners.message(ping, sent_utc, None)
 
-    def use_baseline(self, baseline: Baseline, source: Source) -> None:
+    def use_baseline(self, baseline: Baseline, source: Source, *, taken_utc: float) -> None:
         """From now on, tell stress from this rest."""
-        self._baseline.replace(baseline, source)
+        self._baseline.replace(baseline, source, taken_utc=taken_utc)
 
     def forget_rest(self) -> None:
         """The rest in force is not the wearer's: learn one when the band is worn again."""

@@ -95,7 +95,7 @@ class Session:
     states: Counter[str] = field(default_factory=Counter)
     _loss: LossMeter = field(default_factory=LossMeter)
     _adapter_id: int | None = None
-    _baseline_id: int | None = None
+    _rest_id: int | None = None
     _last_data_s: float = 0.0
     _is_silent: bool = False
     _is_baseline_new: bool = False
@@ -143,12 +143,13 @@ class Session:
         if self.memory is None:
             return
         vault = self.memory.vault
-        baseline = baseline_in_force(vault)
-        if baseline is not None and baseline[0] != self._baseline_id:
-            self._baseline_id = baseline[0]
-            self.pipeline.use_baseline(baseline[1], stored_source(vault) or Source.QUIET)
+        rest = baseline_in_force(vault)
+        if rest is not None and rest.id != self._rest_id:
+            self._rest_id = rest.id
+            source = stored_source(vault) or Source.QUIET
+            self.pipeline.use_baseline(rest.baseline, source, taken_utc=rest.taken_utc)
         adapter = adapter_in_force(vault, bundle_sha256=self.bundle_sha256)
-        if adapter is not None and adapter.baseline_id != self._baseline_id:
+        if adapter is not None and (rest is None or adapter.baseline_id != rest.line_id):
             # Its numbers are deviations from a rest that no longer counts; the next job learns anew.
             adapter = None
         self._use(adapter)

@@ -236,7 +236,9 @@ class Vault:
 
     def count(self, kind: str) -> int:
         """Count the records of a kind."""
-        return self.kinds().get(kind, 0)
+        with translated(self._path):
+            query = "SELECT count(*) FROM records WHERE kind = ?"
+            return int(self._database.execute(query, (kind,)).fetchone()[0])
 
     def kinds(self) -> dict[str, int]:
         """Count the records by kind, sorted by name."""

@@ -23,6 +23,7 @@ from firmware_host.adaptation.adapters import apply_adapter
 from firmware_host.adaptation.compared import without_holding_back
 from firmware_host.adaptation.episodes import (
     Episode,
+    EpisodeSet,
     Label,
     Refusal,
     build_episodes,
@@ -31,8 +32,14 @@ from firmware_host.adaptation.episodes import (
 from firmware_host.adaptation.evidence import Compared, Comparisons, Evidence, Labelled
 from firmware_host.adaptation.job import choose_update
 from firmware_host.adaptation.preferences import Comparison
-from firmware_host.adaptation.prepare import evidence_of, labelled_windows
+from firmware_host.adaptation.prepare import (
+    evidence_of,
+    first_rest_baseline,
+    labelled_windows,
+    unusable_windows,
+)
 from firmware_host.adaptation.recipe import CANDIDATES, COMPARED, Candidate
+from firmware_host.adaptation.samples import WindowTable
 from firmware_host.adaptation.trainings import train_alone
 from firmware_host.scoring import balanced_accuracy
 from firmware_host.signals.stress import WINDOW_S
@@ -93,6 +100,7 @@ class Case:
     division: Division
     generic: Generic
     felt: dict[str, float]
+    built: EpisodeSet
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
@@ -171,9 +179,25 @@ def _cases(data_dir: Path, cache_dir: Path | None, *, seed: int) -> dict[str, li
             for words, protocol in PROTOCOLS.items():
                 division = divide(windows, protocol, window_s=WINDOW_S)
                 if division is not None:
+                    seen, built = _labelled_part(person, windows, division)
                     generic = generic_of(person.person)
-                    cases[words].append(Case(person, windows, division, generic, own))
+                    cases[words].append(Case(seen, windows, division, generic, own, built))
     return cases
+
+
+def _labelled_part(
+    person: Person, windows: SessionWindows, division: Division
+) -> tuple[Person, EpisodeSet]:
+    """The labelled episodes, and the person seen from their first rest: nothing of the test part."""
+    table = WindowTable(
+        person.t_end_s, person.raw, person.quality, person.motion, windows.missing, windows.worn
+    )
+    unusable = unusable_windows(table, max_motion_ms2=None)
+    built = build_episodes(
+        person.t_end_s, division.calibration, window_s=WINDOW_S, unusable=unusable
+    )
+    rest = first_rest_baseline(table, built.episodes)
+    return replace(person, baseline=rest or person.baseline), built
 
 
 def by_ratings(case: Case, _rng: np.random.Generator) -> list[Comparison]:
@@ -244,7 +268,7 @@ def learn(case: Case, said: Sequence[Comparison], way: Way) -> Outcome | None:
     """One job, or one training without a gate; None if there is too little to learn from."""
     person, generic = case.person, case.generic
     z = person.z(generic.spread, clip=generic.clip)
-    built = build_episodes(person.t_end_s, case.division.calibration, window_s=WINDOW_S)
+    built = case.built
     split = split_for_gate(built)
     n_labels = len({episode.label for episode in built.episodes})
     if n_labels < len(Label) or (isinstance(split, Refusal) and way.is_judged):

@@ -23,7 +23,7 @@ from firmware_host.signals.gait import HOP_S
 from training.ageing.gait_alarms import gait_alarms
 from training.ageing.walkers import FloatArray, Walker, stream, turned, walkers
 from training.datasets.registry import GAIT
-from training.evaluation.options import at_least
+from training.evaluation.options import at_least, seed
 from training.evaluation.output import plain, require_writable, write_json
 from training.evaluation.progress import progress
 from training.gait.background import Identity, fit_background
@@ -190,7 +190,7 @@ def aged(group: Group, idx: int, rule: str, degrees: float) -> dict[str, float]:
 
 
 def attacked(group: Group, idx: int, impostor: Walker, rule: str) -> dict[str, float]:
-    """Somebody else walks ten minutes a day in the wearer's band, handed over without a trace.
+    """Somebody else walks a quarter of an hour a day in the wearer's band, handed over without a trace.
 
     Each day the wearer's own proof comes first and the band never seems to leave the skin.
     """
@@ -274,7 +274,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, type=Path, metavar="DIR")
     parser.add_argument("--folds", type=at_least(2), default=3, help="groups of people")
     parser.add_argument("--partitions", type=at_least(1), default=1, help="divisions into groups")
-    parser.add_argument("--seed", type=at_least(0), default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")
     parser.set_defaults(html=None)
 

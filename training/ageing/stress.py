@@ -22,7 +22,7 @@ from training.ageing.alarms import alarm_figures, told_apart
 from training.datasets import physionet, stress_predict
 from training.datasets.registry import require_all
 from training.datasets.stress_windows import SessionWindows
-from training.evaluation.options import at_least
+from training.evaluation.options import seed
 from training.evaluation.output import plain, require_writable, write_json
 from training.evaluation.progress import progress
 from training.metrics import score_person
@@ -261,7 +261,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, type=Path, metavar="DIR",
                         help=f"folder with {physionet.NAME} and {stress_predict.NAME}")  # fmt: skip
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder for computed windows")
-    parser.add_argument("--seed", type=at_least(0), default=DEFAULT_SEED)
+    parser.add_argument("--seed", type=seed, default=DEFAULT_SEED)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")
     parser.set_defaults(html=None)
 
