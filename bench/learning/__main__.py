@@ -168,9 +168,10 @@ Stress network. Steps and multiply-accumulates (MACs) are medians over the peopl
 pull, within 1,000 steps (people for whom that is at least 0.01). One signature trains whatever
 moves, so what stands still costs as much; an exact solve is one step over all windows. People: balanced accuracy
 through the gate, generic networks that never saw the person (A Stress-Predict, B PhysioNet; labels
-as in [personal.md](personal.md)); helped and hurt by more than 0.01. Folds, seed and the limit on movement
-are this bench's own, so the last row is not the figure of personal.md to the digit: compare rows here. Every way but the last pulls
-weights at lambda 10 and the bias at 0.1, may learn after one stress episode and is kept if nothing
+as in [personal.md](personal.md)); helped and hurt by more than 0.01. Folds, seed and
+the limit on movement are this bench's own, so the last row is not the figure of personal.md to the
+digit: compare rows here. Every way but the last pulls weights at lambda 10 and the bias at 0.1,
+may learn after one stress episode and is kept if nothing
 held back is worse: 800 steps at 0.01, MeZO 4,000 at 0.002 (what `--method mezo` takes). The last is
 what ships. MeZO is never the default: a step saves hardly any time or memory in networks of this
 size, and a slope along one random direction tells little of the others."""
