@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.replay import replay_set
 from firmware_host.errors import VaultError
-from firmware_host.signals.normalise import Baseline, normalise
+from firmware_host.signals.normalise import Baseline, normalise_rows
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES, WINDOW_S, StressWindow
 from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Record, Vault
@@ -263,11 +263,7 @@ def _rest(record: Record) -> Rest | None:
 
 def model_inputs(table: WindowTable, baseline: Baseline, spread: FloatArray) -> NDArray[np.float32]:
     """Normalise every window: (n, 26), as the live path does one by one."""
-    rows = [
-        normalise(table.features[i], table.quality_of(i), baseline, spread)
-        for i in range(len(table))
-    ]
-    return np.array(rows, np.float32).reshape(len(table), len(FEATURE_NAMES))
+    return normalise_rows(table.features, table.quality, baseline, spread)
 
 
 def inputs_by_day(
@@ -277,15 +273,13 @@ def inputs_by_day(
 
     That is the last one stored of those that count since before the window's end, else the first.
     """
-    rows = [
-        normalise(table.features[i], table.quality_of(i), _rest_at(rests, t_utc), spread)
-        for i, t_utc in enumerate(table.t_end_utc.tolist())
-    ]
-    return np.array(rows, np.float32).reshape(len(table), len(FEATURE_NAMES))
-
-
-def _rest_at(rests: Sequence[Rest], t_utc: float) -> Baseline:
-    begun = [rest for rest in rests if rest.since_utc <= t_utc]
-    if not begun:
-        return min(rests, key=lambda rest: rest.since_utc).baseline
-    return max(begun, key=lambda rest: (rest.since_utc, rest.id)).baseline
+    ordered = sorted(rests, key=lambda rest: (rest.since_utc, rest.id))
+    since_utc = np.array([rest.since_utc for rest in ordered])
+    of_window = np.maximum(np.searchsorted(since_utc, table.t_end_utc, side="right") - 1, 0)
+    inputs = np.zeros((len(table), len(FEATURE_NAMES)), np.float32)
+    for i in np.unique(of_window).tolist():
+        seen = of_window == i
+        inputs[seen] = normalise_rows(
+            table.features[seen], table.quality[seen], ordered[i].baseline, spread
+        )
+    return inputs

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from firmware_host.cli.common import (
     say,
     settings,
 )
+from firmware_host.cli.progress import ProgressBar
 from firmware_host.cli.streaming import Stopper
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def run(args: argparse.Namespace) -> int:
         placement=args.placement or config.device.placement,
         silence_s=config.device.silence_s,
     )
-    stopper, report = Stopper(), _Reporter()
-    with open_vault(args, config, create=True, exclusive=True) as vault:
+    stopper = Stopper()
+    with open_vault(args, config, create=True, exclusive=True) as vault, ProgressBar() as bar:
+        report = _Reporter(bar)
         stopper.install(is_end=False)
         if args.what == "gait":
             enrolled = enrol_gait(
@@ -110,15 +111,13 @@ def _revert(args: argparse.Namespace) -> int:
 class _Reporter:
     """A bar on a terminal, and the reason when it is stuck, once."""
 
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar = bar
         self._last_stuck: str | None = None
 
     def __call__(self, progress: Progress) -> None:
-        if self._is_terminal:
-            filled = "#" * round(20 * progress.share)
-            text = f"\r[{filled:<20}] {progress.n_windows}/{progress.needed} "
-            print(text, end="", file=sys.stderr, flush=True)
         if progress.stuck is not None and progress.stuck != self._last_stuck:
+            self._bar.clear()
             say(progress.stuck)
         self._last_stuck = progress.stuck
+        self._bar(progress.share, f"{progress.n_windows} of {progress.needed} windows")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from firmware_host.cli.common import (
     say,
     settings,
 )
+from firmware_host.cli.progress import ProgressBar
 from firmware_host.cli.streaming import Stopper, positive_seconds
 from firmware_host.config import METHOD_NAMES
 
@@ -83,17 +83,18 @@ def run(args: argparse.Namespace) -> int:
             return 0
         from firmware_host.runtime.jobs import learn_stress
 
-        outcome, peak_rss_mb = learn_stress(
-            vault,
-            bundle=args.bundle or config.model.bundle,
-            runtime=config.model.runtime,
-            delegate=config.model.delegate,
-            seed=config.adaptation.seed,
-            now_utc=now_utc,
-            conduct=_conduct(args, config),
-            method=args.method or config.adaptation.method,
-            micro_batches=config.adaptation.micro_batches,
-        )
+        with ProgressBar() as bar:
+            outcome, peak_rss_mb = learn_stress(
+                vault,
+                bundle=args.bundle or config.model.bundle,
+                runtime=config.model.runtime,
+                delegate=config.model.delegate,
+                seed=config.adaptation.seed,
+                now_utc=now_utc,
+                conduct=_conduct(args, config, bar),
+                method=args.method or config.adaptation.method,
+                micro_batches=config.adaptation.micro_batches,
+            )
     _print_outcome(outcome, peak_rss_mb, as_json=args.json)
     return 0
 
@@ -111,7 +112,7 @@ def _permission(args: argparse.Namespace, config: Config) -> MayGoOn:
     return ask_host(watch, Asked.NOW if args.now else Asked.BY_HAND)
 
 
-def _conduct(args: argparse.Namespace, config: Config) -> Conduct:
+def _conduct(args: argparse.Namespace, config: Config, bar: ProgressBar) -> Conduct:
     """Budget, checkpoints, and a signal or the host as a reason to pause."""
     from firmware_host.adaptation.budget import Budget
     from firmware_host.adaptation.runner import Conduct
@@ -126,7 +127,7 @@ def _conduct(args: argparse.Namespace, config: Config) -> Conduct:
         ),
         checkpoint_steps=limits.checkpoint_steps,
         may_go_on=lambda: "stopped by a signal" if stopper() else may_go_on(),
-        progress=_bar if sys.stderr.isatty() and not args.json else None,
+        progress=lambda stage, n_done, n_total: bar(n_done / max(1, n_total), f"learning {stage}"),
     )
 
 
@@ -179,10 +180,3 @@ def _print_history(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         for line in row["lines"]:
             print(f"    {line}")
     say(f"{len(rows)} entr{'y' if len(rows) == 1 else 'ies'}")
-
-
-def _bar(stage: str, n_done: int, n_total: int) -> None:
-    filled = "#" * (20 * n_done // max(1, n_total))
-    print(f"\rlearning [{filled:<20}] {stage:<12}", end="", file=sys.stderr, flush=True)
-    if n_done == n_total:
-        print(file=sys.stderr)

@@ -7,6 +7,8 @@ from types import TracebackType
 from typing import Self
 
 _WIDTH = 30
+# Room for a few words, so that longer ones before leave nothing behind.
+_WORDS = 24
 
 
 class ProgressBar:
@@ -14,16 +16,22 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._is_shown = sys.stderr.isatty()
-        self._percent = -1
+        self._line = ""
 
-    def __call__(self, share: float) -> None:
-        """Show a share from 0 to 1."""
+    def __call__(self, share: float, words: str = "") -> None:
+        """Show a share from 0 to 1, and what is going on."""
         percent = int(100 * min(max(share, 0.0), 1.0))
-        if not self._is_shown or percent == self._percent:
-            return
-        self._percent = percent
         done = "#" * (percent * _WIDTH // 100)
-        print(f"\r[{done:<{_WIDTH}}] {percent:3d} %", end="", file=sys.stderr, flush=True)
+        line = f"[{done:<{_WIDTH}}] {percent:3d} %  {words:<{_WORDS}}"
+        if self._is_shown and line != self._line:
+            self._line = line
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the bar off the screen, to print something else."""
+        if self._line:
+            print(f"\r{'':{len(self._line)}}\r", end="", file=sys.stderr, flush=True)
+            self._line = ""
 
     def __enter__(self) -> Self:
         return self
@@ -34,5 +42,4 @@ class ProgressBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._percent >= 0:
-            print(f"\r{'':{_WIDTH + 8}}\r", end="", file=sys.stderr, flush=True)
+        self.clear()
