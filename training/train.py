@@ -297,9 +297,24 @@ def _export(args: argparse.Namespace, sources: Sources, made: dict[str, Half]) -
             out=out,
             name=args.name or (_OWN_NAME if is_own else NAME),
             version=args.version or (_OWN_VERSION if is_own else VERSION),
+            options=_said(args),
         )
     except OSError as err:
         raise _not_writable(out, err) from err
+
+
+def _said(args: argparse.Namespace) -> str:
+    """Options that made this bundle another than the usual one, for its card; folders by their role."""
+    said = {
+        " --public PUBLIC": args.public is not None,
+        f" --only {args.only}": args.only is not None,
+        f" --base {args.base and Path(args.base).name}": args.base is not None,
+        f" --seed {args.seed}": args.seed != DEFAULT_SEED,
+        f" --name {args.name}": args.name is not None,
+        f" --version {args.version}": args.version is not None,
+        " --skip-bad": args.skip_bad,
+    }
+    return "".join(option for option, is_said in said.items() if is_said)
 
 
 def _out(args: argparse.Namespace, sources: Sources) -> Path:

@@ -165,6 +165,17 @@ def test_a_full_disk_is_one_line_when_the_bundle_is_written(
         train._export(arguments, sources(tmp_path), {"stress": None, "gait": None})
 
 
+def test_the_card_is_told_every_option_that_makes_another_bundle(tmp_path: Path) -> None:
+    said = train._said(train_arguments(
+        "--data", tmp_path, "--public", tmp_path / "mine", "--only", "gait", "--base",
+        tmp_path / "base-1.0.0", "--seed", "3", "--name", "mine", "--version", "1.2.3",
+        "--skip-bad", "--out", tmp_path / "out"))  # fmt: skip
+    assert said == (
+        " --public PUBLIC --only gait --base base-1.0.0 --seed 3 --name mine --version 1.2.3 --skip-bad"
+    )
+    assert train._said(train_arguments("--data", tmp_path)) == ""
+
+
 def test_a_file_is_named_as_one_when_a_folder_was_expected(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,8 +48,9 @@ def card_text(
     label: str,
     seed: int,
     sizes: Mapping[str, int],
+    options: str = "",
 ) -> str:
-    """Markdown for one bundle."""
+    """Markdown for one bundle; ``options`` are those of the command, besides how layers are stored."""
     parts = [
         f"# {label}",
         INTRODUCTION,
@@ -58,7 +59,7 @@ def card_text(
         _sources(stress.recordings),
         "Gait:",
         _sources(gait.recordings),
-        f"Seed {seed}. Again: `python -m training train --data DIR{_stored(stress, gait)}`"
+        f"Seed {seed}. Again: `python -m training train --data DIR{options}{_stored(stress, gait)}`"
         f"{_hold_out(stress, gait)}.",
         "## Figures",
         "Over people the models were not trained on, unless a row says otherwise.",

@@ -31,8 +31,9 @@ def export_bundle(
     out: Path,
     name: str = NAME,
     version: str = VERSION,
+    options: str = "",
 ) -> Path:
-    """Write `out/<name>-<version>` and give its path.
+    """Write `out/<name>-<version>` and give its path; the card says the command's ``options``.
 
     The folder appears only after its op gate, its hashes and its golden numbers on every
     installed runtime were checked; a bundle of that name that was there stays until then. Either
@@ -48,7 +49,7 @@ def export_bundle(
             (folder / file).write_bytes(content)
         (folder / GOLDEN_FILE).write_bytes(packed({**stress.golden, **gait.golden}))
         sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
-        card = card_text(stress, gait, label=folder.name, seed=seed, sizes=sizes)
+        card = card_text(stress, gait, label=folder.name, seed=seed, sizes=sizes, options=options)
         (folder / "CARD.md").write_text(card, encoding="utf-8")
         table = bundle_table(
             stress.table,
