@@ -1,0 +1,30 @@
+"""A TMP117 at register level (Texas Instruments, SNOSD82D)."""
+
+ADDRESS = 0x48
+_RESULT, _CONFIG, _DEVICE_ID, _CHIP_ID = 0x00, 0x01, 0x0F, 0x0117
+_DATA_READY = 0x2000
+
+
+class Tmp117:
+    """Answers as the chip does; ``body`` has ``sample("temp")``, counts of 7.8125 mK."""
+
+    def __init__(self, body):
+        self._body = body
+        self._config = 0x0220
+
+    def write(self, register, data):
+        """Take a 16-bit register, high byte first."""
+        if register == _CONFIG and len(data) == 2:
+            self._config = (data[0] << 8) | data[1]
+
+    def read_into(self, register, buffer):
+        """Answer with the 16-bit register, high byte first."""
+        value = 0
+        if register == _RESULT:
+            value = self._body.sample("temp")[0] & 0xFFFF
+        elif register == _CONFIG:
+            value = self._config | _DATA_READY
+        elif register == _DEVICE_ID:
+            value = _CHIP_ID
+        for i in range(len(buffer)):
+            buffer[i] = (value >> 8) & 0xFF if i % 2 == 0 else value & 0xFF
