@@ -1,0 +1,103 @@
+"""The latest BLOCK frames, to be sent again (SPEC.md, Backfill); all memory is taken at the start."""
+
+from array import array
+from time import ticks_add, ticks_diff
+
+from micropython import const
+
+_MAX_ASKED = const(8)
+# SPEC.md: at most 4096 bytes a second of what is sent again: 244 us a byte.
+_US_PER_BYTE = const(244)
+# About the shortest block that is worth keeping; more frames than that only find fewer places.
+_BYTES_PER_FRAME = const(64)
+
+
+class Ring:
+    """Frames, first in, first out; ``n_bytes`` in all."""
+
+    def __init__(self, n_bytes):
+        n = max(1, n_bytes // _BYTES_PER_FRAME)
+        self.n_bytes = n_bytes
+        self._store = bytearray(n_bytes)
+        self._view = memoryview(self._store)
+        self._at = array("I", [0] * n)
+        self._size = array("H", [0] * n)
+        self._stream = array("B", [0] * n)
+        self._idx = array("I", [0] * n)
+        self._n = array("H", [0] * n)
+        self._places = n
+        # Frames are numbered on and on; those from _first to _next - 1 are kept.
+        self._first = 0
+        self._next = 0
+        self._end = 0
+        self._asked = []
+        self._free = 0
+
+    def put(self, stream, sample_idx, n_samples, encoded):
+        """Keep a frame, whole and in one piece; the oldest make room for it."""
+        size = len(encoded)
+        if size > self.n_bytes:
+            return
+        at = self._end
+        if at + size > self.n_bytes:
+            self._drop_until(at, self.n_bytes)
+            at = 0
+        self._drop_until(at, at + size)
+        if self._next - self._first == self._places:
+            self._first += 1
+        i = self._next % self._places
+        self._at[i], self._size[i] = at, size
+        self._stream[i], self._idx[i], self._n[i] = stream, sample_idx, n_samples
+        self._store[at : at + size] = encoded
+        self._end = at + size
+        self._next += 1
+
+    def _drop_until(self, start, end):
+        """Forget the oldest frames while they lie between two places of the store."""
+        while self._first < self._next:
+            i = self._first % self._places
+            if not (self._at[i] < end and self._at[i] + self._size[i] > start):
+                return
+            self._first += 1
+
+    def ask(self, stream, sample_idx, n_samples, now):
+        """(gone samples, frames that will come) of a range, or None if too many are asked for already."""
+        if len(self._asked) == _MAX_ASKED:
+            return None
+        n = 0
+        first_idx = sample_idx + n_samples
+        for number in range(self._first, self._next):
+            if self._holds(number, stream, sample_idx, n_samples):
+                first_idx = min(first_idx, self._idx[number % self._places])
+                n += 1
+        if n:
+            if not self._asked:
+                self._free = now
+            self._asked.append([stream, sample_idx, n_samples, self._first])
+        return max(0, first_idx - sample_idx), n
+
+    def due(self, now):
+        """Whether a frame may be sent again now."""
+        return bool(self._asked) and ticks_diff(now, self._free) >= 0
+
+    def next(self, now):
+        """The next frame to send again, as a view; None if there is none left."""
+        while self._asked:
+            asked = self._asked[0]
+            for number in range(max(asked[3], self._first), self._next):
+                if self._holds(number, asked[0], asked[1], asked[2]):
+                    asked[3] = number + 1
+                    i = number % self._places
+                    self._free = ticks_add(now, self._size[i] * _US_PER_BYTE)
+                    return self._view[self._at[i] : self._at[i] + self._size[i]]
+            self._asked.pop(0)
+        return None
+
+    def forget_asked(self):
+        """Send nothing again of what was asked so far."""
+        self._asked = []
+
+    def _holds(self, number, stream, sample_idx, n_samples):
+        i = number % self._places
+        ahead = self._idx[i] - sample_idx
+        return self._stream[i] == stream and -self._n[i] < ahead < n_samples
