@@ -24,7 +24,7 @@ class RecordingReader(Protocol):
 
     @property
     def duration_s(self) -> float:
-        """From the first to the last arrival."""
+        """From the first arrival to the last, or to the end of the last sample where that is known."""
         ...
 
     def messages(self) -> Iterator[tuple[float, Message]]:

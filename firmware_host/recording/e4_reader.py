@@ -35,7 +35,8 @@ class _Source:
     block_bytes: int
     block_samples: int
     first_us: NDArray[np.int64]
-    end_us: NDArray[np.int64]
+    last_us: NDArray[np.int64]
+    end_us: int
 
 
 class E4Reader:
@@ -62,7 +63,7 @@ class E4Reader:
         self._sources = [
             _cut(channel, self.start_utc, self.path) for channel in archive.channels.values()
         ]
-        end_us = max(int(source.end_us[-1]) for source in self._sources)
+        end_us = max(source.end_us for source in self._sources)
         self.duration_s = end_us / MICROSECONDS_PER_SECOND
         tags_us = np.rint((archive.tags_utc - self.start_utc) * MICROSECONDS_PER_SECOND)
         inside = (tags_us >= 0) & (tags_us <= end_us)
@@ -76,7 +77,7 @@ class E4Reader:
     def messages(self) -> Iterator[tuple[float, Message]]:
         """(arrival_utc, message): HELLO, then blocks and button presses in order of arrival."""
         yield self.start_utc, self.hello
-        arrivals = [source.end_us for source in self._sources] + [self._tags_us]
+        arrivals = [source.last_us for source in self._sources] + [self._tags_us]
         owner = np.repeat(np.arange(len(arrivals)), [len(a) for a in arrivals])
         number = np.concatenate([np.arange(len(a)) for a in arrivals])
         at_us = np.concatenate(arrivals)
@@ -131,7 +132,8 @@ def _cut(source: E4Channel, start_utc: float, path: Path) -> _Source:
         block_bytes=block_samples * channel.sample_bytes,
         block_samples=block_samples,
         first_us=np.rint(offset_us + first * period_us).astype(np.int64),
-        end_us=np.rint(offset_us + end * period_us).astype(np.int64),
+        last_us=np.rint(offset_us + (end - 1) * period_us).astype(np.int64),
+        end_us=round(offset_us + n_samples * period_us),
     )
 
 

@@ -127,9 +127,9 @@ class StreamAssembler:
             return []
         t0_s, missing, skip = placed
         values = track.decode(block.data, skip)
-        end_s = t0_s + len(values) / track.channel.rate_hz
-        self._t_s = max(self._t_s, end_s)
-        step_s = clock.observe(end_s, arrival_utc)
+        self._t_s = max(self._t_s, t0_s + len(values) / track.channel.rate_hz)
+        # A block may leave the board as soon as its last sample is taken, not a period later.
+        step_s = clock.observe(t0_s + (len(values) - 1) / track.channel.rate_hz, arrival_utc)
         if track.rate.add(t0_s, missing, len(values)):
             track.findings.append((Note.RATE, _rate_detail(track)))
         if step_s is not None:
@@ -211,9 +211,9 @@ class StreamAssembler:
         t_s = clock.unwrap(message.ticks_us, arrival_utc)
         sent_utc = self._open_pings.pop(message.token, None) if isinstance(message, Pong) else None
         if sent_utc is not None and sent_utc <= arrival_utc:
-            clock.observe_round_trip(t_s, sent_utc, arrival_utc)
-        else:
-            clock.observe(t_s, arrival_utc, may_step=False)
+            step_s = clock.observe_round_trip(t_s, sent_utc, arrival_utc)
+            return [] if step_s is None else [self._note(Note.CLOCK_STEP, {"step_s": step_s}, t_s)]
+        clock.observe(t_s, arrival_utc, may_step=False)
         if isinstance(message, Event):
             return [self._note(_EVENT_NOTES[message.kind], {"value": message.value}, t_s)]
         return []

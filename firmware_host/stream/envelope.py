@@ -13,12 +13,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-# One minimum every 2 s, 300 of them: ten minutes, short enough to follow a crystal that warms up on
-# skin.
+# One minimum every 2 s for ten minutes: short enough to follow a crystal that warms up on skin. More
+# of them in the first minute, when an unknown skew may hide the lowest point of a long one.
 BUCKET_S = 2.0
-N_BUCKETS = 300
-# Below this span the delays' spread would be taken for skew.
+FIRST_BUCKET_S = 0.5
+_FIRST_S = 60.0
+HORIZON_S = 600.0
+N_BUCKETS = 440
+# Below this span the delays' spread would be taken for skew; after a restart the skew known before is
+# better than one of less than a minute.
 MIN_SLOPE_SPAN_S = 20.0
+RELEARN_SPAN_S = 60.0
 # The worst on-chip RC oscillators are a few per cent off; a steeper line is a backlog being
 # delivered.
 MAX_SKEW = 0.05
@@ -56,6 +61,8 @@ class LowerEnvelope:
         self._delay = np.empty(N_BUCKETS)
         self.line: Line | None = None
         self._n = 0
+        self._begun_s = 0.0
+        self._slope_span_s = MIN_SLOPE_SPAN_S
         self._low = 0.0
         self._low_t = 0.0
         self._bucket_end_s = 0.0
@@ -63,11 +70,13 @@ class LowerEnvelope:
 
     def restart(self, t_s: float, delay_s: float) -> None:
         """Forget all points but this one; the skew learned so far is kept."""
-        skew = self.line.skew if self.line else 0.0
+        if self.has_skew:
+            self._slope_span_s = RELEARN_SPAN_S
         self._n = 0
+        self._begun_s = t_s
         self._next_fit_s = t_s + MIN_REFIT_S
         self._open(t_s, delay_s)
-        self.line = Line(t_s, delay_s, skew)
+        self.line = Line(t_s, delay_s, self._skew)
 
     def add(self, t_s: float, delay_s: float) -> None:
         """Take one point; cheap, a fit runs only now and then."""
@@ -75,7 +84,8 @@ class LowerEnvelope:
             self.restart(t_s, delay_s)
             return
         if t_s < self._bucket_end_s:
-            if delay_s < self._low:
+            # By the line's own slope, or the end of a bucket would always win over its start.
+            if delay_s - self._skew * (t_s - self._low_t) < self._low:
                 self._low, self._low_t = delay_s, t_s
                 self._touch(t_s, delay_s)
             return
@@ -86,13 +96,23 @@ class LowerEnvelope:
             self._fit()
 
     @property
+    def has_skew(self) -> bool:
+        """Whether a skew was ever learned."""
+        return self._slope_span_s > MIN_SLOPE_SPAN_S or self.span_s >= MIN_SLOPE_SPAN_S
+
+    @property
     def span_s(self) -> float:
         """Stream time the kept points cover."""
         return float(self._t[self._n - 1] - self._t[0]) if self._n else 0.0
 
+    @property
+    def _skew(self) -> float:
+        return self.line.skew if self.line else 0.0
+
     def _open(self, t_s: float, delay_s: float) -> None:
         self._low, self._low_t = delay_s, t_s
-        self._bucket_end_s = t_s + BUCKET_S
+        is_first = t_s - self._begun_s < _FIRST_S
+        self._bucket_end_s = t_s + (FIRST_BUCKET_S if is_first else BUCKET_S)
 
     def _touch(self, t_s: float, delay_s: float) -> None:
         """Lower the line at once if a point lies under it."""
@@ -113,7 +133,7 @@ class LowerEnvelope:
         self._forget_old()
 
     def _forget_old(self) -> None:
-        horizon_s = self._t[self._n - 1] - N_BUCKETS * BUCKET_S
+        horizon_s = self._t[self._n - 1] - HORIZON_S
         if self._t[0] >= horizon_s:
             return
         first = int(np.searchsorted(self._t[: self._n], horizon_s))
@@ -125,25 +145,26 @@ class LowerEnvelope:
         refit_s = min(MAX_REFIT_S, max(MIN_REFIT_S, REFIT_SHARE * self.span_s))
         self._next_fit_s = self._low_t + refit_s
         t, delay = self._t[: self._n], self._delay[: self._n]
-        skew = self.line.skew if self.line else 0.0
-        if self.span_s >= MIN_SLOPE_SPAN_S:
-            self.line = _supporting_line(t, delay)
-            if self.line is not None:
+        skew = self._skew
+        if self.span_s >= self._slope_span_s:
+            line = _supporting_line(t, delay)
+            if line is not None:
+                self.line = line
                 return
         low = int(np.argmin(delay - skew * t))
         self.line = Line(float(t[low]), float(delay[low]), skew)
 
 
 def _supporting_line(t: FloatArray, delay: FloatArray) -> Line | None:
-    """Line below all points with the least summed distance: the hull edge under the mean time.
+    """Line below all points, closest to them midway: the hull edge under the middle of their time.
 
     None if every edge from there on is steeper than any clock.
     """
     hull = _lower_hull(list(zip(t.tolist(), delay.tolist(), strict=True)))
-    mean_t = float(t.mean())
+    middle_s = float(t[0] + t[-1]) / 2
     for (t0, d0), (t1, d1) in pairwise(hull):
         skew = (d1 - d0) / (t1 - t0)
-        if t1 >= mean_t and abs(skew) <= MAX_SKEW:
+        if t1 >= middle_s and abs(skew) <= MAX_SKEW:
             return Line(t0, d0, skew)
     return None
 
