@@ -34,9 +34,22 @@ from enum import StrEnum
 
 
 class SignetError(Exception):
-    """Root of everything Signet raises on purpose: one line, what was expected and what came."""
+    """Root of everything Signet raises on purpose: one line, what was expected and what came.
+
+    The line may quote a stranger's file: what a terminal would obey is written as an escape.
+    """
 
     exit_code = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_printable(arg) if isinstance(arg, str) else arg for arg in args))
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    line = " ".join(text.split("\n"))
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
 class ConfigError(SignetError, ValueError):
