@@ -15,10 +15,13 @@ from types import FrameType
 from typing import NoReturn
 
 from firmware_host.errors import ConfigError, SignetError
+from sim.bad_sensors import TroubledBody
 from sim.board import VirtualBoard
 from sim.body import Body, SyntheticBody
 from sim.days import only_days, parse_days
-from sim.faults import FAULT_HELP, FaultyBoard, parse_fault_spec
+from sim.fault_plan import FAULT_HELP, FaultPlan, parse_fault_spec
+from sim.fault_truth import write_fault_truth
+from sim.faults import FaultyBoard
 from sim.host import HostModel, HostTree
 from sim.host_plan import HostPlan
 from sim.links import serve, serve_stdio
@@ -72,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     line.add_argument("--tcp", type=int, metavar="PORT", help="a server on 127.0.0.1; 0: any port")
     line.add_argument("--stdio", action="store_true", help="lock-step with a parent, virtual time")
+    line.add_argument("--list", action="store_true", help="say what each scenario is, and end")
     parser.add_argument(
         "--recording", type=Path, metavar="FILE", help="E4 zip or folder, .edf .xdf .csv"
     )
@@ -82,14 +86,19 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scenario",
         metavar="NAME|FILE",
-        help=f"what happens: {names} or a .toml file (default: {DEFAULT_SCENARIO})",
+        help=f"what happens: {names} or a .toml file (default: {DEFAULT_SCENARIO}); see --list",
     )
     parser.add_argument(
         "--hours", type=_hours, help=f"cut or repeat to this length, at most {_MAX_HOURS:g} h"
     )
     parser.add_argument("--days", metavar="N[-M]", help="only these days of a longer scenario")
     parser.add_argument("--speed", type=float, help="body seconds per second (default: 1)")
-    parser.add_argument("--truth", type=Path, metavar="OUT.csv", help="write what really happened")
+    parser.add_argument(
+        "--truth",
+        type=Path,
+        metavar="OUT.csv",
+        help="write what really happened; at the end OUT.faults.json, if there were faults",
+    )
     parser.add_argument(
         "--host",
         type=Path,
@@ -144,29 +153,47 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Serve one day on the line the arguments name."""
+    if args.list:
+        _list_scenarios()
+        return
     _check(args)
     life = _live_again(args) if args.recording else _live(args)
+    plan = parse_fault_spec(args.fault)
+    if life.schedule is not None:
+        plan = life.schedule.faults + plan
+    body = TroubledBody(life.body, plan, seed=args.seed)
     board = VirtualBoard(
-        life.body,
+        body,
         seed=args.seed,
         board_id=life.board_id,
         drift_ppm=life.drift_ppm,
         # A board draws its session number anew at each start; only virtual time repeats itself.
         boot_salt=0 if args.stdio else secrets.randbits(32),
     )
-    device = FaultyBoard(board, parse_fault_spec(args.fault), seed=args.seed)
-    if args.stdio:
-        _write_truth(args, life, start_utc=life.start_utc, speed=1.0)
-        source, sink = sys.stdin.buffer, sys.stdout.buffer
-        host = _host(args, life)
-        serve_stdio(device, start_utc=life.start_utc, source=source, sink=sink, host=host)
-    else:
-        _serve_real_time(args, life, device)
+    device = FaultyBoard(board, plan, seed=args.seed)
+    try:
+        if args.stdio:
+            _write_truth(args, life, plan, start_utc=life.start_utc, speed=1.0)
+            source, sink = sys.stdin.buffer, sys.stdout.buffer
+            host = _host(args, life)
+            serve_stdio(device, start_utc=life.start_utc, source=source, sink=sink, host=host)
+        else:
+            _serve_real_time(args, life, plan, device)
+    finally:
+        if args.truth is not None and plan:
+            write_fault_truth(args.truth.with_suffix(".faults.json"), device, body)
     if args.fault:
         print(f"sim: faults: {device.counters.as_text()}", file=sys.stderr)
 
 
-def _serve_real_time(args: argparse.Namespace, life: _Life, device: FaultyBoard) -> None:
+def _list_scenarios() -> None:
+    for name in scenario_names():
+        print(f"{name:<18} {load_scenario(name).about}")
+
+
+def _serve_real_time(
+    args: argparse.Namespace, life: _Life, plan: FaultPlan, device: FaultyBoard
+) -> None:
     speed = args.speed or 1.0
     port: PtyPort | TcpPort
     if args.pty is None:
@@ -176,7 +203,7 @@ def _serve_real_time(args: argparse.Namespace, life: _Life, device: FaultyBoard)
         port = PtyPort(link, lambda path: print(f"pty {path}", flush=True))
     try:
         port.plug(plugged=True)
-        _write_truth(args, life, start_utc=time.time(), speed=speed)
+        _write_truth(args, life, plan, start_utc=time.time(), speed=speed)
         serve(device, port, speed=speed, host=_host(args, life))
     finally:
         port.close()
@@ -224,7 +251,9 @@ def _host(args: argparse.Namespace, life: _Life) -> HostTree | None:
         raise ConfigError("host", "a folder to write", f"{args.host}: {err.strerror}") from err
 
 
-def _write_truth(args: argparse.Namespace, life: _Life, *, start_utc: float, speed: float) -> None:
+def _write_truth(
+    args: argparse.Namespace, life: _Life, plan: FaultPlan, *, start_utc: float, speed: float
+) -> None:
     if args.truth is not None and life.schedule is not None:
         write_truth(
             args.truth,
@@ -232,6 +261,7 @@ def _write_truth(args: argparse.Namespace, life: _Life, *, start_utc: float, spe
             start_utc=start_utc,
             drift_ppm=life.drift_ppm,
             speed=speed,
+            plan=plan,
         )
 
 
