@@ -17,6 +17,19 @@ FloatArray = NDArray[np.float64]
 _QUANTILES = (5.0, 50.0, 95.0)
 # Fewer minutes are no person's usual value.
 _MIN_WINDOWS = 3
+RESPONSE = "response"
+# Measures whose change under stress is compared, and whether as a ratio.
+RESPONSES = {
+    "hr_bpm": False,
+    "rmssd_ms": True,
+    "sdnn_ms": True,
+    "rsa_ms": True,
+    "pulse_height_au": True,
+    "eda_level_usiemens": True,
+    "scr_per_min": False,
+    "scr_clear_per_min": False,
+    "temp_degc": False,
+}
 # With fewer people the ends of a band are single persons.
 MIN_PEOPLE = 8
 
@@ -47,7 +60,34 @@ Groups = dict[tuple[str, str], Group]
 
 
 def grouped(seen: Iterable[Seen]) -> Groups:
-    """Everybody's windows by measure and condition."""
+    """Everybody's windows by measure and condition, and the stress response of each person."""
+    listed = list(seen)
+    return _by_condition(listed) | _responses(listed)
+
+
+def _responses(seen: Sequence[Seen]) -> Groups:
+    """Median under stress less the median at rest, of natural logarithms where a ratio says more."""
+    usual: dict[tuple[str, str, str], float] = {}
+    for one in seen:
+        for measure, values in one.windows.items():
+            known = values[np.isfinite(values)]
+            if measure in RESPONSES and len(known) >= _MIN_WINDOWS:
+                middle = float(np.median(known))
+                is_log = RESPONSES[measure]
+                usual[measure, one.person, one.condition] = np.log(middle) if is_log else middle
+    groups = {}
+    for measure in RESPONSES:
+        people = np.array([
+            value - usual[measure, person, "rest"]
+            for (name, person, condition), value in usual.items()
+            if name == measure and condition == "stress" and (measure, person, "rest") in usual
+        ])  # fmt: skip
+        if len(people):
+            groups[measure, RESPONSE] = Group(people, people)
+    return groups
+
+
+def _by_condition(seen: Sequence[Seen]) -> Groups:
     medians: dict[tuple[str, str], list[float]] = defaultdict(list)
     windows: dict[tuple[str, str], list[FloatArray]] = defaultdict(list)
     for one in seen:

@@ -21,6 +21,20 @@ class Measure:
     is_log: bool = False
 
 
+_RESPONSES = tuple(
+    Measure(name, f"{title}, stress less rest", unit, ("response",))
+    for name, title, unit in (
+        ("hr_bpm", "heart rate", "/min"),
+        ("rmssd_ms", "log RMSSD", ""),
+        ("sdnn_ms", "log SDNN", ""),
+        ("rsa_ms", "log variability with breathing", ""),
+        ("pulse_height_au", "log height of the pulse", ""),
+        ("eda_level_usiemens", "log conductance", ""),
+        ("scr_per_min", "responses over 0.008 µS", "/min"),
+        ("scr_clear_per_min", "responses over 0.05 µS", "/min"),
+        ("temp_degc", "skin temperature", "°C"),
+    )
+)
 SECTIONS: dict[str, tuple[Measure, ...]] = {
     "Heart": (
         Measure("hr_bpm", "heart rate", "/min", _LAB),
@@ -46,6 +60,7 @@ SECTIONS: dict[str, tuple[Measure, ...]] = {
         Measure("temp_degc", "skin temperature", "°C", _LAB),
         Measure("temp_slope_degc_per_min", "its slope", "°C/min", _LAB),
     ),
+    "Response to stress": _RESPONSES,
     "Movement": (
         Measure("hand_movement_ms2", "movement of the hand", "m/s²", _LAB, is_log=True),
         Measure("movement_ms2", "movement, 20 s", "m/s²", _HANDS, is_log=True),
@@ -79,6 +94,7 @@ ORDER = tuple(
     for condition in measure.conditions
 )
 CONDITION_WORDS = {
+    "response": "stress less rest",
     "rest": "rest",
     "stress": "stress",
     "exercise": "exercise",

@@ -59,7 +59,7 @@ def _sections(rows: Sequence[Row]) -> list[Section]:
         pictures = [
             draw_measure(measure, mine)
             for measure in measures
-            if (mine := [row for row in rows if row.measure == measure.name])
+            if (mine := [row for row in rows if _shows(measure, row)])
         ]
         pairs = [side_by_side(*pictures[i : i + 2]) for i in range(0, len(pictures), 2)]
         key = element("ul", *(element("li", one) for one in key_entries()), class_="key")
@@ -70,9 +70,14 @@ def _sections(rows: Sequence[Row]) -> list[Section]:
     return made
 
 
+def _shows(measure: Measure, row: Row) -> bool:
+    return row.measure == measure.name and row.condition in measure.conditions
+
+
 def _all_figures(result: Mapping[str, Any]) -> Section:
-    titles = {m.name: m for measures in SECTIONS.values() for m in measures}
-    cells = [_cells(titles[row["measure"]], row) for row in result["agreement"]]
+    by_key = {(m.name, c): m for ms in SECTIONS.values() for m in ms for c in m.conditions}
+    rows = result["agreement"]
+    cells = [_cells(by_key[row["measure"], row["condition"]], row) for row in rows]
     heads = ("measure", "in", "real", "simulated", "median", "people", "windows", "width")
     content = table(
         "5, 50 and 95 % of people's medians; whether the simulated median is inside the real band; "

@@ -29,7 +29,7 @@ def draw_measure(measure: Measure, rows: Sequence[Row]) -> Markup:
     words = "; ".join(_told(row) for row in rows)
     unit = f" [{measure.unit}]" if measure.unit else ""
     return canvas.figure(
-        f"m-{measure.name.replace('_', '-')}",
+        f"m-{measure.name.replace('_', '-')}-{measure.conditions[0]}",
         measure.title,
         f"{words}.",
         lambda variant: _draw(measure, rows, variant),
