@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from firmware_host.protocol import frame
@@ -63,6 +63,8 @@ __all__ = [
     "hello_payloads",
 ]
 
+_BLOCK = frame.BLOCK
+_SAMPLE_IDX = struct.Struct("<I")
 _DTYPE_NAMES = {code: name for name, code in DTYPE_CODES.items()}
 # What every command and its answer begin with; the arguments and the answer of BACKFILL.
 _COMMAND, _ACK = "<BiI", "<BBI"
@@ -271,19 +273,18 @@ class MessageParser:
 
     def feed(self, data: bytes) -> list[Message]:
         """Messages that ``data`` completes, in order."""
-        return list(self._parse_all(self.decoder.feed(data)))
-
-    def _parse_all(self, frames: Sequence[RawFrame]) -> Iterable[Message]:
-        for raw in frames:
-            if raw[0] == frame.BLOCK and len(raw[6]) > 4:
+        messages: list[Message] = []
+        for raw in self.decoder.feed(data):
+            kind, stream, session, seq, ticks_us, dropped, payload = raw
+            if kind == _BLOCK and len(payload) > 4:
                 # The hot path: nine frames in ten are blocks.
-                _kind, stream, session, seq, ticks_us, dropped, payload = raw
-                idx = int.from_bytes(payload[:4], "little")
-                yield Block(session, stream, seq, ticks_us, dropped, idx, payload[4:])
+                (idx,) = _SAMPLE_IDX.unpack_from(payload)
+                messages.append(Block(session, stream, seq, ticks_us, dropped, idx, payload[4:]))
                 continue
             message = self._parse_other(raw)
             if message is not None:
-                yield message
+                messages.append(message)
+        return messages
 
     def _parse_other(self, raw: RawFrame) -> Message | None:
         try:

@@ -24,6 +24,7 @@ from firmware_host.protocol.messages import (
     Pong,
     encode_hello,
 )
+from firmware_host.protocol.values import PlainMessage
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_schemas import HEADER_FIELDS, HELLO, RAW_BLOCK, raw_names
 
@@ -109,7 +110,7 @@ def encode_raw(block: Block) -> bytes:
     return f'{{{_header(block)},"data":"{base64.b64encode(block.data).decode()}"}}'.encode()
 
 
-def encode_plain(message: Message) -> bytes:
+def encode_plain(message: PlainMessage) -> bytes:
     """Write any message but a block as JSON; what only some of a kind have is left out where it is 0."""
     fields = asdict(message).items()
     return _dump({name: value for name, value in fields if value or name not in _SOME_HAVE})
