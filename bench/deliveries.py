@@ -28,8 +28,10 @@ _FRAMES = (
 _PONG_BYTES = 24
 # A full-speed USB host asks a device once a frame (USB 2.0, 8.4.3).
 _USB_FRAME_S = 1e-3
-# Flow from a USB bridge when its buffer is not full: 16 ms (FTDI AN232B-04).
+# A USB bridge sends a packet that is not full after 16 ms, or 1 ms if the host asks for low latency
+# (FTDI AN232B-04).
 _LATENCY_TIMER_S = 0.016
+_SHORT_TIMER_S = 0.001
 _UART_BYTE_S = 10 / 115_200
 # A small board looks for bytes from the host once a turn of its loop.
 _BOARD_LOOP_S = 1e-3
@@ -184,21 +186,29 @@ class _Bursty(_Usb):
 class _Bridge(_Usb):
     """115200 baud into a USB bridge that waits 16 ms for more bytes, and then for the USB frame."""
 
+    timer_s = _LATENCY_TIMER_S
+
     def up(self, made_s: Floats, n_bytes: NDArray[np.int64]) -> Floats:
         through_s, free_s = [], 0.0
         for at_s, n in zip(made_s.tolist(), n_bytes.tolist(), strict=True):
             free_s = max(free_s, at_s) + n * _UART_BYTE_S
             through_s.append(free_s)
         # Each full packet starts the timer anew, so that its phase at a frame's end is anything.
-        wait_s = self._rng.uniform(0.0, _LATENCY_TIMER_S, len(made_s))
+        wait_s = self._rng.uniform(0.0, self.timer_s, len(made_s))
         return self._next_frame(np.array(through_s) + wait_s) + self._woken(len(made_s))
 
     def down(self, sent_s: Floats) -> Floats:
         return super().down(sent_s) + _PONG_BYTES * _UART_BYTE_S
 
 
-class _BurstyBridge(_Bridge, _Bursty):
-    pass
+class _FastBridge(_Bridge, _Bursty):
+    """As the host sets it up, with stalls."""
+
+    timer_s = _SHORT_TIMER_S
+
+
+class _SlowBridge(_Bridge, _Bursty):
+    """As it comes, with stalls."""
 
 
 class _Radio(_Line):
@@ -217,8 +227,8 @@ _LINES: dict[str, type[_Line]] = {
     "constant": _Line,
     "usb": _Usb,
     "usb, bursty": _Bursty,
-    "ftdi": _Bridge,
-    "ftdi, bursty": _BurstyBridge,
+    "ftdi 1 ms, bursty": _FastBridge,
+    "ftdi 16 ms, bursty": _SlowBridge,
     "tcp": _Radio,
 }
 KINDS = tuple(_LINES)
