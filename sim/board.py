@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firmware_host.protocol import frame
 from firmware_host.protocol.messages import (
     MAX_STREAMS,
     Ack,
@@ -46,10 +45,6 @@ CUE_PATTERNS = (1, 2, 3)
 # How long somebody takes to press a button about a tap on the wrist.
 ANSWER_S = 6.0
 _SESSION_STREAM = 9
-# SPEC.md, Backfill: what is sent again leaves the line to what is live.
-_RESEND_BYTES_PER_S = 4096
-_RESEND_ROOM_BYTES = 4 * (frame.MAX_BODY_BYTES + 2)
-_NO_ROOM_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +99,6 @@ class VirtualBoard:
         self._parser = MessageParser()
         self._streams = [SensorStream(body, channel) for channel in body.channels]
         self._ring = Ring(ring_bytes)
-        self._resend_s = 0.0
         self.counters = BoardCounters()
         self._now_s = 0.0
         self._replies = bytearray()
@@ -227,8 +221,8 @@ class VirtualBoard:
             for stream in self._streams:
                 if stream.due_s < when_s:
                     when_s, best = stream.due_s, stream
-            if self._ring.is_asked and self._resend_s < when_s:
-                when_s, act, best = self._resend_s, self._resend, None
+            if self._ring.due_s < when_s:
+                when_s, act, best = self._ring.due_s, self._resend, None
         if when_s > end_s or when_s >= self._body.duration_s:
             return False
         if best is None:
@@ -238,17 +232,10 @@ class VirtualBoard:
         return True
 
     def _resend(self) -> None:
-        """Send the next frame that was asked for again, unless what is live needs the line."""
-        encoded = self._ring.peek()
-        if encoded is None:
-            return
-        if len(encoded) + _RESEND_ROOM_BYTES > self._room:
-            self._resend_s += _NO_ROOM_S
-            return
-        self._emit(encoded)
-        self._ring.take()
-        self.counters.resent_frames += 1
-        self._resend_s += len(encoded) / _RESEND_BYTES_PER_S
+        encoded = self._ring.send(self._room)
+        if encoded:
+            self._emit(encoded)
+            self.counters.resent_frames += 1
 
     def _say_hello(self) -> None:
         hello = Hello(
@@ -387,13 +374,8 @@ class VirtualBoard:
     def _fill(self, command: Command) -> tuple[AckResult, Coming]:
         if command.value < 1:
             return AckResult.BAD_VALUE, Coming(0, 0)
-        was_asked = self._ring.is_asked
-        coming = self._ring.ask(command.stream, command.sample_idx, command.value)
-        if coming is None:
-            return AckResult.NOT_NOW, Coming(0, 0)
-        if not was_asked:
-            self._resend_s = max(self._resend_s, self._now_s)
-        return AckResult.DONE, coming
+        coming = self._ring.ask(command.stream, command.sample_idx, command.value, self._now_s)
+        return (AckResult.DONE, coming) if coming else (AckResult.NOT_NOW, Coming(0, 0))
 
     def _buzz(self, command: Command) -> AckResult:
         pattern = command.value
