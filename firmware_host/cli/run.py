@@ -61,11 +61,11 @@ def run(args: argparse.Namespace) -> int:
     from firmware_host.runtime.build import SessionOptions, open_session
     from firmware_host.runtime.pipeline import Listeners
     from firmware_host.runtime.recorded import open_recorded
-    from firmware_host.runtime.recorder import recording_tap
+    from firmware_host.runtime.tap import recording_tap
 
     config = settings(args)
     url = device_url(args, config)
-    recorded = open_recorded(url, args.labels)
+    recorded = open_recorded(url, args.labels, keeps=True)
     stopper = Stopper()
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     learns = config.adaptation.enabled and not args.no_learn
@@ -105,6 +105,8 @@ def run(args: argparse.Namespace) -> int:
         print_json({"kind": "summary", **summary})
     else:
         say_summary(summary)
+    if tap is not None:
+        tap.complain()
     return 0
 
 

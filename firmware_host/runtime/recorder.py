@@ -6,16 +6,14 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.config import Recording
 from firmware_host.devices import open_device
-from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch, QuotaReached
-from firmware_host.events import AnyEvent, Labelled, StreamNoted
+from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Hello, Message, MessageParser, Mismatch
 from firmware_host.reconnect import Reconnect
@@ -32,10 +30,13 @@ _LOGGER = logging.getLogger(__name__)
 
 STOPPED_NOTE = "recording_stopped"
 DELETED_NOTE = "recording_deleted"
-# What happened to the stream and is in no message of the board; names as in runtime/session.py.
-_MARKED = ("silence", "link")
 _BYTES_PER_MB = 1_000_000
 _SECONDS_PER_MINUTE = 60.0
+
+
+def marker_text(what: str, detail: Mapping[str, float | int | str]) -> str:
+    """What happened to the stream, as the text of a marker."""
+    return " ".join([what, *(f"{key} {value}" for key, value in detail.items())])
 
 
 def open_writer(
@@ -64,81 +65,6 @@ def open_writer(
         max_s=limits.max_file_minutes * _SECONDS_PER_MINUTE or None,
         open_file=open_file,
     )
-
-
-class Tap:
-    """Writes what a run hears: messages, labels whoever gave them, and silences as markers.
-
-    When the quota is used up it stops by itself and says so with an event; the run goes on.
-
-    Parameters
-    ----------
-    emit
-        Is given events of the recording itself, with the stream time and UTC of the latest event.
-    """
-
-    def __init__(self, path: Path, limits: Recording, emit: Callable[[AnyEvent], None]) -> None:
-        self._emit = emit
-        self._t_s = 0.0
-        self._writer: McapWriter | None = open_writer(path, limits, self._deleted)
-
-    def message(self, message: Message, arrival_utc: float, board_utc: float | None) -> None:
-        """Write one message."""
-        self._write(lambda writer: writer.write(message, arrival_utc, board_utc), arrival_utc)
-
-    def event(self, event: AnyEvent) -> None:
-        """Write what an event says and no message does."""
-        self._t_s = event.t_s
-        if isinstance(event, Labelled):
-            label = Label(event.start_utc, event.end_utc, event.label, event.source)
-            self._write(lambda writer: writer.write_label(label, event.utc), event.utc)
-        elif isinstance(event, StreamNoted) and event.what in _MARKED:
-            detail = " ".join(f"{key} {value}" for key, value in event.detail.items())
-            text = f"{event.what} {detail}".strip()
-            self._write(lambda writer: writer.write_marker(text, event.utc), event.utc)
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.close()
-
-    def _write(self, act: Callable[[McapWriter], None], utc: float) -> None:
-        if self._writer is None:
-            return
-        try:
-            act(self._writer)
-        except QuotaReached as err:
-            writer, self._writer = self._writer, None
-            writer.close()
-            _LOGGER.warning("%s", err)
-            self._emit(StreamNoted(self._t_s, utc, STOPPED_NOTE, "", {"why": "quota"}))
-
-    def _deleted(self, path: Path) -> None:
-        utc = time.time()
-        self._emit(StreamNoted(self._t_s, utc, DELETED_NOTE, "", {"file": path.name}))
-
-
-@contextmanager
-def recording_tap(
-    path: Path | None, limits: Recording, emit: Callable[[AnyEvent], None]
-) -> Iterator[Tap | None]:
-    """A tap into ``path``; with None there is none.
-
-    Raises
-    ------
-    RecordingError
-        If the file exists already.
-    StorageError
-        If the disk is full; what was written stays readable.
-    """
-    if path is None:
-        yield None
-        return
-    tap = Tap(path, limits, emit)
-    try:
-        yield tap
-    finally:
-        tap.close()
 
 
 @dataclass(slots=True)
@@ -258,6 +184,8 @@ def record(
                 break
             if chunk is not None:
                 last_s = monotonic()
+                for what, detail in link.marks():
+                    recorder.mark(marker_text(what, detail), chunk.arrival_utc)
                 recorder.feed(chunk.data, chunk.arrival_utc)
             elif link.is_up and not link.is_finite and monotonic() - last_s > 60 * silence_s:
                 msg = f"the board has sent nothing for {monotonic() - last_s:.0f} s"

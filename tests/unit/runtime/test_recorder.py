@@ -30,7 +30,8 @@ from firmware_host.protocol.messages import (
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_file import McapReader
 from firmware_host.runtime.memory import Memory
-from firmware_host.runtime.recorder import Recorder, recording_tap
+from firmware_host.runtime.recorder import Recorder
+from firmware_host.runtime.tap import recording_tap
 from firmware_host.vault.records import Vault
 
 UTC0 = 1.7e9
