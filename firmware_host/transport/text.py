@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
-from binascii import crc32
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 
-from firmware_host.errors import ConfigError, LinkClosed, LinkError
+from firmware_host.errors import LinkClosed, LinkError
 from firmware_host.protocol.messages import (
-    MAX_STRING_BYTES,
     Ack,
     AckResult,
     Command,
@@ -22,14 +19,8 @@ from firmware_host.protocol.messages import (
 from firmware_host.transport.base import Chunk, DeviceUrl, Transport
 from firmware_host.transport.serial_port import open_serial
 from firmware_host.transport.tcp import open_tcp
-from firmware_host.transport.text_layout import (
-    IGNORED,
-    TIME_UNITS_US,
-    Column,
-    Wishes,
-    known_names,
-    parse_column,
-)
+from firmware_host.transport.text_layout import Wishes
+from firmware_host.transport.text_options import OPTIONS, board_id, wishes_of
 from firmware_host.transport.text_receiver import TextReceiver
 
 INNER: Mapping[str, tuple[Callable[[DeviceUrl], Transport], tuple[str, ...]]] = {
@@ -38,17 +29,14 @@ INNER: Mapping[str, tuple[Callable[[DeviceUrl], Transport], tuple[str, ...]]] = 
     "socket": (open_tcp, ()),
 }
 """Links that lines may come over, with their options."""
-OPTIONS = ("columns", "units", "rate")
 # Four lines at 0.2 Hz, the first of them cut, with time for a board to boot.
 LISTEN_S = 30.0
 # With a slower rate declared, so many of its lines.
 _LISTEN_LINES = 5
-MIN_RATE_HZ, MAX_RATE_HZ = 0.01, 10_000.0
 # Fine enough that a line of a slow board does not wait.
 _TICK_S = 0.05
 # A board that only prints does these without being asked.
 _IMPLIED = (CommandKind.START, CommandKind.STOP)
-_NAME = re.compile(r"[A-Za-z][\w.-]{0,31}|-")
 
 
 class TextTransport:
@@ -182,67 +170,9 @@ def open_text(url: DeviceUrl) -> TextTransport:
         If the link behind it does not open.
     """
     inner_scheme = url.scheme.partition("+")[2] or "serial"
-    wishes = _wishes(url)
+    wishes = wishes_of(url)
     inner_options = {key: value for key, value in url.options.items() if key not in OPTIONS}
     open_inner, known = INNER[inner_scheme]
     url.check_options([*OPTIONS, *known])
     inner = open_inner(replace(url, scheme=inner_scheme, options=inner_options))
     return TextTransport(inner, wishes, url=url.text, board_id=board_id(url.target))
-
-
-def board_id(target: str) -> str:
-    """A name for a board that cannot say its own: the end of where it is plugged in."""
-    name = target.rstrip("/").rpartition("/")[2].removeprefix("usb-") or "board"
-    text = f"text-{name}"
-    if len(text.encode()) > MAX_STRING_BYTES:
-        # By-id names begin alike and end in a serial number.
-        mark = f"-{crc32(name.encode()):08x}"
-        text = text.encode()[: MAX_STRING_BYTES - len(mark)].decode(errors="ignore") + mark
-    return text
-
-
-def _wishes(url: DeviceUrl) -> Wishes:
-    columns = _columns(url)
-    rate_hz = url.number("rate", default=0.0) or None
-    if rate_hz is not None and not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
-        expected = f"{MIN_RATE_HZ:g} to {MAX_RATE_HZ:g} Hz"
-        raise ConfigError(f"device URL {url.text}, option rate", expected, rate_hz)
-    return Wishes(columns, _units(url, columns), rate_hz)
-
-
-def _columns(url: DeviceUrl) -> tuple[Column, ...]:
-    text = url.option("columns")
-    if text is None:
-        return ()
-    where = f"device URL {url.text}, option columns"
-    columns = []
-    for part in text.split(","):
-        name = part.partition("[")[0].strip()
-        if not _NAME.fullmatch(name):
-            raise ConfigError(where, "names such as t_ms,acc.x,eda, or - for none", part)
-        columns.append(Column(IGNORED) if name == IGNORED else parse_column(part))
-    names = [column.name for column in columns if column.name != IGNORED]
-    if len(set(names)) < len(names):
-        raise ConfigError(where, "each name once", text)
-    if sum(name in TIME_UNITS_US for name in names) > 1:
-        raise ConfigError(where, f"one of {', '.join(TIME_UNITS_US)}", text)
-    if not set(names) - set(TIME_UNITS_US):
-        raise ConfigError(where, "a column with readings", text)
-    return tuple(columns)
-
-
-def _units(url: DeviceUrl, columns: tuple[Column, ...]) -> dict[str, str]:
-    where = f"device URL {url.text}, option units"
-    units: dict[str, str] = {}
-    for part in filter(None, (url.option("units") or "").split(",")):
-        name, colon, unit = part.partition(":")
-        if not colon or not name.strip() or not unit.strip():
-            raise ConfigError(where, "name:unit pairs such as acc:m/s2,eda:uS", part)
-        if len(unit.encode()) > MAX_STRING_BYTES or name in units:
-            raise ConfigError(where, f"one unit a name, of at most {MAX_STRING_BYTES} bytes", part)
-        units[name.strip()] = unit.strip()
-    known = known_names(columns)
-    for name in units if columns else ():
-        if name not in known:
-            raise ConfigError(where, f"names among {', '.join(sorted(known))}", name)
-    return units
