@@ -8,6 +8,7 @@
     │  ├─ LinkClosed                                    the other side went away
     │  │  └─ LinkEnded                                  a finite source is finished: no fault
     │  ├─ LinkTimeout (TimeoutError)
+    │  ├─ StreamSilent                         exit 9   a live board sent nothing for too long
     │  └─ ProtocolMismatch                              ours, theirs
     ├─ DataError                               exit 4
     │  ├─ RecordingError                                path, expected, received
@@ -80,6 +81,12 @@ class LinkEnded(LinkClosed):
 
 class LinkTimeout(LinkError, TimeoutError):
     """Nothing came for as long as the caller was ready to wait."""
+
+
+class StreamSilent(LinkError):
+    """A board that was reached has sent nothing for longer than was allowed."""
+
+    exit_code = 9
 
 
 class ProtocolMismatch(LinkError):

@@ -13,12 +13,16 @@ from firmware_host.host.sockets import COUNTER
 from firmware_host.runtime.pipeline import Pipeline
 from firmware_host.stream.assembler import StreamAssembler
 
+# What was dropped and why, of all sessions of a run.
+_DROPS = ("board_dropped", "duplicate_blocks", "late_blocks", "bad_blocks")
+
 
 def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dict[str, Any]:
     """Counts and costs of a run as plain values; nothing about the body but the states' counts."""
     counts, assembler, decoder = pipeline.counts, pipeline.assembler, pipeline.parser.decoder
     hello = pipeline.hello
     rates = assembler.measured_rates_hz
+    totals = assembler.totals
     channels = {
         channel.name: {
             "unit": channel.unit,
@@ -27,7 +31,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
             "n_samples": counts.samples[channel.name],
             "n_gaps": counts.gaps[channel.name],
             "missing_samples": counts.missing[channel.name],
-            **_session_counts(assembler, channel.name),
+            **{name: totals[channel.name][name] for name in _DROPS},
         }
         for channel in (hello.channels if hello else ())
     }
@@ -57,17 +61,6 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "seen_in_training": pipeline.was_trained_on,
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "sockets_opened": COUNTER.n_sockets,
-    }
-
-
-def _session_counts(assembler: StreamAssembler, channel: str) -> dict[str, int]:
-    """What was dropped and why, by channel, in the last board session."""
-    counters = assembler.counters[channel]
-    return {
-        "board_dropped": counters.board_dropped,
-        "duplicate_blocks": counters.duplicate_blocks,
-        "late_blocks": counters.late_blocks,
-        "bad_blocks": counters.bad_blocks,
     }
 
 

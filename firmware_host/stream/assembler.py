@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from dataclasses import asdict
 
 from firmware_host.protocol.messages import (
     Ack,
@@ -58,6 +60,7 @@ class StreamAssembler:
         self._rate_tolerance = rate_tolerance
         self._rate_span_s = rate_span_s
         self._tracks: dict[int, StreamTrack] = {}
+        self._earlier: dict[str, Counter[str]] = {}
         self._session = -1
         self._t_s = 0.0
         self._open_pings: dict[int, float] = {}
@@ -78,6 +81,14 @@ class StreamAssembler:
     def counters(self) -> dict[str, StreamCounters]:
         """Counters of this session by channel name."""
         return {track.channel.name: track.counters for track in self._tracks.values()}
+
+    @property
+    def totals(self) -> dict[str, Counter[str]]:
+        """Counters of all sessions so far, by channel name."""
+        totals = {name: Counter(counts) for name, counts in self._earlier.items()}
+        for name, counters in self.counters.items():
+            totals.setdefault(name, Counter()).update(asdict(counters))
+        return totals
 
     @property
     def measured_rates_hz(self) -> dict[str, float | None]:
@@ -169,6 +180,7 @@ class StreamAssembler:
         self._t_s = 0.0
         self.n_sessions += 1
         self._open_pings.clear()
+        self._earlier = self.totals
         self.clock = StreamClock(hello.ticks_us, arrival_utc)
         self._tracks = {}
         self._retrack(hello)
@@ -186,6 +198,9 @@ class StreamAssembler:
     def _retrack(self, hello: Hello) -> None:
         """Follow the streams the board describes; unchanged ones go on where they are."""
         kept = {t.channel: t for t in self._tracks.values()}
+        for channel in kept.keys() - set(hello.channels):
+            counts = self._earlier.setdefault(channel.name, Counter())
+            counts.update(asdict(kept[channel].counters))
         self._tracks = {c.stream: kept.get(c) or self._new_track(c) for c in hello.channels}
 
     def _new_track(self, channel: Channel) -> StreamTrack:

@@ -79,7 +79,7 @@ def test_block_of_a_stream_nobody_described_is_counted() -> None:
 def test_block_of_half_a_sample_is_counted() -> None:
     assembler = StreamAssembler()
     assembler.feed(HELLO, UTC0)
-    assert assembler.feed(replace(block(BVP, 0), data=b"\1\2\3"), UTC0) == []
+    assert assembler.feed(block(BVP, 0)._replace(data=b"\1\2\3"), UTC0) == []
     assert assembler.counters["bvp"].bad_blocks == 1
 
 
@@ -192,7 +192,7 @@ def test_jump_of_the_board_clock_is_one_event_and_samples_stay_continuous(jump_s
     out: Out = assembler.feed(HELLO, UTC0)
     for made, utc in _three_streams(60):
         leap_us = round(jump_s * 1e6) if made.ticks_us > 30_200_000 else 0
-        out += assembler.feed(replace(made, ticks_us=(made.ticks_us + leap_us) % (1 << 32)), utc)
+        out += assembler.feed(made._replace(ticks_us=(made.ticks_us + leap_us) % (1 << 32)), utc)
     (jump,) = _events(out, "clock_wrap")
     assert jump.what == Note.CLOCK_JUMP
     # The counter wraps: a leap of 3000 s cannot be told from one of -1295 s.
@@ -238,7 +238,7 @@ def test_loss_longer_than_two_wraps_keeps_its_exact_length(host_step_s: float) -
 def test_wild_index_does_not_make_a_wild_gap() -> None:
     assembler = StreamAssembler()
     pairs = _bvp(range(10))
-    pairs[5] = (replace(block(BVP, 5), sample_idx=1_000_000_000), pairs[5][1])
+    pairs[5] = (block(BVP, 5)._replace(sample_idx=1_000_000_000), pairs[5][1])
     out = _feed(assembler, [(HELLO, UTC0), *pairs])
     assert all(s.gap_before_samples == 0 for s in out if isinstance(s, Samples))
     assert _events(out) == []
@@ -249,7 +249,7 @@ def test_wild_index_does_not_make_a_wild_gap() -> None:
 def test_index_that_starts_over_is_followed() -> None:
     assembler = StreamAssembler()
     _feed(assembler, [(HELLO, UTC0), *_bvp(range(10))])
-    moved = [replace(block(BVP, 10 + k), sample_idx=k * 32, seq=13 + k) for k in range(5)]
+    moved = [block(BVP, 10 + k)._replace(sample_idx=k * 32, seq=13 + k) for k in range(5)]
     out = _feed(assembler, [(b, arrival_utc(BVP, 10 + k)) for k, b in enumerate(moved)])
     assert len([s for s in out if isinstance(s, Samples)]) == 5
     assert assembler.counters["bvp"].index_restarts == 1
@@ -261,7 +261,7 @@ def test_rate_outside_tolerance_is_reported_once(true_hz: float, is_off: bool) -
     out = assembler.feed(HELLO, UTC0)
     for k in range(400):
         ticks_us = round(k * 32 / true_hz * 1e6)
-        made = replace(block(BVP, k), ticks_us=ticks_us)
+        made = block(BVP, k)._replace(ticks_us=ticks_us)
         out += assembler.feed(made, UTC0 + (k + 1) * 32 / true_hz)
     events = _events(out)
     assert [e.what for e in events] == (["rate"] if is_off else [])
@@ -410,3 +410,18 @@ def test_hello_without_channels_opens_an_empty_session() -> None:
     assembler = StreamAssembler()
     assembler.feed(Hello(1, "b", "f", ()), UTC0)
     assert assembler.counters == {}
+
+
+def test_totals_go_over_all_sessions_and_layouts() -> None:
+    assembler = StreamAssembler()
+    assembler.feed(HELLO, UTC0)
+    for k in (0, 2, 2):
+        assembler.feed(block(BVP, k), arrival_utc(BVP, k))
+    assembler.feed(replace(HELLO, session=8), UTC0 + 60)
+    for k in (0, 3):
+        assembler.feed(block(BVP, k, session=8), arrival_utc(BVP, k) + 60)
+    assembler.feed(replace(HELLO, session=8, channels=(EDA, ACC)), UTC0 + 70)
+    totals = assembler.totals
+    assert (totals["bvp"]["blocks"], totals["bvp"]["samples"]) == (4, 4 * 32)
+    assert (totals["bvp"]["lost_frames"], totals["bvp"]["duplicate_blocks"]) == (3, 1)
+    assert totals["eda"]["blocks"] == 0
