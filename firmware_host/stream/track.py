@@ -45,14 +45,20 @@ class StreamTrack:
 
     `place` says where a block belongs, `decode` turns its bytes into SI values. What is worth a
     report is left in ``findings``.
+
+    Parameters
+    ----------
+    is_new
+        The stream began while we listened: what is missing before its first block is a gap.
     """
 
-    def __init__(self, channel: Channel, rate: RateMonitor) -> None:
+    def __init__(self, channel: Channel, rate: RateMonitor, *, is_new: bool = False) -> None:
         self.channel = channel
         self.counters = StreamCounters()
         self.rate = rate
         self.findings: list[Finding] = []
-        self._gaps = GapTracker(self.counters)
+        self.gaps = GapTracker(self.counters, is_new=is_new)
+        self._scale = np.array([channel.scale])
         self._dtype = np.dtype(_NUMPY_TYPES[channel.dtype])
         self._sample_bytes = channel.sample_bytes
         self._period_s = 1.0 / channel.rate_hz
@@ -76,6 +82,8 @@ class StreamTrack:
         if skip == n_samples:
             return None
         t0_s = clock.unwrap(block.ticks_us, arrival_utc) + skip * self._period_s
+        if self._next_s is None and missing:
+            self._next_s = self._last_s = t0_s - missing * self._period_s
         if self._next_s is not None:
             by_index = missing
             away_s = t0_s - self._next_s - missing * self._period_s
@@ -101,19 +109,29 @@ class StreamTrack:
         """(n_samples, axes) values in the channel's unit, the first ``skip`` samples left out."""
         channel = self.channel
         raw = np.frombuffer(data, self._dtype, offset=skip * self._sample_bytes)
-        # dtype is given because int8 times a float would be computed in half precision.
-        values: NDArray[np.float64] = np.multiply(raw, channel.scale, dtype=np.float64)
+        # An array, because int8 times a float would be computed in half precision.
+        values: NDArray[np.float64] = np.multiply(raw, self._scale)
         if channel.offset:
             values += channel.offset
         return values.reshape(-1, channel.axes)
 
+    def due_s(self, block: Block, t_s: float) -> float:
+        """When the sample that comes next was taken, given that this block's first one was at ``t_s``."""
+        if self._next_s is not None:
+            return self._next_s
+        return t_s - (block.sample_idx - self.gaps.next_idx) * self._period_s
+
+    def is_plausible(self, missing_s: float, missing: int) -> bool:
+        """Whether clock and index agree that this is missing: then it is a loss, and nothing else."""
+        return abs(missing_s - missing * self._period_s) <= self._slack_for(missing)
+
     def _count(self, block: Block, n_samples: int, arrival_utc: float) -> tuple[int, int]:
         """(missing, skip) by index and sequence number."""
         idx, seq = block.sample_idx, block.seq
-        if self._gaps.is_restart(idx, seq, n_samples) or self._is_reborn(arrival_utc):
-            self._gaps.restart(idx, seq, n_samples)
+        if self.gaps.is_restart(idx, seq, n_samples) or self._is_reborn(arrival_utc):
+            self.gaps.restart(idx, seq, n_samples)
             return 0, 0
-        missing, skip = self._gaps.take(idx, seq, block.dropped, n_samples)
+        missing, skip = self.gaps.take(idx, seq, block.dropped, n_samples)
         self._n_old += skip == n_samples
         return missing, skip
 
