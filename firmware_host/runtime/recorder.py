@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-STOPPED_NOTE = "recording_stopped"
-DELETED_NOTE = "recording_deleted"
 _BYTES_PER_MB = 1_000_000
 _SECONDS_PER_MINUTE = 60.0
 

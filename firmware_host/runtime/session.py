@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_host.adaptation.adapters import Adapter, apply_adapter
 from firmware_host.adaptation.rest import revert_rest
-from firmware_host.errors import AdaptationError, LinkEnded, LinkError
+from firmware_host.errors import AdaptationError, LinkEnded, LinkError, StorageError
 from firmware_host.events import (
     AnyEvent,
     Labelled,
@@ -49,6 +50,8 @@ LEARNED_NOTE = "learned"
 GAIT_UPDATED_NOTE = "gait_updated"
 DRIFT_NOTE = "drift"
 REST_SET_ASIDE_NOTE = "rest_set_aside"
+DISK_FULL_NOTE = "disk_full"
+DISK_ROOM_NOTE = "disk_has_room"
 _WEAR_ENDS = (Note.WEAR, Note.REBOOT, Note.SWAP)
 # A live run looks this often whether somebody else changed the vault (a learner, a revert).
 _VAULT_LOOK_S = 2.0
@@ -109,6 +112,7 @@ class Session:
     _n_cues: int = 0
     _cue_utc: float | None = None
     _vault_version: int = -1
+    _is_disk_full: bool = False
 
     def run(self) -> dict[str, Any]:
         """Stream until the end; returns a summary of counts.
@@ -175,10 +179,18 @@ class Session:
             else:
                 self._last_data_s = self.monotonic()
                 self._is_silent = False
+                self._handle_marks()
                 self._handle(self.pipeline.feed(chunk.data, chunk.arrival_utc))
-            self._learn()
-            self._look_at_vault()
+            with self._even_without_room():
+                self._learn()
+                self._look_at_vault()
             self._ping_if_due()
+
+    def _handle_marks(self) -> None:
+        """Say what was done to a recording: a silence skipped, another round begun."""
+        if self.link.is_finite:
+            for what, detail in self.link.marks():
+                self._handle([self._note(what, detail)])
 
     def _ping_if_due(self) -> None:
         """Ask a live board for its time now and then."""
@@ -240,9 +252,34 @@ class Session:
             self.reload()
         if self._is_taken_off:
             self._is_taken_off = False
-            self._follow_gait()
+            with self._even_without_room():
+                self._follow_gait()
         if self._has_wear_ended:
-            self._end_wear()
+            with self._even_without_room():
+                self._end_wear()
+        self._tell_room()
+
+    @contextmanager
+    def _even_without_room(self) -> Iterator[None]:
+        """Let the run go on when the vault's disk is full; `Memory` keeps what it can until there is room."""
+        try:
+            yield
+        except StorageError as err:
+            if self.memory is None:
+                raise
+            self.memory.trouble = err
+
+    def _tell_room(self) -> None:
+        """Say it once when there is no room for the vault, and once when there is again."""
+        memory = self.memory
+        if memory is None or self._is_disk_full == (memory.trouble is not None):
+            return
+        self._is_disk_full = not self._is_disk_full
+        if self._is_disk_full:
+            _LOGGER.warning("%s; the run goes on, what it has to keep waits", memory.trouble)
+            self._handle([self._note(DISK_FULL_NOTE, {})])
+        else:
+            self._handle([self._note(DISK_ROOM_NOTE, {"lost_records": memory.n_lost})])
 
     def _take_window(self, event: StressScored) -> None:
         """Count a window; the first one of another day ends the day before."""
@@ -250,7 +287,8 @@ class Session:
             # A board that cannot tell contact: the skin's signals are gone.
             self._has_wear_ended = True
         elif self._day.is_over(event.utc):
-            self._watch_drift()
+            with self._even_without_room():
+                self._watch_drift()
         self._day.take(event)
 
     def _end_wear(self) -> None:
@@ -261,6 +299,10 @@ class Session:
             return
         try:
             revert_rest(self.memory.vault, now_utc=self.link.now_utc())
+        except StorageError:
+            # Asked again with the next events, until there is room.
+            self._wear, self._has_wear_ended = wear, True
+            raise
         except AdaptationError:
             # The only rest there is: whoever that was, there is nothing to go back to.
             return
