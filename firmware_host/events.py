@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -116,6 +116,8 @@ AnyEvent = StressScored | ActivityScored | WearerVerified | Labelled | StreamNot
 
 # Six decimals are finer than any sensor here and hide nothing; fixed so that text is reproducible.
 _DECIMALS = 6
+# Kept: `json.dumps` makes one at each call that asks for more than its defaults.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:
@@ -128,9 +130,9 @@ def _plain(value: Any) -> Any:
 
 def to_dict(event: AnyEvent) -> dict[str, Any]:
     """The event as plain values; floats rounded to six decimals, NaN as None."""
-    return {f.name: _plain(getattr(event, f.name)) for f in fields(event)}
+    return {name: _plain(getattr(event, name)) for name in event.__dataclass_fields__}
 
 
 def to_json(event: AnyEvent) -> str:
     """One canonical line of JSON: sorted keys, no spaces."""
-    return json.dumps(to_dict(event), sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(to_dict(event))

@@ -85,6 +85,6 @@ class SampleRing:
     def between(self, t_start_s: float, t_end_s: float) -> tuple[FloatArray, FloatArray]:
         """Give times (n,) and rows (n, columns) of a closed span of time; views, not copies."""
         times = self._t_s[: self._n]
-        first = int(np.searchsorted(times, t_start_s, side="left"))
-        last = int(np.searchsorted(times, t_end_s, side="right"))
+        first = int(times.searchsorted(t_start_s, side="left"))
+        last = int(times.searchsorted(t_end_s, side="right"))
         return times[first:last], self._rows[first:last]
