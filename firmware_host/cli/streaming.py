@@ -62,13 +62,15 @@ class EventPrinter:
     ----------
     as_json
         One canonical JSON object a line on standard output.
+    shows_place
+        Say on a terminal where the stream stands.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, shows_place: bool = True) -> None:
         self._as_json = as_json
         self._last: dict[str, str] = {}
         self._last_progress_s = 0.0
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = shows_place and sys.stderr.isatty()
 
     def __call__(self, event: AnyEvent) -> None:
         """Take one event."""
@@ -79,11 +81,11 @@ class EventPrinter:
             return
         text = _describe(event)
         if text and (event.kind == "stream" or text != self._last.get(event.kind)):
-            print(f"{_clock(event.t_s)}  {text}", flush=True)
+            print(f"{clock(event.t_s)}  {text}", flush=True)
             self._last[event.kind] = text
         if self._is_terminal and event.t_s - self._last_progress_s >= _PROGRESS_EVERY_S:
             self._last_progress_s = event.t_s
-            print(f"\r{_clock(event.t_s)} streamed", end="\r", file=sys.stderr, flush=True)
+            print(f"\r{clock(event.t_s)} streamed", end="\r", file=sys.stderr, flush=True)
 
 
 def learner_arguments(args: argparse.Namespace, config: Config) -> list[str | Path]:
@@ -125,6 +127,7 @@ def _describe(event: AnyEvent) -> str:
     return f"{what} {channel} {detail}".strip()
 
 
-def _clock(t_s: float) -> str:
+def clock(t_s: float) -> str:
+    """Hours, minutes and seconds."""
     whole = int(t_s)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

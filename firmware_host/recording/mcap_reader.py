@@ -27,11 +27,6 @@ _NS = 1_000_000_000
 # Every whole MCAP file begins and ends with it.
 _MAGIC = b"\x89MCAP0\r\n"
 
-# MCAP specification, section Records: channel, sequence, log and publish time.
-_MESSAGE = 0x05
-_MESSAGE_HEAD = struct.Struct("<H4xQ")
-_MESSAGE_HEAD_BYTES = 22
-
 # What JSON of another shape, or nested without end, makes the ways back raise.
 _MISFITS = (
     ArithmeticError,
@@ -45,8 +40,6 @@ _MISFITS = (
 
 A = TypeVar("A")
 T = TypeVar("T")
-Payload = tuple[int, int, bytes]
-Decoder = Callable[[bytes], Message]
 
 
 class McapReader:
@@ -147,15 +140,13 @@ class McapReader:
                 return at
         return 0
 
-    def _messages(
-        self, first: int = 0, stop: int | None = None
-    ) -> Iterator[tuple[float, Message]]:
+    def _messages(self, first: int = 0, stop: int | None = None) -> Iterator[tuple[float, Message]]:
         decoders: dict[int, Decoder | None] = {}
         topics = Topics(self._known())
         numbers = None if self._index is None else range(len(self._index))[first:stop]
         for channel_id, log_ns, payload in self._payloads(topics, numbers):
             if channel_id not in decoders:
-                decoders[channel_id] = topics.decoder(channel_id)
+                decoders[channel_id] = self._decoded(topics.decoder, channel_id)
             decode = decoders[channel_id]
             if decode is not None:
                 yield log_ns / _NS, self._decoded(decode, payload)
@@ -228,15 +219,18 @@ class McapReader:
                 yield log_ns / _NS, payload
 
     def _payloads(self, topics: Topics, numbers: Iterable[int] | None) -> Iterator[Payload]:
+        for record, inside in self._records(numbers):
+            yield from self._messages_of(topics, record, inside)
+
+    def _messages_of(self, topics: Topics, record: McapRecord, inside: bytes) -> Iterator[Payload]:
+        from mcap.exceptions import McapError
+
         try:
-            for record, inside in self._records(numbers):
-                yield from topics.messages_of(record, inside)
-        except struct.error as err:
+            yield from topics.messages_of(record, inside)
+        except (McapError, *_MISFITS) as err:
             raise self._foreign() from err
 
-    def _records(
-        self, numbers: Iterable[int] | None = None
-    ) -> Iterator[tuple[McapRecord, bytes]]:
+    def _records(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[McapRecord, bytes]]:
         """Read records up to the end or the cut, or the chunks of these numbers; with a chunk comes what it holds."""
         if self._is_closed:
             msg = f"{self.path}: recording is closed"

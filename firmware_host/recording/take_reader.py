@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +59,7 @@ class TakeReader:
         channels = tuple(source.channel for source in self._sources)
         self.hello = Hello(session, self.take.board_id, self.take.firmware, channels)
 
-    def messages(self) -> Iterator[tuple[float, Message]]:
+    def messages(self, since_utc: float = -math.inf) -> Iterator[tuple[float, Message]]:
         """(arrival_utc, message): HELLO, then blocks and events in order of arrival."""
         yield self.start_utc, self.hello
         events_us = np.array([self._us(utc) for utc, _, _ in self._events], dtype=np.int64)
@@ -69,6 +70,8 @@ class TakeReader:
         # Stable: messages of one instant come in the order of their streams, events last.
         order = np.argsort(at_us, kind="stable")
         arrival_utc = self.start_utc + at_us[order] / MICROSECONDS_PER_SECOND
+        order = order[np.searchsorted(arrival_utc, since_utc) :]
+        arrival_utc = arrival_utc[len(arrival_utc) - len(order) :]
         for utc, who, k in zip(
             arrival_utc.tolist(), owner[order].tolist(), number[order].tolist(), strict=True
         ):

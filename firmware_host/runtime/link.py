@@ -11,7 +11,7 @@ from firmware_host.devices import probe
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError
 from firmware_host.protocol.messages import Command, CommandKind, Hello, encode_command
 from firmware_host.reconnect import LinkState, Reconnect
-from firmware_host.transport.base import Chunk, Transport, WithHost
+from firmware_host.transport.base import Chunk, Transport, WithHost, WithMarks
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -102,6 +102,8 @@ class Link:
         self._reconnect.up()
         self.is_finite = self._transport.virtual_time or self._transport.url.startswith("replay:")
         self.virtual_time = self._transport.virtual_time
+        # Never another one later: what is marked is a recording, and that does not come back.
+        self._marked = self._transport if isinstance(self._transport, WithMarks) else None
         self.n_lost = 0
 
     @property
@@ -146,6 +148,10 @@ class Link:
         """Tell a simulated host, if there is one behind the link, what it worked besides the stream."""
         if isinstance(self._transport, WithHost):
             self._transport.work(cpu_s)
+
+    def marks(self) -> list[tuple[str, dict[str, float | int | str]]]:
+        """What a recording says was done to it just before the chunk that was read."""
+        return [] if self._marked is None else self._marked.marks()
 
     def close(self) -> None:
         """Let go of the device; a live board is told to stop streaming, since nobody listens any more."""

@@ -74,6 +74,15 @@ class WithHost(Protocol):
         ...
 
 
+@runtime_checkable
+class WithMarks(Protocol):
+    """A link that does something to what it plays, and says so."""
+
+    def marks(self) -> list[tuple[str, dict[str, float | int | str]]]:
+        """What, and its details, since this was last asked: of the time just before the last chunk."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceUrl:
     """A device URL taken apart: ``scheme:target?key=value&...``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_host.devices import MessageEncoder, encode_chunks, probe
+from firmware_host.devices import probe
 from firmware_host.errors import LinkClosed, LinkError, ProtocolMismatch
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import (
@@ -24,6 +24,7 @@ from firmware_host.protocol.messages import (
     encode_block,
     encode_hello,
 )
+from firmware_host.recording.frames import MessageEncoder, pieces
 from firmware_host.transport.registry import open_transport
 
 CHANNELS = tuple(
@@ -116,4 +117,11 @@ def test_repeated_hellos_get_running_sequence_numbers() -> None:
 
 def test_what_the_host_said_is_no_part_of_the_boards_stream() -> None:
     said = [(0.0, Ping(1)), (0.1, Command(CommandKind.CUE)), (0.2, Mismatch(9))]
-    assert list(encode_chunks(said)) == []
+    assert list(pieces(said)) == []
+    assert [MessageParser().feed(data) for _, data in pieces(said, questions=True)] == [[Ping(1)]]
+
+
+def test_what_arrived_together_is_one_piece() -> None:
+    assert [utc for utc, _ in pieces([(t, BLOCK) for t in (0.0, 0.7, 0.75, 0.75, 9.0)])] == [
+        0.0, 0.7, 0.75, 9.0,
+    ]  # fmt: skip
