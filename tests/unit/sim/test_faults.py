@@ -3,11 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from firmware_host.errors import ConfigError
 from firmware_host.protocol.messages import Block, Hello, MessageParser
+from sim.bad_line import short_pieces
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
-from sim.bad_line import short_pieces
 from sim.fault_plan import parse_fault_spec
 from sim.faults import FaultyBoard
 from sim.person import Wearer
