@@ -29,10 +29,13 @@ from sim.person import Wearer
 from sim.ports import PtyPort, TcpPort
 from sim.replay import RecordingBody
 from sim.schedule import Schedule, load_scenario, scenario_names
+from sim.text_board import TextBoard
 from sim.truth import write_truth
 
 DEFAULT_SEED = 7
 DEFAULT_SCENARIO = "day"
+DEFAULT_TEXT_HZ = 50.0
+MIN_TEXT_HZ, MAX_TEXT_HZ = 0.1, 1000.0
 # An ordinary crystal: a tenth of a second in an hour and a half.
 DEFAULT_DRIFT_PPM = 20.0
 _INTERRUPTED = 130
@@ -109,6 +112,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--fault", default="", metavar="SPEC", help="such as flip=1e-4,unplug=60:10, see below"
     )
     parser.add_argument("--drift-ppm", type=float, help="how fast the board's crystal is")
+    parser.add_argument(
+        "--text",
+        nargs="?",
+        const=DEFAULT_TEXT_HZ,
+        type=_text_hz,
+        metavar="HZ",
+        help="a board that only prints numbers, this many lines a second "
+        f"(default: {DEFAULT_TEXT_HZ:g}); read it with a text: URL",
+    )
     return parser
 
 
@@ -130,6 +142,17 @@ def _hours(text: str) -> float:
         value = math.nan
     if not 0 < value <= _MAX_HOURS:
         msg = f"expected a number above 0, at most {_MAX_HOURS:g}, got {text[:40]!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def _text_hz(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not MIN_TEXT_HZ <= value <= MAX_TEXT_HZ:
+        msg = f"expected lines a second from {MIN_TEXT_HZ:g} to {MAX_TEXT_HZ:g}, got {text[:40]!r}"
         raise argparse.ArgumentTypeError(msg)
     return value
 
@@ -162,15 +185,11 @@ def run(args: argparse.Namespace) -> None:
     if life.schedule is not None:
         plan = life.schedule.faults + plan
     body = TroubledBody(life.body, plan, seed=args.seed)
-    board = VirtualBoard(
-        body,
-        seed=args.seed,
-        board_id=life.board_id,
-        drift_ppm=life.drift_ppm,
-        # A board draws its session number anew at each start; only virtual time repeats itself.
-        boot_salt=0 if args.stdio else secrets.randbits(32),
-    )
+    board = _board(args, life, body)
     device = FaultyBoard(board, plan, seed=args.seed)
+    if args.text is not None:
+        # What arrived is told by frames, and there are none.
+        device.account = None
     try:
         if args.stdio:
             _write_truth(args, life, plan, start_utc=life.start_utc, speed=1.0)
@@ -184,6 +203,19 @@ def run(args: argparse.Namespace) -> None:
             write_fault_truth(args.truth.with_suffix(".faults.json"), device, body)
     if args.fault:
         print(f"sim: faults: {device.counters.as_text()}", file=sys.stderr)
+
+
+def _board(args: argparse.Namespace, life: _Life, body: TroubledBody) -> VirtualBoard | TextBoard:
+    if args.text is not None:
+        return TextBoard(body, rate_hz=args.text, drift_ppm=life.drift_ppm)
+    return VirtualBoard(
+        body,
+        seed=args.seed,
+        board_id=life.board_id,
+        drift_ppm=life.drift_ppm,
+        # A board draws its session number anew at each start; only virtual time repeats itself.
+        boot_salt=0 if args.stdio else secrets.randbits(32),
+    )
 
 
 def _list_scenarios() -> None:
@@ -218,6 +250,8 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.drift_ppm is not None and not abs(args.drift_ppm) <= 1000:
         raise ConfigError("drift-ppm", "-1000 to 1000", args.drift_ppm)
+    if args.text is not None and args.truth:
+        raise ConfigError("text", "no --truth beside it", "both")
     if args.recording and (args.scenario or args.truth):
         raise ConfigError("recording", "no --scenario and no --truth beside it", "one of them")
 

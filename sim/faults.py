@@ -16,6 +16,7 @@ from sim.line_account import LineAccount
 if TYPE_CHECKING:
     from sim.board import VirtualBoard
     from sim.fault_plan import Edge, Fault, FaultPlan
+    from sim.text_board import TextBoard
 
 _GARBAGE_STREAM = 12
 
@@ -48,7 +49,7 @@ class FaultyBoard:
     A board that obeys no fault passes every byte on untouched.
     """
 
-    def __init__(self, board: VirtualBoard, plan: FaultPlan, *, seed: int) -> None:
+    def __init__(self, board: VirtualBoard | TextBoard, plan: FaultPlan, *, seed: int) -> None:
         self.board = board
         self.plan = plan
         self.counters = FaultCounters()
