@@ -19,7 +19,7 @@ from firmware_host.cli.common import (
     say,
     settings,
 )
-from firmware_host.cli.streaming import Stopper, positive_seconds
+from firmware_host.cli.streaming import Stopper, positive_seconds, say_lines
 from firmware_host.cli.typed import TypedNotes, VaultLabels
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
             f"{summary['missing_samples']} samples missing, {summary['n_labels']} labels: "
             f"{', '.join(summary['files'])}"
         )
+        say_lines(summary)
     return 0
 
 

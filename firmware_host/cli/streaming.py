@@ -109,6 +109,15 @@ def say_summary(summary: Mapping[str, Any]) -> None:
         f"{n_missing} missing, {summary['bad_frames']} bad frames; windows: {states}; "
         f"peak memory {summary['peak_rss_mb']} MB"
     )
+    say_lines(summary)
+
+
+def say_lines(summary: Mapping[str, Any]) -> None:
+    """What became of the lines of a board that prints; nothing for one that sends frames."""
+    lines = summary.get("lines", {})
+    if lines:
+        others = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in lines.items() if n)
+        say(f"lines: {others or 'none'}")
 
 
 def _describe(event: AnyEvent) -> str:

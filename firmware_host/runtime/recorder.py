@@ -212,4 +212,5 @@ def _summary(recorder: Recorder, link: Link) -> dict[str, Any]:
         "bad_frames": decoder.bad_frames,
         "skipped_bytes": decoder.skipped_bytes,
         "links_lost": link.n_lost,
+        "lines": dict(link.line_counters),
     }

@@ -21,6 +21,7 @@ FACTORIES: Mapping[str, Factory] = {
     "text": open_text,
     "text+pty": open_text,
     "text+socket": open_text,
+    "text+synthetic": open_text,
     "loop": open_loopback,
     "synthetic": open_simulator,
     "sim": open_simulator,

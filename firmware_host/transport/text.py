@@ -18,6 +18,8 @@ from firmware_host.protocol.messages import (
 )
 from firmware_host.transport.base import Chunk, DeviceUrl, Transport
 from firmware_host.transport.serial_port import open_serial
+from firmware_host.transport.simulator import OPTIONS as SIMULATOR_OPTIONS
+from firmware_host.transport.simulator import open_simulator
 from firmware_host.transport.tcp import open_tcp
 from firmware_host.transport.text_layout import Wishes
 from firmware_host.transport.text_options import OPTIONS, board_id, wishes_of
@@ -27,8 +29,10 @@ INNER: Mapping[str, tuple[Callable[[DeviceUrl], Transport], tuple[str, ...]]] = 
     "serial": (open_serial, ("baud",)),
     "pty": (open_serial, ("baud",)),
     "socket": (open_tcp, ()),
+    "synthetic": (open_simulator, SIMULATOR_OPTIONS),
 }
 """Links that lines may come over, with their options."""
+SIMULATED_RATE_HZ = "50"
 # Four lines at 0.2 Hz, the first of them cut, with time for a board to boot.
 LISTEN_S = 30.0
 # With a slower rate declared, so many of its lines.
@@ -174,5 +178,8 @@ def open_text(url: DeviceUrl) -> TextTransport:
     inner_options = {key: value for key, value in url.options.items() if key not in OPTIONS}
     open_inner, known = INNER[inner_scheme]
     url.check_options([*OPTIONS, *known])
+    if inner_scheme == "synthetic":
+        # Its board sends frames unless it is told to print.
+        inner_options.setdefault("text", (SIMULATED_RATE_HZ,))
     inner = open_inner(replace(url, scheme=inner_scheme, options=inner_options))
     return TextTransport(inner, wishes, url=url.text, board_id=board_id(url.target))

@@ -23,13 +23,15 @@ _MAX_VALUE = 1e15
 class LineCounters:
     """Lines by what they were.
 
-    ``readings`` were handed on. ``words`` held something else than numbers (boot messages, a header);
-    ``columns`` had another number of columns, or other names; ``not_finite`` said NaN or infinity; ``overlong``
-    did not end; ``binary`` were no text; ``out_of_range`` did not fit the scale that the first lines asked for;
-    ``bad_time`` had a time that neither the line before nor the one after confirms.
+    ``readings`` were handed on; ``headers`` may name columns. The others were skipped: ``words`` held
+    something else than numbers (boot messages); ``columns`` had another number of columns, or other
+    names; ``not_finite`` said NaN or infinity; ``overlong`` did not end; ``binary`` were no text;
+    ``out_of_range`` did not fit the scale that the first lines asked for; ``bad_time`` had a time that
+    neither the line before nor the one after confirms.
     """
 
     readings: int = 0
+    headers: int = 0
     words: int = 0
     columns: int = 0
     not_finite: int = 0
@@ -40,7 +42,7 @@ class LineCounters:
 
     @property
     def skipped(self) -> int:
-        """Lines that gave no reading."""
+        """Lines that should have been a reading, and were none."""
         damaged = self.columns + self.not_finite + self.overlong + self.binary
         return self.words + damaged + self.out_of_range + self.bad_time
 
@@ -118,7 +120,8 @@ class LineReader:
         if line is None:
             counters.not_finite += not is_first
         elif isinstance(line, Words):
-            counters.words += 1
+            counters.headers += bool(line.fields)
+            counters.words += not line.fields
         return line
 
     def _flood(self) -> None:
