@@ -53,7 +53,7 @@ class FaultyBoard:
         self.board = board
         self.plan = plan
         self.counters = FaultCounters()
-        self.account = LineAccount(board.channels) if plan else None
+        self.account = LineAccount(lambda: board.channels) if plan else None
         """What arrived of what was sent, to the sample; None without faults."""
         self.struck: list[tuple[str, float, float]] = []
         """(kind, start_s, end_s) of every fault so far, true seconds after power on."""

@@ -46,7 +46,7 @@ _WRITE_EVERY_S = 5.0
 HISTORY = "history.csv"
 # Whether the disk has room left, for sim/disk.py.
 DISK = "disk"
-_DISK_STATES = {False: "room", True: "full"}
+ROOM, FULL = "room", "full"
 _HISTORY_HEADER = "t_s,soc_c,battery_percent,mains,throttled,busy_cores"
 
 
@@ -175,7 +175,7 @@ class HostTree:
         self._worked_s = self._busy_s = 0.0
         self._disk_is_full = False
         model.write(root)
-        (root / DISK).write_text(_DISK_STATES[False], encoding="ascii")
+        (root / DISK).write_text(ROOM, encoding="ascii")
         (root / HISTORY).write_text(_HISTORY_HEADER + "\n", encoding="ascii")
 
     def work(self, cpu_s: float) -> None:
@@ -186,7 +186,7 @@ class HostTree:
         """Let time pass; what was worked since the last time is spread over it."""
         if disk_is_full != self._disk_is_full:
             self._disk_is_full = disk_is_full
-            (self._root / DISK).write_text(_DISK_STATES[disk_is_full], encoding="ascii")
+            (self._root / DISK).write_text(FULL if disk_is_full else ROOM, encoding="ascii")
         if now_s <= self._now_s:
             return
         self._model.advance(now_s, self._worked_s / (now_s - self._now_s))

@@ -7,7 +7,7 @@ those of a frame that was sent, so that the account does not rest on the decoder
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -99,15 +99,26 @@ class LineCounts:
 
 
 class LineAccount:
-    """Both ends of the line: `sent` is told what the board gives, `arrived` what the host gets."""
+    """Both ends of the line: `sent` is told what the board gives, `arrived` what the host gets.
 
-    def __init__(self, channels: Iterable[Channel]) -> None:
+    Parameters
+    ----------
+    channels
+        Those of the board now.
+    """
+
+    def __init__(self, channels: Callable[[], Iterable[Channel]]) -> None:
         self.counts = LineCounts()
-        self._tables = {channel.stream: channel for channel in channels}
-        self.channels = {channel.name: ChannelAccount() for channel in self._tables.values()}
+        self._board_channels = channels
+        self._by_stream = {channel.stream: channel for channel in channels()}
+        self.channels = {channel.name: ChannelAccount() for channel in channels()}
         self._sent: dict[bytes, _Sent] = {}
         self._tail = b""
         self._flooded = False
+        self.session_starts: list[tuple[float, int]] = []
+        """(t_s, session) of every description that began a session."""
+        self.n_messages = 0
+        """Messages that the host can make of what arrived."""
         self._session = -1
         self._parts: list[int] = []
         self._follows: dict[int, _Follow] = {}
@@ -146,6 +157,8 @@ class LineAccount:
         """Everything, as plain values."""
         return {
             "line": asdict(self.counts),
+            "sessions": self.session_starts,
+            "messages": self.n_messages,
             "channels": {name: asdict(account) for name, account in self.channels.items()},
         }
 
@@ -156,13 +169,19 @@ class LineAccount:
         if kind == frame.BLOCK:
             (idx,) = _IDX.unpack_from(body, frame.HEADER_BYTES)
             size = len(body) - frame.HEADER_BYTES - _IDX.size - frame.CRC_BYTES
-            n = size // self._tables[stream].sample_bytes
+            n = size // self._channel(stream).sample_bytes
         elif kind == frame.HELLO:
             part, n_parts = body[frame.HEADER_BYTES + 1], body[frame.HEADER_BYTES + 2]
         return _Sent(kind, stream, session, dropped, idx, n, part, n_parts)
 
     def _account(self, sent: _Sent) -> ChannelAccount:
-        return self.channels[self._tables[sent.stream].name]
+        return self.channels[self._channel(sent.stream).name]
+
+    def _channel(self, stream: int) -> Channel:
+        if stream not in self._by_stream:
+            # A channel gets another number with another rate; the old ones keep theirs.
+            self._by_stream |= {channel.stream: channel for channel in self._board_channels()}
+        return self._by_stream[stream]
 
     def _take(self, piece: bytes, now_s: float) -> None:
         sent = self._sent.get(piece)
@@ -174,15 +193,17 @@ class LineAccount:
             return
         self.counts.frames += 1
         if sent.kind == frame.HELLO:
-            self._hear_hello(sent)
-        elif sent.session != self._session:
+            self._hear_hello(sent, now_s)
+            return
+        self.n_messages += 1
+        if sent.session != self._session:
             self.counts.foreign_messages += 1
         elif sent.kind == frame.BLOCK:
             self._place(sent, now_s)
         elif sent.kind == frame.EVENT:
             self.counts.events += 1
 
-    def _hear_hello(self, sent: _Sent) -> None:
+    def _hear_hello(self, sent: _Sent, now_s: float) -> None:
         """A description counts when all its parts came, in order, with no other part between them."""
         if sent.part == 0 or sent.part != len(self._parts):
             self._parts = []
@@ -191,10 +212,12 @@ class LineAccount:
         self._parts.append(sent.part)
         if len(self._parts) == sent.n_parts:
             self._parts = []
+            self.n_messages += 1
             if sent.session != self._session:
                 self._session = sent.session
                 self._follows = {}
                 self.counts.sessions += 1
+                self.session_starts.append((now_s, sent.session))
 
     def _place(self, sent: _Sent, now_s: float) -> None:
         account, n = self._account(sent), sent.n_samples
