@@ -27,7 +27,9 @@ from sim.host_plan import HostPlan
 from sim.links import serve, serve_stdio
 from sim.person import Wearer
 from sim.ports import PtyPort, TcpPort
+from sim.recorded import RecordedBoard, add_options, is_recorded_board
 from sim.replay import RecordingBody
+from sim.ring import DEFAULT_RING_BYTES
 from sim.schedule import Schedule, load_scenario, scenario_names
 from sim.text_board import TextBoard
 from sim.truth import write_truth
@@ -44,6 +46,9 @@ _MAX_ID_BYTES = 32
 # More than a year; far beyond, only making the schedule takes for ever.
 _MAX_HOURS = 10_000.0
 _MAX_SEED = 2**63 - 1
+_KIB = 1024
+# The PSRAM of a large ESP32-S3.
+_MAX_RING_KIB = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     line.add_argument("--stdio", action="store_true", help="lock-step with a parent, virtual time")
     line.add_argument("--list", action="store_true", help="say what each scenario is, and end")
     parser.add_argument(
-        "--recording", type=Path, metavar="FILE", help="E4 zip or folder, .edf .xdf .csv"
+        "--recording", type=Path, metavar="FILE", help="E4 zip or folder, .edf .xdf .csv, or .mcap"
     )
     parser.add_argument(
         "--seed", type=_seed, default=DEFAULT_SEED, help="which person and chance (default: 7)"
@@ -111,6 +116,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fault", default="", metavar="SPEC", help="such as flip=1e-4,unplug=60:10, see below"
     )
+    parser.add_argument(
+        "--ring",
+        type=_ring_kib,
+        default=DEFAULT_RING_BYTES // _KIB,
+        metavar="KIB",
+        help="latest blocks that can be asked for again (default: 64), 0 for a board without",
+    )
     parser.add_argument("--drift-ppm", type=float, help="how fast the board's crystal is")
     parser.add_argument(
         "--text",
@@ -121,7 +133,19 @@ def build_parser() -> argparse.ArgumentParser:
         help="a board that only prints numbers, this many lines a second "
         f"(default: {DEFAULT_TEXT_HZ:g}); read it with a text: URL",
     )
+    add_options(parser)
     return parser
+
+
+def _ring_kib(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= _MAX_RING_KIB:
+        msg = f"expected KiB, a whole number from 0 to {_MAX_RING_KIB}, got {text[:40]!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def _seed(text: str) -> int:
@@ -180,6 +204,9 @@ def run(args: argparse.Namespace) -> None:
         _list_scenarios()
         return
     _check(args)
+    if is_recorded_board(args):
+        _serve_recorded(args)
+        return
     life = _live_again(args) if args.recording else _live(args)
     plan = parse_fault_spec(args.fault)
     if life.schedule is not None:
@@ -215,6 +242,7 @@ def _board(args: argparse.Namespace, life: _Life, body: TroubledBody) -> Virtual
         drift_ppm=life.drift_ppm,
         # A board draws its session number anew at each start; only virtual time repeats itself.
         boot_salt=0 if args.stdio else secrets.randbits(32),
+        ring_bytes=args.ring * _KIB,
     )
 
 
@@ -227,16 +255,31 @@ def _serve_real_time(
     args: argparse.Namespace, life: _Life, plan: FaultPlan, device: FaultyBoard
 ) -> None:
     speed = args.speed or 1.0
-    port: PtyPort | TcpPort
-    if args.pty is None:
-        port = TcpPort(args.tcp, lambda where: print(f"tcp {where}", flush=True))
-    else:
-        link = Path(args.pty) if args.pty else None
-        port = PtyPort(link, lambda path: print(f"pty {path}", flush=True))
+    port = _open_port(args)
     try:
         port.plug(plugged=True)
         _write_truth(args, life, plan, start_utc=time.time(), speed=speed)
         serve(device, port, speed=speed, host=_host(args, life))
+    finally:
+        port.close()
+
+
+def _open_port(args: argparse.Namespace) -> PtyPort | TcpPort:
+    if args.pty is None:
+        return TcpPort(args.tcp, lambda where: print(f"tcp {where}", flush=True))
+    link = Path(args.pty) if args.pty else None
+    return PtyPort(link, lambda path: print(f"pty {path}", flush=True))
+
+
+def _serve_recorded(args: argparse.Namespace) -> None:
+    board = RecordedBoard(args)
+    if args.stdio:
+        board.serve_stdio(sys.stdin.buffer, sys.stdout.buffer)
+        return
+    port = _open_port(args)
+    try:
+        port.plug(plugged=True)
+        board.serve(port, speed=args.speed or 1.0)
     finally:
         port.close()
 

@@ -118,7 +118,7 @@ def serve_stdio(
             host.live_until(link.elapsed_s, disk_is_full=device.disk_is_full)
         sink.write(CHUNK_HEADER.pack(piece.arrival_utc, len(piece.data)) + piece.data)
         sink.flush()
-        reply = _read_reply(source)
+        reply = read_reply(source)
         if reply is None:
             return
         data, worked_s = reply
@@ -127,7 +127,8 @@ def serve_stdio(
             host.work(worked_s)
 
 
-def _read_reply(source: IO[bytes]) -> tuple[bytes, float] | None:
+def read_reply(source: IO[bytes]) -> tuple[bytes, float] | None:
+    """Commands of the parent and what its host worked; None when it has closed its end."""
     head = source.read(REPLY_HEADER.size)
     if len(head) < REPLY_HEADER.size:
         return None
