@@ -24,6 +24,9 @@ PLACEMENTS = ("wrist", "pocket")
 DEFAULT_PLACEMENT = PLACEMENTS[0]
 # As in adaptation/recipe.py, which needs numpy; a test holds them together.
 METHOD_NAMES = ("recipe", "bias", "head", "lora", "lora+head", "mezo")
+# What a command can carry: whole mHz, and rates that HELLO can say.
+MIN_RATE_HZ, MAX_RATE_HZ = 0.001, 1e6
+RATE_WORDS = "a rate in Hz, 0.001 to below 1000000"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -34,17 +37,31 @@ def _check(ok: bool, key: str, expected: str, received: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where the board is and is worn, how long silence is tolerated, whether it taps when stress lasts."""
+    """Where the board is and is worn, how long silence is tolerated, whether it taps when stress lasts.
+
+    After ``silence_s`` without data it is said; after ``max_silence_s`` it is the end. With 0 a board that is away
+    is awaited as long as it takes, and one that is there but mute for sixty times ``silence_s``. ``rates`` are
+    the sample rates to ask of the board, Hz by channel name.
+    """
 
     url: str = ""
     placement: str = DEFAULT_PLACEMENT
     silence_s: float = 5.0
+    max_silence_s: float = 0.0
     cue_on_stress: bool = False
+    rates: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, rate_hz in self.rates.items():
+            is_number = isinstance(rate_hz, int | float) and not isinstance(rate_hz, bool)
+            is_rate = is_number and MIN_RATE_HZ <= rate_hz < MAX_RATE_HZ
+            _check(is_rate, f"device.rates.{name}", RATE_WORDS, rate_hz)
         expected = "one of " + ", ".join(PLACEMENTS)
         _check(self.placement in PLACEMENTS, "device.placement", expected, self.placement)
         _check(self.silence_s > 0, "device.silence_s", "more than 0", self.silence_s)
+        is_end = self.max_silence_s == 0 or self.max_silence_s >= self.silence_s
+        expected = "0 (as long as it takes) or no less than silence_s"
+        _check(is_end, "device.max_silence_s", expected, self.max_silence_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +228,7 @@ _TYPE_WORDS = {
     "float": "a number",
     "str": "text in quotes",
     "bool": "true or false",
+    "dict": "a table such as { acc = 100 }",
 }
 
 
@@ -220,7 +238,7 @@ def _section(kind: type, name: str, table: Any) -> Any:
     for key, value in table.items():
         where = f"{name}.{key}"
         _check(key in known, where, "one of " + ", ".join(sorted(known)), "an unknown key")
-        wanted = known[key]
+        wanted = known[key].partition("[")[0]
         if wanted == "float" and isinstance(value, int) and not isinstance(value, bool):
             table = {**table, key: float(value)}
             continue

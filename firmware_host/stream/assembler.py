@@ -149,8 +149,15 @@ class StreamAssembler:
             return self._take_other(message, arrival_utc)
         return []
 
+    def ends_with(self, hello: Hello) -> bool:
+        """Whether this HELLO begins another session while samples of the present one wait.
+
+        `feed` would hand them on too, but with `utc` of the new session already.
+        """
+        return self._hold.is_open and hello.session != self._session
+
     def end(self) -> list[Samples | StreamEvent]:
-        """Samples and events that were still waiting when the stream ended."""
+        """Hand on the samples and events that still wait: the stream, or its session, is over."""
         return self._release()
 
     def _take_block(
