@@ -91,6 +91,8 @@ class StreamClock:
         self._shift_s = 0.0
         self.last_jump_s = 0.0
         """What the last `jump` added to stream time."""
+        self.last_jump_at_s = -math.inf
+        """Stream time of what showed it: only what was measured before can lack it."""
         self.n_wraps = 0
         self.n_steps = 0
         self._envelope = LowerEnvelope()
@@ -101,10 +103,11 @@ class StreamClock:
         self._late_low_s = math.inf
         self._trips = RoundTrips()
 
-    def jump(self, by_s: float) -> None:
-        """Add ``by_s`` to stream time from here on, to undo a leap of the board's count."""
+    def jump(self, by_s: float, *, at_s: float) -> None:
+        """Add ``by_s`` to stream time from ``at_s`` on, to undo a leap of the board's count."""
         self._shift_s += by_s
         self.last_jump_s = by_s
+        self.last_jump_at_s = at_s
         self._late_since = None
 
     def unwrap(self, ticks_us: int, arrival_utc: float) -> float:

@@ -150,15 +150,16 @@ class StreamTrack:
         is_fit = abs(away_s + n_wraps * _WRAP_S) <= min(self._slack_for(missing), _WRAP_S / 8)
         if n_wraps > 0 and is_fit and live_s > (n_wraps - 0.5) * _WRAP_S:
             # Whole wraps went by in a silence; the sample index knows what the ticks cannot.
-            clock.jump(n_wraps * _WRAP_S)
+            clock.jump(n_wraps * _WRAP_S, at_s=t0_s + n_wraps * _WRAP_S)
             return t0_s + n_wraps * _WRAP_S, missing
-        if abs(away_s - clock.last_jump_s) <= self._slack_s:
-            # Measured before a jump that another stream showed first.
+        is_same = abs(away_s - clock.last_jump_s) <= self._slack_s
+        if is_same and t0_s - clock.last_jump_s <= clock.last_jump_at_s:
+            # Measured before a jump that another stream showed first; later it would be a leap back.
             return t0_s - clock.last_jump_s, missing
         advanced_s = away_s + missing * self._period_s
         if -self._slack_s <= advanced_s <= live_s + _BACKLOG_S:
             return t0_s, self._recount(advanced_s, missing)
-        clock.jump(-away_s)
+        clock.jump(-away_s, at_s=t0_s - away_s)
         self.findings.append((Note.CLOCK_JUMP, {"jump_s": away_s}))
         return t0_s - away_s, missing
 

@@ -209,6 +209,23 @@ def test_jump_of_the_board_clock_is_one_event_and_samples_stay_continuous(jump_s
     assert assembler.utc(59.0) == pytest.approx(UTC0 + 59.0, abs=1e-3)
 
 
+def test_leap_back_by_as_much_is_a_jump_of_its_own() -> None:
+    """There and back: the second one is not the first one showing late in another stream."""
+    assembler = StreamAssembler()
+    out: Out = assembler.feed(HELLO, UTC0)
+    for made, utc in _three_streams(90):
+        leap_us = 200_000_000 if 30_200_000 < made.ticks_us < 60_200_000 else 0
+        out += assembler.feed(made._replace(ticks_us=made.ticks_us + leap_us), utc)
+    there, back = _events(out)
+    assert (there.what, back.what) == (Note.CLOCK_JUMP, Note.CLOCK_JUMP)
+    assert there.detail["jump_s"] == pytest.approx(200.0)
+    assert back.detail["jump_s"] == pytest.approx(-200.0)
+    starts = [s.t0_s for s in out if isinstance(s, Samples) and s.channel.name == "eda"]
+    assert np.diff(starts) == pytest.approx(1.0)
+    assert assembler.clock is not None
+    assert assembler.clock.unwrap(90_000_000, UTC0 + 90.0) == pytest.approx(90.0)
+
+
 def test_pause_of_a_sensor_is_a_gap_in_time_and_not_a_loss() -> None:
     assembler = StreamAssembler()
     out = _feed(assembler, [(HELLO, UTC0), *_bvp(range(10))])
