@@ -100,8 +100,16 @@ def _pack_channel(channel: Channel) -> bytes:
     )
 
 
+def _require_different(channels: tuple[Channel, ...]) -> None:
+    for said in ([c.stream for c in channels], [c.name for c in channels]):
+        if len(set(said)) < len(said):
+            msg = f"channels must differ in stream number and name, got {said}"
+            raise ValueError(msg)
+
+
 def hello_payloads(hello: Hello) -> list[bytes]:
     """HELLO payloads, as many parts as the channels need."""
+    _require_different(hello.channels)
     ids = _pack_string(hello.board_id) + _pack_string(hello.firmware)
     # An older host reads the channels it was told of and never looks at what follows.
     ring = struct.pack("<I", hello.ring_bytes) if hello.ring_bytes else b""
@@ -316,6 +324,7 @@ class MessageParser:
             return None
         channels = tuple(c for p in self._parts for c in p.channels)
         self._parts = []
+        _require_different(channels)
         return Hello(
             raw[2], part.board_id, part.firmware, channels, version, raw[4], part.ring_bytes
         )

@@ -61,9 +61,11 @@ class McapReader:
         self.is_complete = False
         self.n_damaged_chunks = 0
         self._is_closed = False
-        self._is_told = False
+        # Nothing can be told before it is known how much there is.
+        self._is_told = True
         self._index = self._find_index()
         self.hello, self.start_utc, self.duration_s = self._by_index() or self._survey()
+        self._is_told = False
         self._warn_of_loss()
 
     def messages(self, since_utc: float = -math.inf) -> Iterator[tuple[float, Message]]:

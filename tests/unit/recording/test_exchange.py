@@ -15,7 +15,7 @@ from firmware_host.errors import RecordingError, SignetError, StorageError
 from firmware_host.protocol.messages import Hello
 from firmware_host.recording.exchange import new_file
 from firmware_host.recording.registry import READERS, WRITERS, open_recording, writer_of
-from firmware_host.recording.take import Piece, Take, Track
+from firmware_host.recording.take import Piece, Take, Track, checked_take
 from firmware_host.recording.take_reader import TakeReader
 from tests.unit.recording.e4_fixtures import session_files, write_zip
 from tests.unit.recording.take_fixtures import (
@@ -143,6 +143,15 @@ def test_counts_beyond_the_wire_are_refused(tmp_path: Path) -> None:
     track = Track(take.tracks[1].channel, (huge,))
     with pytest.raises(RecordingError, match="counts of 32 bits"):
         TakeReader(tmp_path / "x", lambda _: replace(take, tracks=(track,)))
+
+
+def test_channels_of_one_name_are_numbered(tmp_path: Path) -> None:
+    take, name = whole_take(), "x" * 32
+    twins = [replace(t, channel=replace(t.channel, name=name)) for t in take.tracks]
+    told = checked_take(replace(take, tracks=tuple(twins)), tmp_path)
+    expected = [name, *(f"{name[:30]}-{n}" for n in (2, 3, 4))]
+    assert [t.channel.name for t in told.tracks] == expected
+    TakeReader(tmp_path, lambda _: told)
 
 
 def _example(suffix: str, folder: Path) -> Path:
