@@ -57,7 +57,8 @@ def _position_utc(text: str, start_utc: float, duration_s: float) -> float | Non
     try:
         if not _CLOCK.fullmatch(text):
             return datetime.fromisoformat(text).timestamp()
-        at = datetime.fromisoformat(f"{begun.date().isoformat()}T{text.zfill(5)}")
+        padded = text if text[2] == ":" else f"0{text}"
+        at = datetime.fromisoformat(f"{begun.date().isoformat()}T{padded}")
     except (ValueError, OverflowError):
         return None
     # A recording may begin in the evening and go on after midnight.
