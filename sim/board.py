@@ -248,7 +248,8 @@ class VirtualBoard:
         seq = self._seqs.get("hello", 0)
         encoded = encode_hello(hello, seq=seq, ticks_us=self._ticks_us(self._hello_s))
         self._seqs["hello"] = seq + encoded.count(0)
-        self._emit(encoded)
+        # At boot, whatever a bootloader or a failing supply put on the line ends here.
+        self._emit(encoded if seq else b"\0" + encoded)
         self._hello_s += HELLO_EVERY_S
 
     def _tell_event(self) -> None:
@@ -311,7 +312,7 @@ class VirtualBoard:
             return False
         self._room -= len(encoded)
         self._out += encoded
-        self.counters.frames += encoded.count(0)
+        self.counters.frames += encoded.lstrip(b"\0").count(0)
         return True
 
     def _obey(self, command: Command) -> None:

@@ -126,8 +126,8 @@ class LineAccount:
     def sent(self, data: bytes) -> None:
         """Whole frames that the board gives to the line."""
         for code in data.split(b"\0")[:-1]:
-            if code in self._sent:
-                # Sent again by the board.
+            if not code or code in self._sent:
+                # A zero in front of a boot's first frame; a frame that the board sends again.
                 continue
             sent = self._sent[code] = self._read(code)
             self.counts.frames_sent += 1

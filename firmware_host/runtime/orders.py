@@ -1,8 +1,9 @@
-"""What a board is asked for besides its stream: other sample rates, and lost blocks once more."""
+"""What a board is asked for besides its stream: who it is, other sample rates, lost blocks once more."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -32,7 +33,7 @@ _MAX_ASKS = 3
 # As many ranges as the smallest board remembers.
 _MAX_OPEN = 8
 # A line that loses everything must not be flooded with questions.
-_MAX_ASKS_A_MINUTE = 60
+_MAX_ASKS_A_MINUTE = 240
 _MINUTE_S = 60.0
 _MILLI = 1000.0
 _MAX_VALUE = (1 << 31) - 1
@@ -220,6 +221,8 @@ class Orders:
     link: Link
     wanted_rates_hz: Mapping[str, float] = field(default_factory=dict)
     _n_given: int = 0
+    _n_strange: int = 0
+    _introduced_s: float = -math.inf
     _rates: Rates = field(init=False)
     _backfill: Backfill = field(init=False)
 
@@ -242,12 +245,23 @@ class Orders:
         LinkTimeout
             If it answers nothing.
         """
-        if not self.link.has_board or not self.link.is_up or assembler.hello is None:
+        if not self.link.has_board or not self.link.is_up:
             return
         now_utc = self.link.now_utc()
-        for command in self._due(assembler, assembler.hello, now_utc):
+        commands = self._introduce(assembler, now_utc)
+        if assembler.hello is not None:
+            commands += self._due(assembler, assembler.hello, now_utc)
+        for command in commands:
             told(command, now_utc)
             self.link.write(encode_command(command, seq=command.token))
+
+    def _introduce(self, assembler: StreamAssembler, now_s: float) -> list[Command]:
+        """Ask for a HELLO when blocks come that none has announced: the one of a boot may be lost."""
+        n_strange = assembler.n_foreign + assembler.n_unknown_stream
+        if n_strange == self._n_strange or 0 <= now_s - self._introduced_s < RESEND_S:
+            return []
+        self._n_strange, self._introduced_s = n_strange, now_s
+        return [Command(CommandKind.START, token=self._next_token())]
 
     def _due(self, assembler: StreamAssembler, hello: Hello, now_s: float) -> list[Command]:
         while assembler.answers:
