@@ -49,7 +49,8 @@ class StressScored:
     """One stress window: the state, and the probability of stress before and after personalisation.
 
     ``p_personal`` equals ``p_generic`` while nothing was learned; both are None when the window was not scored.
-    ``adapter`` is the version of the adapter in use, 0 for the generic model.
+    ``adapter`` is the version of the adapter in use, 0 for the generic model. ``quality`` is that of the worse of
+    the two signals an answer rests on, ``channel_quality`` each channel's: shares of the window, 0 to 1.
     """
 
     t_s: float
@@ -60,6 +61,7 @@ class StressScored:
     adapter: int
     quality: float
     motion: float
+    channel_quality: dict[str, float] = field(default_factory=dict)
     kind: str = field(default="stress", init=False)
 
 

@@ -19,7 +19,14 @@ from firmware_host.cli.common import (
     say,
     settings,
 )
-from firmware_host.cli.streaming import Stopper, positive_seconds, say_lines
+from firmware_host.cli.streaming import (
+    Stopper,
+    add_max_silence,
+    positive_seconds,
+    say_drops,
+    say_lines,
+    silence_limits,
+)
 from firmware_host.cli.typed import TypedNotes, VaultLabels
 
 if TYPE_CHECKING:
@@ -42,6 +49,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: <time>-<board>.mcap here"
     )
+    add_max_silence(parser)
     parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     add_shared(parser)
     parser.set_defaults(handler=run)
@@ -66,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
             f"{', '.join(summary['files'])}"
         )
         say_lines(summary)
+        say_drops(summary)
     return 0
 
 
@@ -86,7 +95,7 @@ def _record(
         url,
         lambda board: args.out or _default_name(board),
         stop=stop,
-        silence_s=config.device.silence_s,
+        silence=silence_limits(args, config),
         limits=config.recording,
         notes=notes,
         labels=list

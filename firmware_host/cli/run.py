@@ -22,9 +22,11 @@ from firmware_host.cli.common import (
 from firmware_host.cli.streaming import (
     EventPrinter,
     Stopper,
+    add_max_silence,
     learner_arguments,
     positive_seconds,
     say_summary,
+    silence_limits,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="also write a recording (.mcap)"
     )
+    add_max_silence(parser)
     parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     parser.set_defaults(handler=run)
 
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             placement=args.placement or config.device.placement,
             keep_days=config.state.keep_days,
             cue_on_stress=config.device.cue_on_stress,
-            silence_s=config.device.silence_s,
+            silence=silence_limits(args, config),
             labels=recorded.labels if recorded else (),
             learner_arguments=learner_arguments(args, config) if learns else None,
             host_root=config.host_root(),

@@ -16,6 +16,7 @@ from firmware_host.config import Config
 
 if TYPE_CHECKING:
     from firmware_host.events import AnyEvent
+    from firmware_host.runtime.silence import SilenceLimits
 
 _PROGRESS_EVERY_S = 60.0
 
@@ -53,6 +54,27 @@ def positive_seconds(text: str) -> float:
         msg = f"expected a number of seconds above zero, got {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return value
+
+
+def add_max_silence(parser: argparse.ArgumentParser) -> None:
+    """How long a board may send nothing."""
+    parser.add_argument(
+        "--max-silence",
+        type=positive_seconds,
+        metavar="S",
+        help="end with exit code 9 after so many seconds without data; without it a board that is away is "
+        "awaited as long as it takes",
+    )
+
+
+def silence_limits(args: argparse.Namespace, config: Config) -> SilenceLimits:
+    """When silence is said and when it is the end."""
+    from firmware_host.runtime.silence import SilenceLimits
+
+    device = config.device
+    end_s = getattr(args, "max_silence", None) or device.max_silence_s
+    # Whoever ends it sooner than it would be said still hears of it.
+    return SilenceLimits(min(device.silence_s, end_s or device.silence_s), end_s)
 
 
 class EventPrinter:
@@ -101,6 +123,8 @@ def learner_arguments(args: argparse.Namespace, config: Config) -> list[str | Pa
 
 def say_summary(summary: Mapping[str, Any]) -> None:
     """The last lines for a person."""
+    from firmware_host.runtime.drops import all_drops
+
     n_missing = sum(c["missing_samples"] for c in summary["channels"].values())
     n_samples = sum(c["n_samples"] for c in summary["channels"].values())
     states = ", ".join(f"{name} {n}" for name, n in summary["states"].items()) or "none"
@@ -110,6 +134,15 @@ def say_summary(summary: Mapping[str, Any]) -> None:
         f"peak memory {summary['peak_rss_mb']} MB"
     )
     say_lines(summary)
+    say_drops(all_drops(summary))
+
+
+def say_drops(counts: Mapping[str, int]) -> None:
+    """What did not get through, in a line; nothing if all did."""
+    from firmware_host.runtime.drops import drop_words
+
+    if words := drop_words(counts):
+        say(f"not used: {', '.join(words)}")
 
 
 def say_lines(summary: Mapping[str, Any]) -> None:

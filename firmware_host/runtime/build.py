@@ -28,6 +28,7 @@ from firmware_host.runtime.memory import LIVE_BATCH_S, Memory, stored_source
 from firmware_host.runtime.permission import Asks, HostWatch
 from firmware_host.runtime.pipeline import Listeners, Models, Pipeline
 from firmware_host.runtime.session import Session
+from firmware_host.runtime.silence import SilenceLimits
 from firmware_host.transport.base import Transport, parse_url
 from firmware_host.vault.records import Vault
 
@@ -55,7 +56,7 @@ class SessionOptions:
     runtime: str = "auto"
     delegate: str = "auto"
     placement: str = DEFAULT_PLACEMENT
-    silence_s: float = 5.0
+    silence: SilenceLimits = field(default_factory=SilenceLimits)
     keep_days: float = 30.0
     cue_on_stress: bool = False
     labels: LabelSpans = ()
@@ -133,7 +134,7 @@ def open_session(
         emit=emit,
         memory=memory,
         learning=None if vault is None else _learning(options, vault, link),
-        silence_s=options.silence_s,
+        silence=options.silence,
         cues=CueRule() if options.cue_on_stress else None,
         follower=follower,
         stop=stop,

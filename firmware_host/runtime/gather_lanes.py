@@ -16,9 +16,8 @@ from firmware_host.runtime.session import (
     DRIFT_NOTE,
     GAIT_UPDATED_NOTE,
     LEARNED_NOTE,
-    LINK_NOTE,
-    SILENCE_NOTE,
 )
+from firmware_host.runtime.silence import BACK_NOTE, LINK_NOTE, SILENCE_NOTE
 from firmware_host.signals.eda import FLOOR_USIEMENS
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES
 from firmware_host.stream.samples import Note
@@ -132,6 +131,7 @@ _WORDS: Mapping[str, Callable[[Detail, str], str]] = {
     MODEL_OFF_NOTE: lambda detail, _: f"{detail['model']} model off: {detail['why']}",
     SILENCE_NOTE: lambda detail, _: f"nothing came for {detail['silent_s']:.0f} s",
     LINK_NOTE: lambda detail, _: f"link lost for {detail['silent_s']:.0f} s or more",
+    BACK_NOTE: lambda detail, _: f"data again, after {detail['silent_s']:.0f} s without any",
 }
 
 

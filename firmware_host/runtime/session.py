@@ -12,7 +12,7 @@ from typing import Any
 
 from firmware_host.adaptation.adapters import Adapter, apply_adapter
 from firmware_host.adaptation.rest import revert_rest
-from firmware_host.errors import AdaptationError, LinkEnded, LinkError, StorageError
+from firmware_host.errors import AdaptationError, LinkEnded, SignetError, StorageError
 from firmware_host.events import (
     AnyEvent,
     Labelled,
@@ -24,10 +24,9 @@ from firmware_host.events import (
 from firmware_host.protocol.messages import (
     Command,
     CommandKind,
-    Ping,
     encode_command,
-    encode_ping,
 )
+from firmware_host.runtime.asking import ClockAsker
 from firmware_host.runtime.baseline import Source
 from firmware_host.runtime.cues import CUE_ANSWERS, MAX_ANSWER_S, CueRule
 from firmware_host.runtime.drifting import misfits, watch_run
@@ -35,17 +34,18 @@ from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import Learning, Looked
 from firmware_host.runtime.link import Link
+from firmware_host.runtime.live import LiveHealth
 from firmware_host.runtime.loss import LossMeter
 from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary, stored_source
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
+from firmware_host.runtime.silence import BACK_NOTE, SilenceLimits, SilenceWatch
 from firmware_host.runtime.summary import summarise
 from firmware_host.runtime.wear import DayFacts, Wear
 from firmware_host.stream.samples import Note
+from firmware_host.transport.base import Chunk
 
 _LOGGER = logging.getLogger(__name__)
 
-SILENCE_NOTE = "silence"
-LINK_NOTE = "link"
 LEARNED_NOTE = "learned"
 GAIT_UPDATED_NOTE = "gait_updated"
 DRIFT_NOTE = "drift"
@@ -55,10 +55,6 @@ DISK_ROOM_NOTE = "disk_has_room"
 _WEAR_ENDS = (Note.WEAR, Note.REBOOT, Note.SWAP)
 # A live run looks this often whether somebody else changed the vault (a learner, a revert).
 _VAULT_LOOK_S = 2.0
-# Often enough to follow a crystal as it warms up, and nothing beside the stream itself.
-_PING_S = 10.0
-# A stream that stays silent this many times the configured silence is over for the caller.
-_GIVE_UP_SILENCES = 60
 
 
 @dataclass(slots=True)
@@ -90,7 +86,7 @@ class Session:
     emit: Callable[[AnyEvent], None]
     memory: Memory | None = None
     learning: Learning | None = None
-    silence_s: float = 5.0
+    silence: SilenceLimits = field(default_factory=SilenceLimits)
     cues: CueRule | None = None
     follower: GaitFollower | None = None
     stop: Callable[[], bool] = lambda: False
@@ -99,16 +95,15 @@ class Session:
     _loss: LossMeter = field(default_factory=LossMeter)
     _adapter_id: int | None = None
     _rest_id: int | None = None
-    _last_data_s: float = 0.0
-    _is_silent: bool = False
+    _watch: SilenceWatch = field(init=False)
+    _asker: ClockAsker = field(init=False)
+    _health: LiveHealth | None = None
     _is_baseline_new: bool = False
     _is_taken_off: bool = False
     _has_wear_ended: bool = False
     _day: DayFacts = field(default_factory=DayFacts)
     _wear: Wear = field(default_factory=Wear)
     _last_look_s: float = 0.0
-    _last_ping_s: float = 0.0
-    _n_pings: int = 0
     _n_cues: int = 0
     _cue_utc: float | None = None
     _vault_version: int = -1
@@ -123,7 +118,11 @@ class Session:
             Whatever ended it but the end of a finite source; what was seen until then is kept.
         """
         started_s = self.monotonic()
-        self._last_data_s = started_s
+        self._watch = SilenceWatch(self.link, self.silence, self.monotonic)
+        self._asker = ClockAsker(self.link, self.monotonic)
+        if self.memory is not None:
+            vault = self.memory.vault
+            self._health = LiveHealth(vault, self.link, self.pipeline, self.monotonic)
         self.reload()
         if self.learning is not None:
             self.learning.begin()
@@ -134,6 +133,9 @@ class Session:
             self._end_wear()
             self._watch_drift()
             self._end_learning()
+        except SignetError as err:
+            self._end_health(str(err))
+            raise
         finally:
             if self.learning is not None:
                 self.learning.process.stop()
@@ -177,31 +179,28 @@ class Session:
             if chunk is None:
                 self._watch_silence()
             else:
-                self._last_data_s = self.monotonic()
-                self._is_silent = False
-                self._handle_marks()
-                self._handle(self.pipeline.feed(chunk.data, chunk.arrival_utc))
+                self._take_chunk(chunk)
             with self._even_without_room():
                 self._learn()
                 self._look_at_vault()
-            self._ping_if_due()
+                if self._health is not None:
+                    self._health.look()
+            self._asker.ask_if_due(self.pipeline.assembler.t_s, self.pipeline.asked)
+
+    def _take_chunk(self, chunk: Chunk) -> None:
+        silent_s = self._watch.heard()
+        if self._health is not None:
+            self._health.last_data_utc = chunk.arrival_utc
+        if silent_s is not None:
+            self._handle([self._note(BACK_NOTE, {"silent_s": round(silent_s, 1)})])
+        self._handle_marks()
+        self._handle(self.pipeline.feed(chunk.data, chunk.arrival_utc))
 
     def _handle_marks(self) -> None:
         """Say what was done to a recording: a silence skipped, another round begun."""
         if self.link.is_finite:
             for what, detail in self.link.marks():
                 self._handle([self._note(what, detail)])
-
-    def _ping_if_due(self) -> None:
-        """Ask a live board for its time now and then."""
-        now_s = self.monotonic()
-        if self.link.is_finite or not self.link.is_up or now_s - self._last_ping_s < _PING_S:
-            return
-        self._last_ping_s = now_s
-        self._n_pings += 1
-        ping = Ping(self._n_pings)
-        self.pipeline.asked(ping, self.link.now_utc())
-        self.link.write(encode_ping(ping, seq=self._n_pings))
 
     def _cue_if_due(self, event: StressScored) -> None:
         if self.cues is None or not self.cues.is_due(event.state, event.t_s):
@@ -391,19 +390,26 @@ class Session:
             )
 
     def _watch_silence(self) -> None:
-        """Say it once when nothing comes; give up a live link that is up but mute for long."""
-        silent_s = self.monotonic() - self._last_data_s
-        if self.link.is_finite or silent_s < self.silence_s:
+        """Say it once when nothing comes; give up when it has lasted too long."""
+        hello = self.pipeline.hello
+        what = self._watch.look(() if hello is None else hello.channels)
+        if what is None:
             return
-        if not self._is_silent:
-            self._is_silent = True
-            what = SILENCE_NOTE if self.link.is_up else LINK_NOTE
-            self._handle([self._note(what, {"silent_s": round(silent_s, 1)})])
-            _LOGGER.warning("no data for %.0f s", silent_s)
-            self.link.write(encode_command(Command(CommandKind.START), seq=0))
-        if self.link.is_up and silent_s > _GIVE_UP_SILENCES * self.silence_s:
-            msg = f"the board is there but has sent nothing for {silent_s:.0f} s"
-            raise LinkError(msg)
+        silent_s = self._watch.silent_s
+        self._handle([self._note(what, {"silent_s": round(silent_s, 1)})])
+        _LOGGER.warning("no data for %.0f s", silent_s)
+        self.link.write(encode_command(Command(CommandKind.START), seq=0))
+        with self._even_without_room():
+            # Nothing else will come that the note could be written with.
+            if self.memory is not None:
+                self.memory.flush()
+            if self._health is not None:
+                self._health.look(now=True)
+
+    def _end_health(self, why: str) -> None:
+        if self._health is not None:
+            with self._even_without_room():
+                self._health.end(why)
 
     def _note(self, what: str, detail: dict[str, float | int | str]) -> StreamNoted:
         assembler = self.pipeline.assembler
@@ -414,10 +420,12 @@ class Session:
     def _finish(self, wall_s: float) -> dict[str, Any]:
         summary = summarise(self.pipeline, self.states, wall_s=wall_s)
         summary["links_lost"] = self.link.n_lost
+        summary["lines"] = dict(self.link.line_counters)
         summary["cues"] = self._n_cues
         summary["learned"] = [] if self.learning is None else self.learning.process.results
         if self.memory is not None:
             found = misfits(self.memory.vault)
             summary["no_longer_fits"] = [misfit.part.value for misfit in found]
             put_summary(self.memory.vault, summary, utc=self.link.now_utc())
+            self._end_health("done")
         return summary

@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from firmware_host.host.sockets import COUNTER
+from firmware_host.runtime.drops import BLOCK_DROPS, line_faults
 from firmware_host.runtime.pipeline import Pipeline
 from firmware_host.stream.assembler import StreamAssembler
-
-# What was dropped and why, of all sessions of a run.
-_DROPS = ("board_dropped", "duplicate_blocks", "late_blocks", "bad_blocks")
 
 
 def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dict[str, Any]:
     """Counts and costs of a run as plain values; nothing about the body but the states' counts."""
-    counts, assembler, decoder = pipeline.counts, pipeline.assembler, pipeline.parser.decoder
+    counts, assembler = pipeline.counts, pipeline.assembler
     hello = pipeline.hello
     rates = assembler.measured_rates_hz
     totals = assembler.totals
@@ -31,7 +29,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
             "n_samples": counts.samples[channel.name],
             "n_gaps": counts.gaps[channel.name],
             "missing_samples": counts.missing[channel.name],
-            **{name: totals[channel.name][name] for name in _DROPS},
+            **{name: totals[channel.name][name] for name in BLOCK_DROPS},
         }
         for channel in (hello.channels if hello else ())
     }
@@ -39,18 +37,12 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "board": hello.board_id if hello else None,
         "firmware": hello.firmware if hello else None,
         "placement": pipeline.placement,
-        "stream_s": round(counts.earlier_sessions_s + assembler.t_s, 3),
+        "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),
         "wall_s": round(wall_s, 3),
         "n_sessions": assembler.n_sessions,
         "n_bytes": counts.n_bytes,
-        "n_frames": decoder.frames,
-        "bad_frames": decoder.bad_frames,
-        "oversize": decoder.oversize,
-        "skipped_bytes": decoder.skipped_bytes,
-        "bad_payloads": pipeline.parser.bad_payloads,
-        "unknown_kinds": pipeline.parser.unknown_kinds,
-        "foreign_messages": assembler.n_foreign,
-        "unknown_streams": assembler.n_unknown_stream,
+        "n_frames": pipeline.parser.decoder.frames,
+        **line_faults(assembler, pipeline.parser),
         "clock": _clock(assembler),
         "channels": channels,
         "states": dict(sorted(states.items())),

@@ -16,7 +16,7 @@ from firmware_host.events import AnyEvent, Labelled, StreamNoted
 from firmware_host.protocol.messages import Message
 from firmware_host.recording.labels import Label
 from firmware_host.recording.playing import ROUND, SKIPPED
-from firmware_host.runtime.recorder import marker_text, open_writer
+from firmware_host.runtime.recorder import MARKED, marker_text, note_text, open_writer
 
 if TYPE_CHECKING:
     from firmware_host.recording.mcap_writer import McapWriter
@@ -26,8 +26,8 @@ _LOGGER = logging.getLogger(__name__)
 STOPPED_NOTE = "recording_stopped"
 RESUMED_NOTE = "recording_resumed"
 DELETED_NOTE = "recording_deleted"
-# What happened to the stream and is in no message of the board; names as in runtime/session.py.
-_MARKED = ("silence", "link", SKIPPED, ROUND)
+# What is written into the recording: what happened to the stream, and what was done to a replayed one.
+_MARKED = (*MARKED, SKIPPED, ROUND)
 # While there is no room, look again this often.
 _RETRY_S = 10.0
 # Messages that wait for room: about a minute and a half of a board with every channel.
@@ -69,7 +69,7 @@ class Tap:
             label = Label(event.start_utc, event.end_utc, event.label, event.source)
             self._write(lambda writer: writer.write_label(label, event.utc), event.utc)
         elif isinstance(event, StreamNoted) and event.what in _MARKED:
-            text = marker_text(event.what, event.detail)
+            text = note_text(event)
             self._write(lambda writer: writer.write_marker(text, event.utc), event.utc)
 
     def close(self) -> None:

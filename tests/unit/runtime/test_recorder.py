@@ -94,6 +94,7 @@ def test_run_writes_labels_of_everybody_and_silences(tmp_path: Path) -> None:
     events: list[AnyEvent] = [
         Labelled(9.0, UTC0 + 9, "stress", UTC0 + 1, UTC0 + 8, "button"),
         StreamNoted(10.0, UTC0 + 10, "silence", "", {"silent_s": 5.0}),
+        StreamNoted(10.5, UTC0 + 10.5, "gap", "eda", {"missing_samples": 3}),
         StreamNoted(11.0, UTC0 + 11, "rate", "eda", {"is_off": 1}),
         Labelled(12.0, UTC0 + 12, "rest", UTC0 + 9, UTC0 + 11, "cli"),
     ]
@@ -107,7 +108,10 @@ def test_run_writes_labels_of_everybody_and_silences(tmp_path: Path) -> None:
         ("stress", "button"),
         ("rest", "cli"),
     ]
-    assert reader.markers() == [(UTC0 + 10, "silence silent_s 5.0")]
+    assert reader.markers() == [
+        (UTC0 + 10, "silence silent_s 5.0"),
+        (UTC0 + 11, "rate eda is_off 1"),
+    ]
 
 
 def test_quota_stops_the_recording_of_a_run_with_an_event_and_not_the_run(
