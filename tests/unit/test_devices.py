@@ -74,7 +74,8 @@ def test_probe_of_another_version_is_a_mismatch(link) -> None:
     ("sent", "words"),
     [
         (b"", "not a Signet board: it says nothing for 2 s"),
-        (b"0.12,9.81,36.5\r\n" * 20, r"not a Signet board: it prints text \(20 lines\)"),
+        (b"it is 36.5 now\r\n" * 20, r"not a Signet board: it prints text \(20 lines\)"),
+        (b"0.12,9.81,36.5\r\n" * 20, r"it prints lines of numbers; read it with --device 'text"),
         (b"\r\nMicroPython v1.27\r\n>>> ", "not a Signet board: a MicroPython prompt answers"),
         (bytes(range(1, 200)) * 3, "not a Signet board: 597 bytes and no valid frame.*baud"),
         (encode_block(BLOCK) * 4, r"sends frames \(4\) but no HELLO"),
