@@ -76,7 +76,7 @@ def decode(code: bytes):
     body = cobs_decode(code)
     if body is None or not MIN_BODY_BYTES <= len(body) <= MAX_BODY_BYTES:
         return None
-    if crc32(body) & 0xFFFFFFFF != _CRC_RESIDUE:
+    if crc32(body) != _CRC_RESIDUE:
         return None
     return struct.unpack_from(HEADER, body) + (body[HEADER_BYTES:-CRC_BYTES],)
 
