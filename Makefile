@@ -8,7 +8,7 @@ STREAM_PEERS := .venv-bench-stream
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo week test check train bench bench-learning bench-stream kill-test sim clean
+.PHONY: install demo week test check train bench bench-learning bench-stream kill-test sim soak clean
 
 install: $(HOST)/.done
 
@@ -55,6 +55,9 @@ bench-stream: $(HOST)/.done $(STREAM_PEERS)/.done
 
 kill-test: $(HOST)/.done
 	@$(HOST)/bin/python -m bench.killed
+
+soak: $(HOST)/.done
+	@$(HOST)/bin/python -m sim.soak $(if $(HOURS),--hours '$(HOURS)') $(if $(RING),--ring '$(RING)')
 
 sim: $(HOST)/.done
 	$(HOST)/bin/python -m sim --pty

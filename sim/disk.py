@@ -72,7 +72,7 @@ class FullDisk:
             return connection
 
         os.write = lambda fd, data: self.write(real_write, fd, data)
-        sqlite3.connect = connect
+        setattr(sqlite3, "connect", connect)  # noqa: B010 - its type is an overloaded function
 
 
 def main(argv: Sequence[str] | None = None) -> None:

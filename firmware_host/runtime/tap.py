@@ -30,8 +30,8 @@ DELETED_NOTE = "recording_deleted"
 _MARKED = (*MARKED, SKIPPED, ROUND)
 # While there is no room, look again this often.
 _RETRY_S = 10.0
-# Messages that wait for room: about a minute and a half of a board with every channel.
-_MOST_WAITING = 1000
+# Messages that wait for room: about a minute of a board with every channel.
+_MOST_WAITING = 600
 
 _Act = Callable[["McapWriter"], None]
 
