@@ -216,6 +216,9 @@ class GaitFeatures:
     def _take(self, source: _Input, t0_s: float, rows: FloatArray, *, gap: bool) -> None:
         last_s = source.ring.last_s()
         t_s = source.clock.times_s(t0_s, len(rows), gap=gap)
+        if not len(t_s):
+            return
+        rows = rows[len(rows) - len(t_s) :]
         if not is_finite(rows):
             finite = np.isfinite(rows).all(axis=1)
             t_s, rows = t_s[finite], rows[finite]
