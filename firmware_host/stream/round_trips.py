@@ -60,5 +60,6 @@ class RoundTrips:
         if line is not self._line:
             self._line = line
             gaps = (line.at(trip.t_s) - trip.sent_delay_s for trip in self._trips)
-            self._gap_s = min(gaps, default=0.0)
+            # Below zero where the host's clock was slewed since: such a trip says nothing of now.
+            self._gap_s = max(min(gaps, default=0.0), 0.0)
         return self._gap_s / 2
