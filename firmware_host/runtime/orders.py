@@ -29,7 +29,7 @@ RESEND_S = 1.0
 MAX_TRIES = 12
 # A command and its answer, at the pace at which a board sends again.
 _ASK_AGAIN_S = 2.0
-_MAX_ASKS = 3
+_MAX_ASKS = 4
 # As many ranges as the smallest board remembers.
 _MAX_OPEN = 8
 # A line that loses everything must not be flooded with questions.
@@ -154,19 +154,19 @@ class Backfill:
         """Questions so far."""
         # By stream and end: a hole that is being filled shrinks from its start.
         self._questions: dict[tuple[int, int], _Question] = {}
-        self._n_missing = 0
-        self._progress_s = 0.0
         self._minute_s = 0.0
         self._n_in_minute = 0
 
     def due(self, holes: list[Hole], now_s: float) -> list[Command]:
-        """Questions to ask now."""
+        """Questions to ask now; ``now_s`` is the board's time."""
         ends = {(hole.stream, hole.sample_idx + hole.n_samples): hole for hole in holes}
         self._questions = {end: q for end, q in self._questions.items() if end in ends}
-        self._watch_progress(sum(hole.n_samples for hole in holes), now_s)
+        if not 0 <= now_s - self._minute_s < _MINUTE_S:
+            self._minute_s = now_s
+            self._n_in_minute = 0
         commands = []
         for end, hole in ends.items():
-            if self._may_ask(end, now_s):
+            if self._may_ask(end, hole.idle_s, now_s):
                 commands.append(
                     Command(
                         CommandKind.BACKFILL,
@@ -179,15 +179,7 @@ class Backfill:
         self.n_asked += len(commands)
         return commands
 
-    def _watch_progress(self, n_missing: int, now_s: float) -> None:
-        if n_missing != self._n_missing:
-            self._n_missing = n_missing
-            self._progress_s = now_s
-        if not 0 <= now_s - self._minute_s < _MINUTE_S:
-            self._minute_s = now_s
-            self._n_in_minute = 0
-
-    def _may_ask(self, end: tuple[int, int], now_s: float) -> bool:
+    def _may_ask(self, end: tuple[int, int], idle_s: float, now_s: float) -> bool:
         question = self._questions.get(end)
         if question is None:
             if len(self._questions) >= _MAX_OPEN:
@@ -195,7 +187,8 @@ class Backfill:
             question = self._questions[end] = _Question(0, now_s)
         elif (
             question.n_asks >= _MAX_ASKS
-            or 0 <= now_s - max(question.asked_s, self._progress_s) < _ASK_AGAIN_S
+            or idle_s < _ASK_AGAIN_S
+            or 0 <= now_s - question.asked_s < _ASK_AGAIN_S
         ):
             return False
         if self._n_in_minute >= _MAX_ASKS_A_MINUTE:
@@ -274,7 +267,10 @@ class Orders:
                 )
         commands = self._rates.due(hello, now_s) if self.wanted_rates_hz else []
         holes = assembler.holes
-        return commands + self._backfill.due(holes, now_s) if holes else commands
+        if holes:
+            # By the board's own time: while nothing comes from it, it cannot hear either.
+            commands += self._backfill.due(holes, assembler.waiting_at_s)
+        return commands
 
     def _next_token(self) -> int:
         self._n_given += 1

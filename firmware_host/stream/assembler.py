@@ -21,7 +21,7 @@ from firmware_host.protocol.messages import (
 )
 from firmware_host.stream.clock import StreamClock
 from firmware_host.stream.gaps import StreamCounters
-from firmware_host.stream.hold import Hold, Hole, Offer
+from firmware_host.stream.hold import Held, Hold, Hole, Offer
 from firmware_host.stream.rate import MIN_SPAN_S, TOLERANCE, RateMonitor
 from firmware_host.stream.samples import Note, Samples, StreamEvent
 from firmware_host.stream.track import Detail, StreamTrack
@@ -97,6 +97,11 @@ class StreamAssembler:
         return self._hold.holes if self._hold.is_open else []
 
     @property
+    def waiting_at_s(self) -> float:
+        """Newest stream time at which the board was alive while something waits."""
+        return self._hold.now_s
+
+    @property
     def counters(self) -> dict[str, StreamCounters]:
         """Counters of this session by channel name."""
         return {track.channel.name: track.counters for track in self._tracks.values()}
@@ -158,7 +163,7 @@ class StreamAssembler:
 
     def end(self) -> list[Samples | StreamEvent]:
         """Hand on the samples and events that still wait: the stream, or its session, is over."""
-        return self._release()
+        return self._hand_on(self._hold.drain())
 
     def _take_block(
         self, block: Block, arrival_utc: float, *, may_wait: bool = True, is_live: bool = True
@@ -209,7 +214,7 @@ class StreamAssembler:
         t_s = clock.unwrap(block.ticks_us, arrival_utc)
         offer = self._hold.offer(track, block, t_s, arrival_utc)
         if offer is Offer.ODD:
-            return [*self._release(), *self._take_block(block, arrival_utc, may_wait=False)]
+            return [*self.end(), *self._take_block(block, arrival_utc, may_wait=False)]
         if offer is Offer.HELD:
             # Without samples a leap of the board's count looks like a step of the host's clock.
             clock.observe(t_s + (n_samples - 1) / channel.rate_hz, arrival_utc, may_step=False)
@@ -218,12 +223,12 @@ class StreamAssembler:
             track.counters.filled_samples += n_samples
         else:
             track.gaps.count_old(block.sample_idx, n_samples)
-        return self._release() if self._hold.is_over else []
+        return self._hand_on(self._hold.take_ready())
 
-    def _release(self) -> list[Samples | StreamEvent]:
-        """Hand on what waited; what is still missing shows as gaps."""
+    def _hand_on(self, ready: list[Held]) -> list[Samples | StreamEvent]:
+        """What waited goes on its way; what is missing from it shows as gaps."""
         items: list[Samples | StreamEvent] = []
-        for held in self._hold.drain():
+        for held in ready:
             if isinstance(held.message, Block):
                 block, utc = held.message, held.arrival_utc
                 items += self._take_block(block, utc, may_wait=False, is_live=False)
@@ -243,12 +248,12 @@ class StreamAssembler:
 
     def _take_hello(self, hello: Hello, arrival_utc: float) -> list[Samples | StreamEvent]:
         if self.clock is None or hello.session != self._session:
-            return [*self._release(), self._begin_session(hello, arrival_utc)]
+            return [*self.end(), self._begin_session(hello, arrival_utc)]
         t_s = self.clock.unwrap(hello.ticks_us, arrival_utc)
         self.clock.observe(t_s, arrival_utc, may_step=False)
         if self.hello is None or hello.channels == self.hello.channels:
             return self._pass_time(t_s)
-        waited = self._release()
+        waited = self.end()
         changed = [c for c in hello.channels if c not in self.hello.channels]
         self.hello = hello
         self._retrack(hello, is_under_way=True)
@@ -261,7 +266,7 @@ class StreamAssembler:
         if not self._hold.is_open:
             return []
         self._hold.pass_time(t_s)
-        return self._release() if self._hold.is_over else []
+        return self._hand_on(self._hold.take_ready())
 
     def _begin_session(self, hello: Hello, arrival_utc: float) -> StreamEvent:
         before = self.hello
