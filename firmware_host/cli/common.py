@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Handler = Callable[[argparse.Namespace], int]
 
 DEVICE_HELP = (
-    "where the board is: /dev/serial/by-id/..., socket://host:port, replay:FILE?speed=max, "
-    "synthetic:?seed=7&scenario=day"
+    "where the board is: /dev/serial/by-id/..., socket://host:port, text:/dev/... for any board that "
+    "prints numbers, replay:FILE?speed=max, synthetic:?seed=7&scenario=day"
 )
 
 
