@@ -108,6 +108,9 @@ class FaultyBoard:
         while self._next is not None and self._next.t_s <= to_s:
             edge = self._next
             out += self._until(edge.t_s, room_bytes)
+            if self.board.finished:
+                # Nobody is there any more whom it could strike.
+                return bytes(out)
             self._pass(edge)
             self._next = next(self._edges, None)
         out += self._until(to_s, room_bytes)

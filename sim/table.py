@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -96,6 +95,4 @@ class Table:
         ConfigError
             Always.
         """
-        if isinstance(received, float) and math.isnan(received):
-            received = "nothing"
         raise ConfigError(f"{self._where}.{key}" if self._where else key, expected, received)
