@@ -73,7 +73,8 @@ def test_device_gives_every_sample_in_its_unit_and_at_its_time(recording: Path) 
         assert np.array_equal(values, np.concatenate([track.values(p) for p in track.pieces]))
         # By the clock fit so far, which at the first block is of one delivery.
         last = track.pieces[-1].end_utc - len(own[-1].values) / track.channel.rate_hz
-        assert own[-1].utc == pytest.approx(last, abs=0.01)
+        # The piece is placed at the declared rate, and the crystal is 20 ppm off.
+        assert own[-1].utc == pytest.approx(last, abs=0.05)
         ends = [b.t_s + len(b.values) / b.channel.rate_hz for b in own[:-1]]
         assert np.allclose([b.t_s for b in own[1:]], ends, atol=1e-4)
 
