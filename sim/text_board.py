@@ -99,7 +99,8 @@ class TextBoard:
         if at_s >= self._header_s:
             self._header_s = at_s + HEADER_EVERY_S
             self._out.append(self._header())
-        millis = int((at_s - self._boot_s + self._leapt_s) * _MILLIS)
+        # Whole counts as `millis()` has them; the hair is the floats' own.
+        millis = int((at_s - self._boot_s + self._leapt_s) * _MILLIS + 1e-6)
         cells = [str(millis % _MILLIS_WRAP)]
         for sensor in self._sensors:
             cells += [f"{value:.{_DECIMALS}f}" for value in sensor.at(at_s)]
