@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         delegate=config.model.delegate,
         placement=args.placement or config.device.placement,
         silence=silence_limits(args, config),
+        rates=config.device.rates,
     )
     stopper = Stopper()
     with open_vault(args, config, create=True, exclusive=True) as vault, ProgressBar() as bar:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import (
     add_device,
+    add_rates,
     add_shared,
     device_url,
     open_vault,
     print_json,
     say,
     settings,
+    wanted_rates,
 )
 from firmware_host.cli.streaming import (
     Stopper,
@@ -50,6 +52,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--out", type=Path, metavar="FILE", help="default: <time>-<board>.mcap here"
     )
     add_max_silence(parser)
+    add_rates(parser)
     parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     add_shared(parser)
     parser.set_defaults(handler=run)
@@ -96,6 +99,7 @@ def _record(
         lambda board: args.out or _default_name(board),
         stop=stop,
         silence=silence_limits(args, config),
+        rates=wanted_rates(args, config, url),
         limits=config.recording,
         notes=notes,
         labels=list

@@ -12,12 +12,14 @@ from firmware_host.cli.common import (
     add_device,
     add_model,
     add_placement,
+    add_rates,
     add_shared,
     device_url,
     open_vault,
     places,
     print_json,
     settings,
+    wanted_rates,
 )
 from firmware_host.cli.streaming import (
     EventPrinter,
@@ -55,6 +57,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--record", type=Path, metavar="FILE", help="also write a recording (.mcap)"
     )
     add_max_silence(parser)
+    add_rates(parser)
     parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     parser.set_defaults(handler=run)
 
@@ -86,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
             keep_days=config.state.keep_days,
             cue_on_stress=config.device.cue_on_stress,
             silence=silence_limits(args, config),
+            rates=wanted_rates(args, config, url),
             labels=recorded.labels if recorded else (),
             learner_arguments=learner_arguments(args, config) if learns else None,
             host_root=config.host_root(),

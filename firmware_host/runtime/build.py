@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class SessionOptions:
         Options for ``signet learn``; None never learns.
     host_root, storage, limits
         Where this machine's ``/sys`` is and the vault, and when that machine may learn.
+    rates
+        Sample rates to ask of the board, Hz by channel name.
     follow_gait
         Let the gait reference follow the wearer, on proof (`identity.self_update`).
     """
@@ -57,6 +59,7 @@ class SessionOptions:
     delegate: str = "auto"
     placement: str = DEFAULT_PLACEMENT
     silence: SilenceLimits = field(default_factory=SilenceLimits)
+    rates: Mapping[str, float] = field(default_factory=dict)
     keep_days: float = 30.0
     cue_on_stress: bool = False
     labels: LabelSpans = ()
@@ -135,6 +138,7 @@ def open_session(
         memory=memory,
         learning=None if vault is None else _learning(options, vault, link),
         silence=options.silence,
+        rates=options.rates,
         cues=CueRule() if options.cue_on_stress else None,
         follower=follower,
         stop=stop,

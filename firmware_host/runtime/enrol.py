@@ -155,5 +155,6 @@ def _with_listeners(options: SessionOptions, listeners: Listeners) -> SessionOpt
         delegate=options.delegate,
         placement=options.placement,
         silence=options.silence,
+        rates=options.rates,
         listeners=listeners,
     )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.config import Recording
@@ -31,6 +32,7 @@ from firmware_host.recording.labels import Label
 from firmware_host.runtime.asking import ClockAsker
 from firmware_host.runtime.drops import drops
 from firmware_host.runtime.link import Link
+from firmware_host.runtime.orders import Orders
 from firmware_host.runtime.silence import (
     BACK_NOTE,
     LINK_NOTE,
@@ -204,6 +206,7 @@ def record(
     stop: Callable[[], bool],
     silence: SilenceLimits,
     limits: Recording,
+    rates: Mapping[str, float] = MappingProxyType({}),
     notes: Callable[[], list[str]] = list,
     labels: Callable[[], list[Label]] = list,
     monotonic: Callable[[], float] = time.monotonic,
@@ -212,11 +215,15 @@ def record(
 
     Parameters
     ----------
+    rates
+        Sample rates to ask of the board, Hz by channel name.
     notes, labels
         Asked between reads for what somebody has said meanwhile.
 
     Raises
     ------
+    ConfigError
+        If the board refuses a rate.
     LinkError
         If there is no board, or one that never says what it is.
     StreamSilent
@@ -231,6 +238,7 @@ def record(
     )
     recorder = Recorder(name, limits)
     watch, asker = SilenceWatch(link, silence, monotonic), ClockAsker(link, monotonic)
+    orders = Orders(link, rates)
     try:
         while not stop():
             try:
@@ -245,6 +253,7 @@ def record(
             else:
                 _tell_silence(watch, recorder, link)
             asker.ask_if_due(recorder.assembler.t_s, recorder.asked)
+            orders.give_due(recorder.assembler, recorder.ordered)
             for text in notes():
                 recorder.mark(text, link.now_utc())
             for label in labels():
@@ -252,7 +261,7 @@ def record(
     finally:
         link.close()
         recorder.close()
-    return _summary(recorder, link)
+    return {**_summary(recorder, link), "backfill_asked": orders.n_asked}
 
 
 def _tell_silence(watch: SilenceWatch, recorder: Recorder, link: Link) -> None:

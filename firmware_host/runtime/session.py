@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +37,7 @@ from firmware_host.runtime.link import Link
 from firmware_host.runtime.live import LiveHealth
 from firmware_host.runtime.loss import LossMeter
 from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary, stored_source
+from firmware_host.runtime.orders import Orders
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
 from firmware_host.runtime.silence import BACK_NOTE, SilenceLimits, SilenceWatch
 from firmware_host.runtime.summary import summarise
@@ -73,6 +74,8 @@ class Session:
         Lets the gait reference follow the wearer; None leaves it as it was enrolled.
     cues
         When to tap the wearer on the wrist; None never does.
+    rates
+        Sample rates to ask of the board, Hz by channel name.
     stop
         Asked between reads whether to end.
     monotonic
@@ -87,6 +90,7 @@ class Session:
     memory: Memory | None = None
     learning: Learning | None = None
     silence: SilenceLimits = field(default_factory=SilenceLimits)
+    rates: Mapping[str, float] = field(default_factory=dict)
     cues: CueRule | None = None
     follower: GaitFollower | None = None
     stop: Callable[[], bool] = lambda: False
@@ -97,6 +101,7 @@ class Session:
     _rest_id: int | None = None
     _watch: SilenceWatch = field(init=False)
     _asker: ClockAsker = field(init=False)
+    _orders: Orders = field(init=False)
     _health: LiveHealth | None = None
     _is_baseline_new: bool = False
     _is_taken_off: bool = False
@@ -120,6 +125,7 @@ class Session:
         started_s = self.monotonic()
         self._watch = SilenceWatch(self.link, self.silence, self.monotonic)
         self._asker = ClockAsker(self.link, self.monotonic)
+        self._orders = Orders(self.link, self.rates)
         if self.memory is not None:
             vault = self.memory.vault
             self._health = LiveHealth(vault, self.link, self.pipeline, self.monotonic)
@@ -186,6 +192,7 @@ class Session:
                 if self._health is not None:
                     self._health.look()
             self._asker.ask_if_due(self.pipeline.assembler.t_s, self.pipeline.asked)
+            self._orders.give_due(self.pipeline.assembler, self.pipeline.ordered)
 
     def _take_chunk(self, chunk: Chunk) -> None:
         silent_s = self._watch.heard()
@@ -421,6 +428,7 @@ class Session:
         summary = summarise(self.pipeline, self.states, wall_s=wall_s)
         summary["links_lost"] = self.link.n_lost
         summary["lines"] = dict(self.link.line_counters)
+        summary["backfill_asked"] = self._orders.n_asked
         summary["cues"] = self._n_cues
         summary["learned"] = [] if self.learning is None else self.learning.process.results
         if self.memory is not None:

@@ -233,7 +233,6 @@ class Hold:
         for hole in [h for h in lane.missing if h.start < end and start < h.end]:
             lane.missing.remove(hole)
             n_cut += min(hole.end, end) - max(hole.start, start)
-            self._refresh(hole.number)
             if hole.start < start:
                 # Passed over: asked for anew, it comes after everything that was asked for before.
                 self._miss(lane, hole.start, start, hole.start_s)
@@ -242,6 +241,7 @@ class Hold:
                 hole.start_s += (end - hole.start) / lane.rate_hz
                 hole.start = end
                 lane.missing.append(hole)
+            self._refresh(hole.number)
         lane.missing.sort(key=lambda hole: hole.start)
         return n_cut
 
