@@ -148,12 +148,13 @@ class StreamClock:
         excess_s = delay_s - line.offset_s - line.skew * (t_s - line.t_ref_s)
         self._delay_s += _EWMA * (excess_s - self._delay_s)
         self._jitter_s += _EWMA * (abs(excess_s - self._delay_s) - self._jitter_s)
-        if excess_s > _clip(_STEP_JITTERS * self._jitter_s, STEP_FORWARD_S):
+        # The least of each limit first: nearly every delivery lies within.
+        if excess_s > STEP_FORWARD_S[0] and excess_s > self._latest_s():
             if may_step and self._is_lasting(t_s, arrival_utc, excess_s):
                 return self._step(t_s, delay_s, self._late_low_s)
         else:
             self._late_since = None
-            if excess_s < -self._earliest_s():
+            if excess_s < -STEP_BACK_S[0] and excess_s < -self._earliest_s():
                 return self._step(t_s, delay_s, excess_s) if may_step else None
         envelope.add(t_s, delay_s)
         return None
@@ -203,6 +204,10 @@ class StreamClock:
             n_wraps=self.n_wraps,
             n_steps=self.n_steps,
         )
+
+    def _latest_s(self) -> float:
+        """How late a delivery may be before it may show a step."""
+        return _clip(_STEP_JITTERS * self._jitter_s, STEP_FORWARD_S)
 
     def _earliest_s(self) -> float:
         """How early a delivery may be before it shows a step."""
