@@ -103,6 +103,7 @@ KINDS = {
     ),
     "full_disk": Kind("the simulated host's disk is full", 60.0),
 }  # fmt: skip
+_EVERY_KEY = tuple(dict.fromkeys(key for kind in KINDS.values() for key in kind.keys))
 # What the short form called them first.
 _OTHER_NAMES = {"flip": "corrupt", "short": "short_reads"}
 FAULT_HELP = """\
@@ -250,10 +251,7 @@ def build_faults(rows: Iterable[object]) -> FaultPlan:
 
 
 def _fault(row: object, n: int) -> Fault:
-    every_key = [key for kind in KINDS.values() for key in kind.keys]
-    name = Table(row, tuple(dict.fromkeys(every_key)), where=f"fault {n}").choice(
-        "kind", tuple(KINDS)
-    )
+    name = _kind(row, n)
     kind = KINDS[name]
     table = Table(row, kind.keys, where=f"fault {n} ({name})")
     lasts_s = 0.0
@@ -278,6 +276,13 @@ def _fault(row: object, n: int) -> Fault:
     if every_s < math.inf and every_s <= takes_s:
         table.refuse("every_s", f"longer than one lasts, {takes_s:g} s", every_s)
     return fault
+
+
+def _kind(row: object, n: int) -> str:
+    given = row.get("kind") if isinstance(row, Mapping) else None
+    if isinstance(given, str) and given in KINDS:
+        return given
+    return Table(row, _EVERY_KEY, where=f"fault {n}").choice("kind", tuple(KINDS))
 
 
 def parse_fault_spec(text: str) -> FaultPlan:
