@@ -25,6 +25,7 @@ def stream_lines(health: Facts | None, now_utc: float) -> list[str]:
         *_rates(health["channels"]),
         f"losses      {_losses(health)}",
         *_quality(health["quality"]),
+        *_battery(health.get("battery_percent")),
     ]
 
 
@@ -101,6 +102,14 @@ def _quality(quality: Mapping[str, float]) -> list[str]:
         return []
     told = ", ".join(f"{name} {share:.2f}" for name, share in quality.items())
     return [f"quality     {told} of the latest minute"]
+
+
+def _battery(percent: int | None) -> list[str]:
+    from firmware_host.runtime.battery import is_low
+
+    if percent is None:
+        return []
+    return [f"battery     {percent} %{', LOW: charge the board' if is_low(percent) else ''}"]
 
 
 def _span(seconds: float) -> str:

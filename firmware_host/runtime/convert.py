@@ -38,8 +38,8 @@ def convert(source: Path, target: Path, *, report: Report) -> dict[str, Any]:
     try:
         with new_file(target) as draft:
             if write is None:
-                channels = reader.hello.channels
-                lost = _write_mcap(reader, draft, report)
+                lost = []
+                channels = _write_mcap(reader, draft, report)
             else:
                 take = take_of(reader, where=source, report=lambda x: report(_HALF * x))
                 channels = tuple(track.channel for track in take.tracks)
@@ -68,7 +68,8 @@ def _left_out(reader: RecordingReader) -> list[str]:
     return []
 
 
-def _write_mcap(reader: RecordingReader, draft: Path, report: Report) -> list[str]:
+def _write_mcap(reader: RecordingReader, draft: Path, report: Report) -> tuple[Channel, ...]:
+    """Copy every message; returns the channels as they were last described."""
     from firmware_host.recording.mcap_writer import McapWriter
 
     assembler = StreamAssembler()
@@ -84,4 +85,4 @@ def _write_mcap(reader: RecordingReader, draft: Path, report: Report) -> list[st
             writer.write_label(label, label.t_end_utc)
         for utc, text in reader.markers():
             writer.write_marker(text, utc)
-    return []
+    return (assembler.hello or reader.hello).channels

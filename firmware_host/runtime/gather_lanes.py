@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.report import Signal
+from firmware_host.runtime.battery import Battery
 from firmware_host.runtime.gather_seen import Event, FloatArray, Seen, Windows
 from firmware_host.runtime.memory import SOURCE_KIND
 from firmware_host.runtime.pipeline import ADAPTER_NOTE, MODEL_OFF_NOTE
@@ -32,7 +33,6 @@ _MIN_QUALITY = 0.5
 _SHOWN_GAP_S = 1.0
 # Channels that fall silent together come back within this.
 _SAME_GAP_S = 5.0
-_LOW_BATTERY_PERCENT = (20, 10, 5)
 _REASONS = {
     "better": "better on held-back windows",
     "tie": "no better than before",
@@ -162,12 +162,12 @@ def _gaps(notes: Sequence[Event], rates_hz: Mapping[str, float]) -> list[Instant
 
 
 def _low_battery(notes: Sequence[Event]) -> list[Instant]:
-    found, last = [], 101.0
-    for note in notes:
-        if note["what"] != Note.BATTERY:
-            continue
-        value = float(note["detail"]["value"])
-        if any(value <= limit < last for limit in _LOW_BATTERY_PERCENT):
-            found.append((float(note["utc"]), f"battery at {value:.0f} %"))
-        last = value
-    return found
+    battery = Battery()
+    reports = (
+        (note, int(note["detail"]["value"])) for note in notes if note["what"] == Note.BATTERY
+    )
+    return [
+        (float(note["utc"]), f"battery at {value} %")
+        for note, value in reports
+        if battery.take(value)
+    ]

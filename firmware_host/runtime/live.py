@@ -22,6 +22,7 @@ _EVERY_S = 10.0
 _KEPT = (
     "board",
     "firmware",
+    "battery_percent",
     "stream_s",
     "n_sessions",
     "bad_frames",

@@ -213,6 +213,7 @@ class Orders:
 
     link: Link
     wanted_rates_hz: Mapping[str, float] = field(default_factory=dict)
+    n_cues_refused: int = field(default=0, init=False)
     _n_given: int = 0
     _n_strange: int = 0
     _introduced_s: float = -math.inf
@@ -261,6 +262,8 @@ class Orders:
             answer = assembler.answers.popleft()
             if answer.command == CommandKind.RATE:
                 self._rates.take(answer, hello)
+            elif answer.command == CommandKind.CUE:
+                self._take_cue_answer(answer)
             elif answer.command == CommandKind.BACKFILL:
                 _LOGGER.debug(
                     "backfill: %d frames come, %d samples gone", answer.frames, answer.gone
@@ -271,6 +274,15 @@ class Orders:
             # By the board's own time: while nothing comes from it, it cannot hear either.
             commands += self._backfill.due(holes, assembler.waiting_at_s)
         return commands
+
+    def _take_cue_answer(self, answer: Ack) -> None:
+        if answer.result is AckResult.DONE:
+            return
+        if not self.n_cues_refused:
+            _LOGGER.warning(
+                "the board cannot tap: it refused a cue (%s)", answer.result.name.lower()
+            )
+        self.n_cues_refused += 1
 
     def _next_token(self) -> int:
         self._n_given += 1

@@ -17,6 +17,7 @@ from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Block, Command, Hello, Message, MessageParser, Ping
 from firmware_host.recording.labels import Span, is_said
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
+from firmware_host.runtime.battery import Battery
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
 from firmware_host.runtime.labels import PendingLabels
 from firmware_host.runtime.stress_path import StressPath
@@ -121,6 +122,7 @@ class Pipeline:
         self._pulse_stream: int | None = None
         self._pulse_hash = hashlib.sha256()
         self.adapter = 0
+        self.battery = Battery()
         self.parser = MessageParser()
         self.assembler = StreamAssembler()
         self.counts = Counts()
@@ -255,6 +257,8 @@ class Pipeline:
             self._tell_contact(is_on=is_on)
             if self._stress is not None:
                 self._stress.contact(is_on=is_on, t_s=note.t_s)
+        elif note.what == Note.BATTERY and self.battery.take(int(note.detail["value"])):
+            _LOGGER.warning("the board's battery is at %d %%", self.battery.percent)
         elif note.what == Note.RATE and note.detail["is_off"]:
             _LOGGER.warning(
                 "channel %s: declared %.4g Hz, measured %.4g Hz; the data is marked",

@@ -430,6 +430,7 @@ class Session:
         summary["lines"] = dict(self.link.line_counters)
         summary["backfill_asked"] = self._orders.n_asked
         summary["cues"] = self._n_cues
+        summary["cues_refused"] = self._orders.n_cues_refused
         summary["learned"] = [] if self.learning is None else self.learning.process.results
         if self.memory is not None:
             found = misfits(self.memory.vault)

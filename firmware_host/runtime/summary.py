@@ -36,6 +36,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
     return {
         "board": hello.board_id if hello else None,
         "firmware": hello.firmware if hello else None,
+        "battery_percent": pipeline.battery.percent,
         "placement": pipeline.placement,
         "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),
         "wall_s": round(wall_s, 3),
