@@ -8,7 +8,7 @@ STREAM_PEERS := .venv-bench-stream
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo week test check train bench bench-learning bench-stream kill-test sim soak clean
+.PHONY: install demo week test check train bench bench-learning bench-stream kill-test proof-wire fuzz sim soak clean
 
 install: $(HOST)/.done
 
@@ -58,6 +58,12 @@ kill-test: $(HOST)/.done
 
 soak: $(HOST)/.done
 	@$(HOST)/bin/python -m sim.soak $(if $(HOURS),--hours '$(HOURS)') $(if $(RING),--ring '$(RING)')
+
+proof-wire: $(DEV)/.done
+	@$(DEV)/bin/python -m bench.wire $(if $(QUICK),--quick)
+
+fuzz: $(DEV)/.done
+	@$(DEV)/bin/python -m tests.fuzz $(TARGETS) $(if $(MINUTES),--minutes '$(MINUTES)')
 
 sim: $(HOST)/.done
 	$(HOST)/bin/python -m sim --pty
