@@ -26,7 +26,7 @@ _HELLO_EVERY_S = 5
 def rows(options: Options) -> list[Row]:
     # An hour has 7200 waits; played in a few seconds they are as many, and each may end late.
     hours = 1 if options.quick else 24
-    speed = 1800.0 if options.quick else 450.0
+    speed = 3600.0 if options.quick else 900.0
     with tempfile.TemporaryDirectory() as folder:
         hour, day = Path(folder) / "hour.mcap", Path(folder) / "day.mcap"
         _write(hour, _HOUR_S)
