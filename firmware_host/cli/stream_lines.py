@@ -24,6 +24,7 @@ def stream_lines(health: Facts | None, now_utc: float) -> list[str]:
         *_clock(health),
         *_rates(health["channels"]),
         f"losses      {_losses(health)}",
+        *_printed(health.get("lines", {})),
         *_quality(health["quality"]),
         *_battery(health.get("battery_percent")),
     ]
@@ -95,6 +96,13 @@ def _losses(health: Facts) -> str:
     share = f" ({100.0 * n_missing / n_due:.2g} %)" if n_missing else ""
     missing = f"{n_missing} of {n_due} samples missing{share} in {n_gaps} gaps"
     return "; ".join([missing, *drop_words(all_drops(health))])
+
+
+def _printed(lines: Mapping[str, int]) -> list[str]:
+    from firmware_host.runtime.drops import line_words
+
+    words = line_words(lines)
+    return [f"lines       {words}"] if words else []
 
 
 def _quality(quality: Mapping[str, float]) -> list[str]:

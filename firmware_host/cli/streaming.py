@@ -147,10 +147,10 @@ def say_drops(counts: Mapping[str, int]) -> None:
 
 def say_lines(summary: Mapping[str, Any]) -> None:
     """What became of the lines of a board that prints; nothing for one that sends frames."""
-    lines = summary.get("lines", {})
-    if lines:
-        others = ", ".join(f"{n} {what.replace('_', ' ')}" for what, n in lines.items() if n)
-        say(f"lines: {others or 'none'}")
+    from firmware_host.runtime.drops import line_words
+
+    if words := line_words(summary["lines"]):
+        say(f"lines: {words}")
 
 
 def _describe(event: AnyEvent) -> str:

@@ -36,6 +36,24 @@ _WORDS = {
     "links_lost": "times the link was lost",
 }
 
+_SKIPPED_LINES = {
+    "words": "other text",
+    "columns": "other columns",
+    "not_finite": "not finite",
+    "overlong": "too long",
+    "binary": "no text",
+    "out_of_range": "out of range",
+    "bad_time": "impossible time",
+}
+
+
+def line_words(lines: Mapping[str, int]) -> str:
+    """What became of the lines of a board that prints; nothing for one that sends frames."""
+    if not lines:
+        return ""
+    skipped = [f"{lines[name]} {words}" for name, words in _SKIPPED_LINES.items() if lines[name]]
+    return f"{lines['readings']} readings, skipped: {', '.join(skipped) or 'none'}"
+
 
 def line_faults(assembler: StreamAssembler, parser: MessageParser) -> dict[str, int]:
     """What came over the line and could not be used, by why."""

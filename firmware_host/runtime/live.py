@@ -76,6 +76,7 @@ class LiveHealth:
             **{name: seen[name] for name in _KEPT},
             "quality": dict(self.pipeline.quality),
             "links_lost": self.link.n_lost,
+            "lines": dict(self.link.line_counters),
             "is_up": self.link.is_up,
             "is_live": not self.link.is_finite,
             "last_data_utc": self.last_data_utc,
