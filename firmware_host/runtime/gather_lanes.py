@@ -120,6 +120,9 @@ _WORDS: Mapping[str, Callable[[Detail, str], str]] = {
     Note.SWAP: lambda detail, _: f"another board: {detail['board']}",
     Note.LAYOUT: lambda *_: "board changed its channels",
     Note.RATE: _rate,
+    Note.STOPPED: lambda detail, channel: (
+        f"{channel} stopped: nothing for {detail['silent_s']:.0f} s while others went on"
+    ),
     Note.CLOCK_JUMP: lambda detail, _: f"board's clock jumped by {detail['jump_s']:.3g} s",
     Note.CLOCK_STEP: lambda detail, _: f"host's clock moved by {detail['step_s']:.3g} s",
     Note.WEAR: lambda detail, _: "put on" if detail["value"] else "taken off",

@@ -259,6 +259,12 @@ class Pipeline:
                 self._stress.contact(is_on=is_on, t_s=note.t_s)
         elif note.what == Note.BATTERY and self.battery.take(int(note.detail["value"])):
             _LOGGER.warning("the board's battery is at %d %%", self.battery.percent)
+        elif note.what == Note.STOPPED:
+            _LOGGER.warning(
+                "channel %s: nothing for %.0f s while others go on",
+                note.channel,
+                note.detail["silent_s"],
+            )
         elif note.what == Note.RATE and note.detail["is_off"]:
             _LOGGER.warning(
                 "channel %s: declared %.4g Hz, measured %.4g Hz; the data is marked",

@@ -54,7 +54,15 @@ _SECONDS_PER_MINUTE = 60.0
 
 
 # What happened to the stream and is in no message of the board, or only between the lines.
-MARKED = (SILENCE_NOTE, LINK_NOTE, BACK_NOTE, Note.RATE, Note.CLOCK_STEP, Note.CLOCK_JUMP)
+MARKED = (
+    SILENCE_NOTE,
+    LINK_NOTE,
+    BACK_NOTE,
+    Note.STOPPED,
+    Note.RATE,
+    Note.CLOCK_STEP,
+    Note.CLOCK_JUMP,
+)
 
 
 def note_text(note: StreamEvent) -> str:

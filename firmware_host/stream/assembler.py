@@ -33,6 +33,10 @@ _EVENT_NOTES = {
 }
 # The clock is the board's, not a channel's.
 _CLOCK_NOTES = (Note.CLOCK_WRAP, Note.CLOCK_JUMP, Note.CLOCK_STEP)
+# Nearly free this seldom, and soon enough to notice a channel that has stopped. If it was longer, all
+# were silent: then each has time anew.
+_LOOK_EVERY_S = 1.0
+_ALL_SILENT_S = 4.0
 # Questions to the board that may be open at once; older ones are taken as lost.
 _MAX_OPEN_PINGS = 16
 _MAX_ANSWERS = 64
@@ -73,6 +77,8 @@ class StreamAssembler:
         self._has_ring = False
         self._session = -1
         self._t_s = 0.0
+        self._look_s = 0.0
+        self._under_way_s = 0.0
         self._open_pings: dict[int, float] = {}
         self.hello: Hello | None = None
         self.clock: StreamClock | None = None
@@ -198,9 +204,24 @@ class StreamAssembler:
         if clock.wrapped():
             track.findings.append((Note.CLOCK_WRAP, {"n_wraps": clock.n_wraps}))
         samples = Samples(track.channel, t0_s, values, missing)
-        if not track.findings:
+        if self._t_s < self._look_s and not track.findings:
             return [samples]
-        return [*self._drain(track, t0_s), samples]
+        return [*self._drain(track, t0_s), *self._stopped(), samples]
+
+    def _stopped(self) -> list[StreamEvent]:
+        """Channels that send nothing more while others do, each once."""
+        if self._t_s - self._look_s > _ALL_SILENT_S:
+            self._under_way_s = self._t_s
+        self._look_s = self._t_s + _LOOK_EVERY_S
+        told = [
+            (track, track.stopped_s(self._t_s, self._under_way_s))
+            for track in self._tracks.values()
+        ]
+        return [
+            self._note(Note.STOPPED, {"silent_s": silent_s}, channel=track.channel.name)
+            for track, silent_s in told
+            if silent_s
+        ]
 
     def _wait(
         self, track: StreamTrack, block: Block, clock: StreamClock, arrival_utc: float
@@ -274,7 +295,7 @@ class StreamAssembler:
         self._session = hello.session
         self._has_ring = hello.ring_bytes > 0
         self.earlier_sessions_s += self._t_s
-        self._t_s = 0.0
+        self._t_s = self._look_s = self._under_way_s = 0.0
         self.n_sessions += 1
         self._open_pings.clear()
         self._earlier = self.totals
@@ -311,7 +332,7 @@ class StreamAssembler:
             tolerance=self._rate_tolerance,
             span_s=self._rate_span_s,
         )
-        return StreamTrack(channel, rate, is_new=is_new)
+        return StreamTrack(channel, rate, is_new=is_new, since_s=self._t_s)
 
     def _remember_ping(self, ping: Ping, sent_utc: float) -> None:
         self._open_pings[ping.token] = sent_utc

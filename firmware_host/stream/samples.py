@@ -25,6 +25,7 @@ class Note(StrEnum):
     MISMATCH = "mismatch"  # HELLO of another protocol version: theirs
     GAP = "gap"  # samples missing before this moment: missing_samples, lost_frames
     PAUSE = "pause"  # the sensor took no samples for a while: missing_samples
+    STOPPED = "channel_stopped"  # other channels go on, this one does not: silent_s
     RATE = "rate"  # the verdict changed: declared_hz, measured_hz, is_off
     CLOCK_WRAP = "clock_wrap"  # the 32-bit counter wrapped: n_wraps
     CLOCK_JUMP = "clock_jump"  # the board's count leapt while samples went on: jump_s

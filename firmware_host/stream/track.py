@@ -29,6 +29,9 @@ _SLACK_SHARE = 0.05
 # Deliveries may be this much later than live before a pause of the sensor is taken for a jump of
 # the clock.
 _BACKLOG_S = 10.0
+# A channel has stopped when for so long, and for so many of its blocks, only others came.
+_STOPPED_S = 10.0
+_STOPPED_BLOCKS = 4.0
 # Old blocks only, live and for this long: a board that rebooted into the session id it had before.
 _OLD_BLOCKS = 8
 _OLD_BLOCKS_S = 10.0
@@ -50,9 +53,13 @@ class StreamTrack:
     ----------
     is_new
         The stream began while we listened: what is missing before its first block is a gap.
+    since_s
+        Stream time from which on blocks are due.
     """
 
-    def __init__(self, channel: Channel, rate: RateMonitor, *, is_new: bool = False) -> None:
+    def __init__(
+        self, channel: Channel, rate: RateMonitor, *, is_new: bool = False, since_s: float = 0.0
+    ) -> None:
         self.channel = channel
         self.counters = StreamCounters()
         self.rate = rate
@@ -67,6 +74,8 @@ class StreamTrack:
         self._slack_s = _SLACK_S
         self._last_arrival_utc = 0.0
         self._n_old = 0
+        self._since_s = since_s
+        self._is_stopped = False
 
     def place(self, block: Block, clock: StreamClock, arrival_utc: float) -> Place | None:
         """(t0_s, missing, skip): first new sample's time, samples missing before it, known ones.
@@ -97,6 +106,7 @@ class StreamTrack:
                 self.findings.append((Note.GAP, detail))
         n_new = n_samples - skip
         self._slack_s = _SLACK_S + n_new * self._period_s
+        self._is_stopped = False
         self._last_s = t0_s
         self._next_s = t0_s + n_new * self._period_s
         self._last_arrival_utc = arrival_utc
@@ -104,6 +114,15 @@ class StreamTrack:
         self.counters.blocks += 1
         self.counters.samples += n_new
         return t0_s, missing, skip
+
+    def stopped_s(self, t_s: float, others_since_s: float) -> float:
+        """Seconds without a sample while others go on, once they are many; told once, else 0."""
+        reached_s = self._since_s if self._next_s is None else self._next_s
+        silent_s = t_s - max(reached_s, others_since_s)
+        if self._is_stopped or silent_s < max(_STOPPED_S, _STOPPED_BLOCKS * self._slack_s):
+            return 0.0
+        self._is_stopped = True
+        return silent_s
 
     def decode(self, data: bytes, skip: int) -> NDArray[np.float64]:
         """(n_samples, axes) values in the channel's unit, the first ``skip`` samples left out."""

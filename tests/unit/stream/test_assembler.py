@@ -31,7 +31,9 @@ def _feed(assembler: StreamAssembler, pairs: list[tuple[Message, float]]) -> Out
 
 
 def _events(out: Out, *but: str) -> list[StreamEvent]:
-    return [e for e in out if isinstance(e, StreamEvent) and e.what not in {"session", *but}]
+    # Most tests feed one channel of three: that the others have stopped is true, and not their matter.
+    but = ("session", "channel_stopped", *but)
+    return [e for e in out if isinstance(e, StreamEvent) and e.what not in but]
 
 
 def _bvp(
@@ -442,3 +444,36 @@ def test_totals_go_over_all_sessions_and_layouts() -> None:
     assert (totals["bvp"]["blocks"], totals["bvp"]["samples"]) == (4, 4 * 32)
     assert (totals["bvp"]["lost_frames"], totals["bvp"]["duplicate_blocks"]) == (3, 1)
     assert totals["eda"]["blocks"] == 0
+
+
+def _stops(assembler: StreamAssembler, pairs: list[tuple[Message, float]]) -> list[StreamEvent]:
+    out = _feed(assembler, sorted(pairs, key=lambda pair: pair[1]))
+    return [e for e in out if isinstance(e, StreamEvent) and e.what == Note.STOPPED]
+
+
+def test_channel_that_stops_while_others_go_on_is_said_once() -> None:
+    assembler = StreamAssembler()
+    assembler.feed(HELLO, UTC0)
+    # EDA until 20 s and again from 36 to 40 s; ACC never.
+    eda = [k for k in range(40) if k < 20 or 36 <= k < 40]
+    told = [(block(EDA, k, n_samples=4), arrival_utc(EDA, k, n_samples=4)) for k in eda]
+    stopped = _stops(assembler, told + _bvp(range(120)))
+    assert [(e.channel, round(e.t_s)) for e in stopped] == [("acc", 10), ("eda", 30), ("eda", 50)]
+    assert stopped[1].detail["silent_s"] == pytest.approx(10.0, abs=1.1)
+
+
+def test_silence_of_all_channels_is_not_one_that_stopped() -> None:
+    assembler = StreamAssembler()
+    assembler.feed(replace(HELLO, channels=(BVP, EDA)), UTC0)
+    eda = [k for k in range(60) if not 20 <= k < 45]
+    told = [(block(EDA, k, n_samples=4), arrival_utc(EDA, k, n_samples=4)) for k in eda]
+    bvp = [k for k in range(120) if not 40 <= k < 90]
+    assert _stops(assembler, told + _bvp(bvp)) == []
+
+
+def test_slow_channel_has_not_stopped() -> None:
+    slow = Channel(5, "batt", "V", 0.2, 1.0, 0.0, "i32", 1)
+    assembler = StreamAssembler()
+    assembler.feed(replace(HELLO, channels=(BVP, slow)), UTC0)
+    told = [(block(slow, k, n_samples=2), arrival_utc(slow, k, n_samples=2)) for k in range(12)]
+    assert _stops(assembler, told + _bvp(range(240))) == []
