@@ -30,6 +30,7 @@ def fault_truth(device: FaultyBoard, body: TroubledBody) -> dict[str, Any]:
             [kind, start_s, end_s if end_s < math.inf else None]
             for kind, start_s, end_s in device.struck
         ],
+        "host_steps": device.host_steps,
         "counts": asdict(device.counters),
         "board": {"dropped_frames": board.dropped_frames, "reboots": board.reboots},
         "changed_samples": sensors,

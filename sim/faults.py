@@ -57,8 +57,8 @@ class FaultyBoard:
         """What arrived of what was sent, to the sample; None without faults."""
         self.struck: list[tuple[str, float, float]] = []
         """(kind, start_s, end_s) of every fault so far, true seconds after power on."""
-        self.host_step_s = 0.0
-        """By how much the host's clock was set so far."""
+        self.host_steps: list[tuple[float, float]] = []
+        """(t_s, by_s) of every time that the host's clock was set."""
         self._bytes = ByteFaults(self.counters, seed=seed)
         self._frames = FrameShuffle(self.counters, seed=seed)
         self._crystal = _Crystal()
@@ -86,6 +86,11 @@ class FaultyBoard:
     def unplugged(self) -> bool:
         """Whether the cable is out at this moment."""
         return self._is_on("unplug")
+
+    @property
+    def host_step_s(self) -> float:
+        """By how much the host's clock was set so far."""
+        return sum(by_s for _, by_s in self.host_steps)
 
     @property
     def disk_is_full(self) -> bool:
@@ -192,7 +197,7 @@ class FaultyBoard:
             self.board.leap(fault["board_jump_s"])
         if fault["host_step_s"]:
             self.counters.host_steps += 1
-            self.host_step_s += fault["host_step_s"]
+            self.host_steps.append((self._now_s, fault["host_step_s"]))
 
     def _strike_brown_out(self, fault: Fault) -> None:
         self.counters.brown_out_resets += 1

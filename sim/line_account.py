@@ -7,6 +7,7 @@ those of a frame that was sent, so that the account does not rest on the decoder
 from __future__ import annotations
 
 import struct
+from binascii import crc32
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ class _Sent(NamedTuple):
     n_samples: int
     part: int
     n_parts: int
+    crc: int
 
 
 @dataclass(slots=True)
@@ -117,6 +119,8 @@ class LineAccount:
         self._flooded = False
         self.session_starts: list[tuple[float, int]] = []
         """(t_s, session) of every description that began a session."""
+        self.content: dict[int, list[int]] = {}
+        """By minute of arrival: how many blocks, and the sum of the CRCs of their payloads."""
         self.n_messages = 0
         """Messages that the host can make of what arrived."""
         self._session = -1
@@ -159,6 +163,7 @@ class LineAccount:
             "line": asdict(self.counts),
             "sessions": self.session_starts,
             "messages": self.n_messages,
+            "content": self.content,
             "channels": {name: asdict(account) for name, account in self.channels.items()},
         }
 
@@ -172,7 +177,8 @@ class LineAccount:
             n = size // self._channel(stream).sample_bytes
         elif kind == frame.HELLO:
             part, n_parts = body[frame.HEADER_BYTES + 1], body[frame.HEADER_BYTES + 2]
-        return _Sent(kind, stream, session, dropped, idx, n, part, n_parts)
+        crc = crc32(body[frame.HEADER_BYTES : -frame.CRC_BYTES])
+        return _Sent(kind, stream, session, dropped, idx, n, part, n_parts, crc)
 
     def _account(self, sent: _Sent) -> ChannelAccount:
         return self.channels[self._channel(sent.stream).name]
@@ -196,6 +202,10 @@ class LineAccount:
             self._hear_hello(sent, now_s)
             return
         self.n_messages += 1
+        if sent.kind == frame.BLOCK:
+            sums = self.content.setdefault(int(now_s // 60), [0, 0])
+            sums[0] += 1
+            sums[1] += sent.crc
         if sent.session != self._session:
             self.counts.foreign_messages += 1
         elif sent.kind == frame.BLOCK:

@@ -95,6 +95,8 @@ def _say(soak: Soak, found: list[Row], name: str) -> None:
     )
     for row in found:
         print(f"{_MARKS[row.holds]} {row.name:<28} {row.injected}  |  {row.seen}")
+    done = soak.truth.get("counts", {})
+    print("done to it:", " ".join(f"{what}={n}" for what, n in done.items()))
     n_wrong = sum(not row.holds for row in found)
     print(
         f"{len(found) - n_wrong} of {len(found)} rows hold; {soak.cpu_s:.0f} s of CPU in {soak.wall_s:.0f} s"

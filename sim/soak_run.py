@@ -64,6 +64,11 @@ class Soak:
         starts = self.truth["sessions"]
         return float(starts[min(session, len(starts) - 1)][0]) + t_s
 
+    def zero_utc(self, at_s: float) -> float:
+        """What the host's clock calls power on at a true time: it was set in between."""
+        steps: list[tuple[float, float]] = self.truth["host_steps"]
+        return self.start_utc + sum(by_s for t_s, by_s in steps if t_s <= at_s)
+
     def notes(self, *what: str) -> list[Told]:
         """Notes of some names."""
         return [one for one in self.told if one.what in what]
