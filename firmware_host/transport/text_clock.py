@@ -23,6 +23,8 @@ _LEAST_FOLLOWED = 8
 _LEAST_FOLLOWED_S = 3.0
 # A line's time may run ahead of its arrival by a backlog.
 _BACKLOG_S = 10.0
+MIN_PERIOD_S = 1e-4
+"""Nothing prints faster: such times are no times."""
 # The worst oscillators are a few per cent off.
 _CLOCKS_APART = 1.05
 # A board whose lines come this regularly has holes where they do not.
@@ -52,7 +54,7 @@ def pace_of_arrivals(marks: Sequence[tuple[float, int]]) -> Pace | None:
     spread = sum((at - mean_s) ** 2 for at, _ in marks)
     slope = sum((at - mean_s) * (lines - mean_lines) for at, lines in marks) / spread
     rest = sum((lines - mean_lines - slope * (at - mean_s)) ** 2 for at, lines in marks)
-    if slope <= 0:
+    if not 0 < slope * MIN_PERIOD_S <= 1:
         return None
     return Pace(1.0 / slope, math.sqrt(rest / max(n - 2, 1) / spread) / slope)
 
@@ -68,6 +70,8 @@ def pace_of_times(times_s: Sequence[float], resolution_s: float) -> Pace | None:
         middle_s = sum(steps) / len(steps)
     even = [step for step in steps if step <= _STALL_PERIODS * middle_s + resolution_s]
     period_s = sum(even) / len(even)
+    if period_s < MIN_PERIOD_S:
+        return None
     slack_s = 0.5 * period_s + resolution_s
     n_regular = sum(abs(step - period_s) <= slack_s for step in even)
     uncertainty = resolution_s / sum(even)

@@ -25,6 +25,8 @@ _INT32_MAX = 2**31 - 1
 _HEADROOM = 20.0
 _LEAST_RANGE = 200.0
 _TINY = 1e-3
+# No unit makes a reading as small as this.
+_NOTHING = 1e-30
 # Lines that all have the same decimals have a fixed format; others may yet print two more.
 _FIXED_LINES = 10
 _SPARE_DECIMALS = 2
@@ -215,6 +217,8 @@ def _scale(rows: Sequence[Row], at: tuple[int, ...]) -> float:
     is_fixed = len(decimals) == 1 and len(rows) >= _FIXED_LINES
     wanted = max(decimals) + (0 if is_fixed else _SPARE_DECIMALS)
     top = max(abs(row.values[i]) for row in rows for i in at)
+    if top < _NOTHING:
+        top = 0.0
     least = _LEAST_RANGE if top >= _TINY or not top else top / _TINY * _LEAST_RANGE
     most = math.floor(math.log10(_INT32_MAX / max(_HEADROOM * top, least)))
     return float(f"1e{-min(wanted, most)}")

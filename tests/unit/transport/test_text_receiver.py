@@ -6,7 +6,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_host.errors import LinkError
@@ -242,3 +242,31 @@ def test_the_next_connection_knows_the_board_at_its_first_line() -> None:
 
     other = hear(printed(20, 10, lambda _, n: f"{n},1,2", start_s=200.0), before=first.receiver)
     assert [c.rate_hz for c in other.hellos[0].channels] == [20.0] * 3
+
+
+_TEXT = st.one_of(
+    st.binary(max_size=30),
+    st.tuples(st.floats(), st.integers(-5, 2**33)).map(lambda x: f"{x[0]},{x[1]}\n".encode()),
+    st.tuples(st.integers(-9, 9), st.integers(0, 2**32)).map(lambda x: f"{x[0]},{x[1]}\n".encode()),
+)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-2.0, 20.0), _TEXT), max_size=60),
+    st.sampled_from([(), ("x", "t_ms"), ("x", "t_us"), ("x", "t_s")]),
+)
+@example([(0.0, b"\n0,0\n"), (0.0, b"0,0\n"), (1.0, b"0,0\n"), (2.0, b"0,3\n")], ("x", "t_ms"))
+@example([(0.0, b"\n0\n0"), (1.0, b"\n"), (2.0, b"1e-310\n")], ())
+def test_whatever_comes_whenever_it_ends_in_frames_that_parse_or_in_our_own_error(
+    pieces, names
+) -> None:
+    now_utc, deliveries = START_UTC, []
+    for wait_s, data in pieces:
+        now_utc += wait_s
+        deliveries.append((now_utc, data))
+    try:
+        heard = hear(deliveries, Wishes(tuple(map(Column, names))))
+    except LinkError:
+        return
+    assert len(heard.values("x" if names else "ch1")) <= heard.receiver.counters.readings
+    assert all(chunk.data for chunk in heard.chunks)
