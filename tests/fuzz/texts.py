@@ -165,7 +165,12 @@ TARGETS = (
         "scenario", run_scenario, _scenarios, (*_TOML_WORDS, b"minutes", b"label"), 8192, runs=1500
     ),
     Target(
-        "bundle", run_bundle, _contract, (*_TOML_WORDS, b"signatures", b"channels"), 65_536, runs=100
+        "bundle",
+        run_bundle,
+        _contract,
+        (*_TOML_WORDS, b"signatures", b"channels"),
+        65_536,
+        runs=100,
     ),
     Target(
         "vault-record",
