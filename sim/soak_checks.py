@@ -8,17 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.soak_day import EVERYTHING, Stretch
+from sim.__main__ import DEFAULT_DRIFT_PPM
+from sim.soak_day import EVERYTHING, WARM_SHARE, Stretch, soak_faults
 from sim.soak_recording import Span, read_recorded
 from sim.soak_run import Soak, struck_in
 
-# Resident memory after the first hours, when caches are full and every path was taken once.
-_WARM_SHARE = 1 / 8
 _MOST_GROWTH_MB = 1.0
 # Before, the allocator still takes what it will need again.
 _LEAST_FOR_MEMORY_S = 8 * 3600.0
-# The two clocks are tied by deliveries of about a second; a crystal that turns 80 ppm makes 10 ms in two minutes.
-_MOST_CLOCK_ERROR_S = 0.25
+# Deliveries are of about a second; a crystal that turns by 80 ppm makes 10 ms in two minutes.
+_MOST_CLOCK_ERROR_S = 0.05
 _LINE = (
     "bytes",
     "frames",
@@ -111,7 +110,7 @@ def _stretch(soak: Soak, stretch: Stretch) -> Row:
         injected.insert(0, true)
         seen.append(said)
         holds &= agrees
-    return Row(stretch.name, "; ".join(injected), "; ".join(seen), holds)
+    return Row(stretch.title, "; ".join(injected), "; ".join(seen), holds)
 
 
 def _gaps_in(soak: Soak, stretch: Stretch) -> tuple[int, int, int]:
@@ -176,11 +175,12 @@ def _drifts(soak: Soak, stretch: Stretch) -> Told:
 
 def _clock_error_s(soak: Soak, stretch: Stretch) -> float:
     """How far the time that the host tells strays from the time it was, from its middle."""
-    away = [
-        utc - soak.start_utc - soak.true_s(session, t_s)
-        for session, t_s, utc in soak.clock
-        if soak.true_s(session, t_s) in stretch
-    ]
+    plan, rate = soak_faults(soak.stretches), 1.0 + DEFAULT_DRIFT_PPM * 1e-6
+    away = []
+    for session, t_s, utc in soak.clock:
+        if soak.true_s(session, t_s) in stretch:
+            begun_s = plan.board_s(soak.true_s(session, 0.0))
+            away.append(utc - soak.start_utc - plan.true_s(begun_s + t_s / rate))
     middle = statistics.median(away) if away else math.inf
     return max((abs(one - middle) for one in away), default=math.inf)
 
@@ -237,7 +237,7 @@ def _recorded(soak: Soak) -> Iterator[Row]:
         true_n, true_sum = _content(soak.truth["content"], start_s, end_s)
         said_n, said_sum = _content(recorded.content, start_s, end_s)
         yield Row(
-            f"samples of {stretch.name}",
+            f"samples of {stretch.title}",
             f"{true_n} blocks; {n} samples of the day changed by the sensors",
             f"{said_n} blocks recorded, {'the same bytes' if said_sum == true_sum else 'others'}",
             (said_n, said_sum) == (true_n, true_sum) and n > 0,
@@ -250,8 +250,8 @@ def _content(by_minute: Mapping[Any, list[int]], start_s: float, end_s: float) -
 
 
 def growth_mb(memory: list[tuple[float, float]], duration_s: float) -> float:
-    """Resident MB of the last part of the run over those after the warm-up, medians of an eighth each."""
-    part_s = duration_s * _WARM_SHARE
+    """Resident MB of the last eighth of the run over those of the eighth after the warm-up, medians."""
+    part_s = duration_s * WARM_SHARE
     early = [mb for t_s, mb in memory if part_s <= t_s < 2 * part_s]
     late = [mb for t_s, mb in memory if t_s >= duration_s - part_s]
     return statistics.median(late) - statistics.median(early) if early and late else math.inf

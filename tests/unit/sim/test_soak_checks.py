@@ -24,7 +24,7 @@ def _hole(session: int, n_samples: int) -> dict[str, Any]:
 
 
 def _start(name: str) -> float:
-    return next(s.start_s for s in soak_stretches(24.0) if s.name == name)
+    return next(s.start_s for s in soak_stretches(24.0) if s.title == name)
 
 
 def _soak() -> Soak:
@@ -154,7 +154,8 @@ def test_stretches_cover_the_day_and_no_fault_leaves_its_own() -> None:
     assert stretches[-1].end_s == 86_400.0
     assert all(a.end_s == b.start_s for a, b in pairwise(stretches))
     plan = soak_faults(stretches)
-    assert {fault.kind for fault in plan.faults if fault.at_s < stretches[1].start_s} == set()
+    assert not [fault for fault in plan.faults if fault.at_s < stretches[1].start_s]
+    assert [s.name for s in stretches if s.is_warm_up] == [s.name for s in soak_stretches(1.0)]
     assert all(
         any(fault.at_s in s and fault.until_s < s.end_s for s in stretches) for fault in plan.faults
     )
