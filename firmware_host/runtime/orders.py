@@ -252,9 +252,10 @@ class Orders:
     def _introduce(self, assembler: StreamAssembler, now_s: float) -> list[Command]:
         """Ask for a HELLO when blocks come that none has announced: the one of a boot may be lost."""
         n_strange = assembler.n_foreign + assembler.n_unknown_stream
-        if n_strange == self._n_strange or 0 <= now_s - self._introduced_s < RESEND_S:
+        is_more, self._n_strange = n_strange != self._n_strange, n_strange
+        if not is_more or 0 <= now_s - self._introduced_s < RESEND_S:
             return []
-        self._n_strange, self._introduced_s = n_strange, now_s
+        self._introduced_s = now_s
         return [Command(CommandKind.START, token=self._next_token())]
 
     def _due(self, assembler: StreamAssembler, hello: Hello, now_s: float) -> list[Command]:

@@ -21,8 +21,6 @@ PATIENCE_S = 8.0
 # However well it goes: a minute of results late is the most.
 MAX_HOLD_S = 60.0
 MAX_HELD_BYTES = 1_000_000
-# Shorter than any sample's period: times differ by the board's rounding.
-_SAME_S = 1e-4
 # A silence is not waiting: nobody could have sent anything.
 _MAX_STEP_S = 1.0
 _U32 = 1 << 32
@@ -131,7 +129,8 @@ class Hold:
         pos = lane.position(block.sample_idx)
         ahead = pos - lane.next_pos
         end_s = t_s + n_samples / channel.rate_hz
-        held = Held(end_s, block, arrival_utc)
+        # A block is sent when its last sample was taken.
+        held = Held(end_s - 1.0 / channel.rate_hz, block, arrival_utc)
         if ahead < 0:
             return self._offer_old(lane, pos, n_samples, held)
         if ahead:
@@ -188,7 +187,7 @@ class Hold:
                 first_s = min(first_s, lane.missing[0].start_s)
         if first_s == math.inf:
             return self.drain()
-        return self._hand_over(first_s + _SAME_S)
+        return self._hand_over(first_s)
 
     def drain(self) -> list[Held]:
         """Give everything back in the order in which the board made it, and close."""
@@ -200,7 +199,8 @@ class Hold:
 
     def _hand_over(self, until_s: float) -> list[Held]:
         n_events = sum(held.t_s <= until_s for held in self._events)
-        ways = [lane.take_ready(until_s) for lane in self._lanes.values()]
+        # Of blocks that were over at the same moment, a board sends the lower number first.
+        ways = [self._lanes[stream].take_ready(until_s) for stream in sorted(self._lanes)]
         ready = list(heapq.merge(*ways, self._events[:n_events], key=lambda held: held.t_s))
         del self._events[:n_events]
         self._n_bytes -= sum(len(m.data) for _, m, _ in ready if isinstance(m, Block))
