@@ -73,8 +73,7 @@ def silence_limits(args: argparse.Namespace, config: Config) -> SilenceLimits:
 
     device = config.device
     end_s = getattr(args, "max_silence", None) or device.max_silence_s
-    # Whoever ends it sooner than it would be said still hears of it.
-    return SilenceLimits(min(device.silence_s, end_s or device.silence_s), end_s)
+    return SilenceLimits(device.silence_s, end_s)
 
 
 class EventPrinter:

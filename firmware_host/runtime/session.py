@@ -12,7 +12,7 @@ from typing import Any
 
 from firmware_host.adaptation.adapters import Adapter, apply_adapter
 from firmware_host.adaptation.rest import revert_rest
-from firmware_host.errors import AdaptationError, LinkEnded, SignetError, StorageError
+from firmware_host.errors import AdaptationError, LinkEnded, LinkError, SignetError, StorageError
 from firmware_host.events import (
     AnyEvent,
     Labelled,
@@ -140,6 +140,9 @@ class Session:
             self._watch_drift()
             self._end_learning()
         except SignetError as err:
+            if isinstance(err, LinkError):
+                # What waits for a gap to be filled waits in vain.
+                self._handle(self.pipeline.finish())
             self._end_health(str(err))
             raise
         finally:

@@ -73,20 +73,19 @@ class SilenceWatch:
         if self.link.is_finite:
             return None
         silent_s = self.silent_s
-        self._end_if_too_long(silent_s)
-        if self._is_said or silent_s < max(self.limits.say_s, _slowest_answer_s(channels)):
-            return None
-        self._is_said = True
-        return SILENCE_NOTE if self.link.is_up else LINK_NOTE
-
-    def _end_if_too_long(self, silent_s: float) -> None:
-        end_s, is_up = self.limits.end_s, self.link.is_up
-        if not end_s and is_up:
+        end_s = self.limits.end_s
+        if not end_s and self.link.is_up:
             end_s = MUTE_SILENCES * self.limits.say_s
-        if end_s and silent_s >= end_s:
-            where = "the board is there but mute" if is_up else "the board is away"
+        say_s = max(self.limits.say_s, _slowest_answer_s(channels))
+        # Said before it is the end, even if the end comes first.
+        if not self._is_said and silent_s >= min(say_s, end_s or say_s):
+            self._is_said = True
+            return SILENCE_NOTE if self.link.is_up else LINK_NOTE
+        if self._is_said and end_s and silent_s >= end_s:
+            where = "the board is there but mute" if self.link.is_up else "the board is away"
             msg = f"no data for {silent_s:.0f} s: {where}; what came before is kept"
             raise StreamSilent(msg)
+        return None
 
 
 def _slowest_answer_s(channels: Iterable[Channel]) -> float:
