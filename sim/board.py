@@ -29,7 +29,7 @@ from firmware_host.protocol.messages import (
     encode_hello,
     encode_pong,
 )
-from sim.ring import DEFAULT_RING_BYTES, Coming, Ring
+from sim.ring import DEFAULT_RING_BYTES, NOTHING, Coming, Ring
 from sim.schedule import BodyEvent
 from sim.sensor_stream import SensorStream
 from sim.sensors import NUMPY_DTYPES
@@ -238,13 +238,8 @@ class VirtualBoard:
             self.counters.resent_frames += 1
 
     def _say_hello(self) -> None:
-        hello = Hello(
-            self._session,
-            self._board_id,
-            FIRMWARE,
-            self.channels,
-            ring_bytes=self._ring.capacity_bytes,
-        )
+        ring = self._ring.capacity_bytes
+        hello = Hello(self._session, self._board_id, FIRMWARE, self.channels, ring_bytes=ring)
         seq = self._seqs.get("hello", 0)
         encoded = encode_hello(hello, seq=seq, ticks_us=self._ticks_us(self._hello_s))
         self._seqs["hello"] = seq + encoded.count(0)
@@ -316,11 +311,10 @@ class VirtualBoard:
         return True
 
     def _obey(self, command: Command) -> None:
-        coming = Coming(0, 0)
-        if command.kind == CommandKind.BACKFILL and self._ring.capacity_bytes:
+        if command.kind == CommandKind.BACKFILL:
             result, coming = self._fill(command)
         else:
-            result = self._orders.get(command.kind, _unknown)(command)
+            result, coming = self._orders.get(command.kind, _unknown)(command), NOTHING
         ack = Ack(
             self._session,
             self._ticks_us(self._now_s),
@@ -373,10 +367,11 @@ class VirtualBoard:
         return AckResult.DONE
 
     def _fill(self, command: Command) -> tuple[AckResult, Coming]:
-        if command.value < 1:
-            return AckResult.BAD_VALUE, Coming(0, 0)
+        if not self._ring.capacity_bytes or command.value < 1:
+            has_ring = self._ring.capacity_bytes > 0
+            return AckResult.BAD_VALUE if has_ring else AckResult.UNKNOWN, NOTHING
         coming = self._ring.ask(command.stream, command.sample_idx, command.value, self._now_s)
-        return (AckResult.DONE, coming) if coming else (AckResult.NOT_NOW, Coming(0, 0))
+        return (AckResult.DONE, coming) if coming else (AckResult.NOT_NOW, NOTHING)
 
     def _buzz(self, command: Command) -> AckResult:
         pattern = command.value

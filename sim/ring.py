@@ -17,6 +17,7 @@ _MAX_ASKED = 8
 _BYTES_PER_S = 4096
 _SPARE_BYTES = 4 * (frame.MAX_BODY_BYTES + 2)
 _NO_ROOM_S = 0.1
+_MAX_TOLD = 0xFFFF
 _U32 = 1 << 32
 
 
@@ -25,6 +26,9 @@ class Coming(NamedTuple):
 
     gone: int
     frames: int
+
+
+NOTHING = Coming(0, 0)
 
 
 class _Kept(NamedTuple):
@@ -79,7 +83,8 @@ class Ring:
             return Coming(n_samples, 0)
         self._asked.append(asked)
         self.due_s = min(self.due_s, max(now_s, self._free_s))
-        return Coming(max(0, _signed(found[0].sample_idx - sample_idx)), len(found))
+        gone = max(0, _signed(found[0].sample_idx - sample_idx))
+        return Coming(gone, min(len(found), _MAX_TOLD))
 
     def send(self, room_bytes: float) -> bytes:
         """The next frame; nothing if it would take room that what is live may need."""
