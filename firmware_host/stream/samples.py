@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +35,8 @@ class Note(StrEnum):
     BATTERY = "battery"  # value
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Consecutive samples of one channel in SI units.
+class Samples(NamedTuple):
+    """Consecutive samples of one channel in SI units; a tuple, because there is one for each block.
 
     ``values`` (n_samples, axes); ``t0_s`` stream time of the first; ``gap_before_samples`` sample
     periods missing right before it.

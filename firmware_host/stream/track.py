@@ -127,7 +127,7 @@ class StreamTrack:
     def decode(self, data: bytes, skip: int) -> NDArray[np.float64]:
         """(n_samples, axes) values in the channel's unit, the first ``skip`` samples left out."""
         channel = self.channel
-        raw = np.frombuffer(data, self._dtype, offset=skip * self._sample_bytes)
+        raw = np.frombuffer(data[skip * self._sample_bytes :], self._dtype)
         # An array, because int8 times a float would be computed in half precision.
         values: NDArray[np.float64] = np.multiply(raw, self._scale)
         if channel.offset:
