@@ -15,11 +15,11 @@ from random import Random
 
 from bench.wire import damage, hamming
 from bench.wire.damage import Count, Frame, Line
-from bench.wire.samples import frames, is_longest
+from bench.wire.samples import frames, is_longest, simulated_frames
 from firmware_host.protocol import frame
 
 _SEED = 20260105
-_ROW = "{:<49} {:>10} {:>10} {:>7} {:>7} {:>5} {:>4}"
+_ROW = "{:<54} {:>10} {:>10} {:>7} {:>7} {:>5} {:>4}"
 Lines = Iterable[tuple[tuple[Frame, ...], Iterable[bytes]]]
 
 
@@ -91,6 +91,15 @@ def kinds_of_damage(share: int, rng: Random) -> Iterator[tuple[str, Lines]]:
     for name in longest:
         yield f"2 flips, every pair, {name}", each(lambda at: every(at, 2), [name])
     yield "3 flips, every three, PING", each(lambda at: every(at, 3), ["PING"])
+    wearer = [damage.line(code) for code in simulated_frames(20.0 if share == 1 else 1.0)]
+    yield (
+        f"1 flip, every place, {len(wearer)} frames of a simulated wearer",
+        ((at.sent, damage.flips(at, 1)) for at in wearer),
+    )
+    yield (
+        "2 flips, anywhere, the same frames",
+        ((at.sent, damage.some_flips(at, 2, n // 4, rng)) for at in wearer),
+    )
     for k in (3, 4, 5, 6, 8, 16):
         yield f"{k} flips, anywhere", each(lambda at, k=k: damage.some_flips(at, k, n, rng))
     yield (

@@ -66,6 +66,17 @@ def frames() -> dict[str, bytes]:
     return {name: code[:-1] for name, code in coded.items()}
 
 
+def simulated_frames(seconds: float) -> list[bytes]:
+    """All frames of a simulated wearer's first seconds, as the virtual board sends them."""
+    from sim.board import VirtualBoard
+    from sim.body import SyntheticBody
+    from sim.person import Wearer
+    from sim.schedule import load_scenario
+
+    board = VirtualBoard(SyntheticBody(Wearer(load_scenario("short"), seed=1)), seed=1)
+    return [code for code in board.advance(seconds).split(b"\0") if code]
+
+
 def is_longest(code: bytes) -> bool:
     """Whether a frame is as long as any can be."""
     return len(code) == frame.MAX_BODY_BYTES + 1

@@ -71,7 +71,7 @@ def _of_writer(suffix: str) -> Callable[[], dict[str, bytes]]:
 
     def seeds() -> dict[str, bytes]:
         made = {}
-        plain = {channel: [(0.0, 1.5)] for channel in _SHORT}
+        plain = {channel: [(0.0, 0.5)] for channel in _SHORT}
         for name, spans in (("gaps", _SHORT), ("plain", plain)):
             path = scratch(f"seed-{name}{suffix}")
             path.unlink(missing_ok=True)
@@ -86,10 +86,10 @@ def _of_writer(suffix: str) -> Callable[[], dict[str, bytes]]:
 
 
 _SHORT = {
-    "bvp": [(0.0, 1.0), (1.5, 2.0)],
-    "eda": [(0.0, 2.0)],
-    "temp": [(0.0, 0.5), (1.0, 2.0)],
-    "acc": [(0.5, 1.5)],
+    "bvp": [(0.0, 0.25), (0.5, 0.75)],
+    "eda": [(0.0, 1.0)],
+    "temp": [(0.0, 0.5), (0.75, 1.0)],
+    "acc": [(0.25, 0.5)],
 }
 
 
@@ -265,20 +265,20 @@ _WESAD_WORDS = (
 )  # fmt: skip
 
 TARGETS = (
-    Target("csv", _file(".csv"), _of_writer(".csv"), _CSV_WORDS, 8192, runs=1500),
-    Target("edf", _file(".edf"), _of_writer(".edf"), _EDF_WORDS, 16_384, runs=1200),
-    Target("xdf", _file(".xdf"), _of_writer(".xdf"), _XDF_WORDS, 16_384, runs=800),
-    Target("e4-zip", _file(".zip"), _e4_zips, (b"PK\x03\x04", b"PK\x01\x02"), 8192, runs=1500),
+    Target("csv", _file(".csv"), _of_writer(".csv"), _CSV_WORDS, 8192, runs=800),
+    Target("edf", _file(".edf"), _of_writer(".edf"), _EDF_WORDS, 16_384, runs=600),
+    Target("xdf", _file(".xdf"), _of_writer(".xdf"), _XDF_WORDS, 16_384, runs=400),
+    Target("e4-zip", _file(".zip"), _e4_zips, (b"PK\x03\x04", b"PK\x01\x02"), 8192, runs=800),
     Target(
         "e4-folder",
         _e4_folder,
         lambda: {"vendor": _e4_texts(dates=False), "dates": _e4_texts(dates=True)},
         _E4_WORDS,
         8192,
-        runs=600,
+        runs=300,
     ),
-    Target("wesad-folder", _wesad_folder, _wesad_texts, _WESAD_WORDS, runs=100),
-    Target("mcap", _file(".mcap"), _of_writer(".mcap"), _MCAP_WORDS, 16_384, runs=800),
-    Target("mcap-inside", _inside_mcap, _mcap_records, _MCAP_WORDS, 16_384, runs=700),
-    Target("mcap-payload", _mcap_payload, _payload_seeds, _MCAP_WORDS, runs=1000),
+    Target("wesad-folder", _wesad_folder, _wesad_texts, _WESAD_WORDS, runs=60),
+    Target("mcap", _file(".mcap"), _of_writer(".mcap"), _MCAP_WORDS, 16_384, runs=400),
+    Target("mcap-inside", _inside_mcap, _mcap_records, _MCAP_WORDS, 16_384, runs=300),
+    Target("mcap-payload", _mcap_payload, _payload_seeds, _MCAP_WORDS, runs=500),
 )

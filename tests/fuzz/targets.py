@@ -29,7 +29,7 @@ class Target:
     """One reader.
 
     ``seeds`` writes what the corpus begins from, by name. ``words`` are what its grammar is made of. ``runs`` is what
-    the test suite gives it: about two seconds' worth.
+    the test suite gives it: about a second's worth.
     """
 
     name: str

@@ -151,7 +151,7 @@ TARGETS = (
         run_labels,
         lambda: {**_LABEL_SEEDS, "zipped": gzip.compress(_LABEL_SEEDS["ours"], mtime=0)},
         (b"start_utc,end_utc,label", b"stress", b"rest", b"1e308", b"0001-01-01", b"nan", b"S05"),
-        runs=6000,
+        runs=2500,
     ),
     Target(
         "config",
@@ -159,10 +159,10 @@ TARGETS = (
         lambda: {"example": (REPO / "signet.example.toml").read_bytes()},
         (*_TOML_WORDS, b"[device]", b"[policy]", b"[recording]", b"[adaptation]", b"[state]"),
         8192,
-        runs=1500,
+        runs=500,
     ),
     Target(
-        "scenario", run_scenario, _scenarios, (*_TOML_WORDS, b"minutes", b"label"), 8192, runs=1500
+        "scenario", run_scenario, _scenarios, (*_TOML_WORDS, b"minutes", b"label"), 8192, runs=500
     ),
     Target(
         "bundle",
@@ -170,14 +170,14 @@ TARGETS = (
         _contract,
         (*_TOML_WORDS, b"signatures", b"channels"),
         65_536,
-        runs=100,
+        runs=50,
     ),
     Target(
         "vault-record",
         run_unpack,
         lambda: {"two": pack({"a": np.ones((2, 3), np.float32), "b": np.arange(4)}, {"k": 1})},
         (b"SGP1", b'"arrays":[', b'"meta":{}', b'"<f8"', b"[0,9223372036854775807]", b"-1"),
-        runs=10000,
+        runs=5000,
     ),
     Target(
         "wesad-pickle",
@@ -193,6 +193,6 @@ TARGETS = (
             b"\x87R",
             b"b.",
         ),
-        runs=4000,
+        runs=1500,
     ),
 )

@@ -182,8 +182,8 @@ _TEXT_WORDS = (
 )  # fmt: skip
 
 TARGETS = (
-    Target("decoder", run_decoder, lambda: {"session": _session()}, (b"\0",), 1500, runs=10000),
-    Target("messages", run_messages, _payloads, (b"\1\3bvp", b"\2uS"), runs=8000),
-    Target("text", run_text, _printed, _TEXT_WORDS, 2500, runs=150),
-    Target("assembler", run_assembler, _ops, max_bytes=1000, runs=800),
+    Target("decoder", run_decoder, lambda: {"session": _session()}, (b"\0",), 1500, runs=5000),
+    Target("messages", run_messages, _payloads, (b"\1\3bvp", b"\2uS"), runs=4000),
+    Target("text", run_text, _printed, _TEXT_WORDS, 2500, runs=80),
+    Target("assembler", run_assembler, _ops, max_bytes=1000, runs=400),
 )

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from bench.wire import damage
-from bench.wire.samples import frames, is_longest
+from bench.wire.samples import frames, is_longest, simulated_frames
 from firmware_host.protocol import frame
 
 CODED = frames()
@@ -69,6 +69,15 @@ def test_other_damage_gives_no_frame_that_nobody_sent(name: str) -> None:
     count = damage.judge(line.sent, of_every_kind)
     assert count.wrong == []
     assert count.lost > 0.9 * count.tried > 1000
+
+
+def test_every_flip_in_the_frames_of_a_simulated_wearer_costs_a_frame_and_gives_none() -> None:
+    codes = simulated_frames(3.0)
+    assert len(codes) > 10
+    for line in map(damage.line, codes):
+        count = damage.judge(line.sent, damage.flips(line, 1))
+        assert count.wrong == []
+        assert count.lost == count.tried
 
 
 def test_frames_run_together_give_neither_of_them() -> None:
