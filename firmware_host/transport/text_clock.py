@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from firmware_host.transport.text_lines import LineCounters, Row
+from firmware_host.transport.text_lines import LineCounters
 from firmware_host.units import MICROSECONDS_PER_SECOND, TICKS_WRAP_US
 
 # Without a line for this long, and longer than the lines' own distance says, the board paused.
@@ -133,11 +133,15 @@ class ArrivalClock:
             self.period_s = (last_s - first_s) / (self._n_lines - n_first)
 
 
+Counts = tuple[int, ...]
+"""Raw numbers of one line."""
+
+
 class Stamped(NamedTuple):
     """A line with its time on the board's clock; ``is_anew`` begins a clock that started over."""
 
     elapsed_us: int
-    row: Row
+    counts: Counts
     is_anew: bool = False
 
 
@@ -148,8 +152,6 @@ class BoardClock:
 
     Parameters
     ----------
-    at
-        Position of the column.
     unit_us
         Microseconds of its unit.
     counters
@@ -158,38 +160,36 @@ class BoardClock:
         Whether it is a 32-bit count, as of ``millis()`` and ``micros()``.
     """
 
-    def __init__(self, at: int, unit_us: int, counters: LineCounters, *, wraps: bool) -> None:
-        self._at = at
+    def __init__(self, unit_us: int, counters: LineCounters, *, wraps: bool) -> None:
         self._unit_us = unit_us
         self._counters = counters
         self._wrap = TICKS_WRAP_US if wraps else 0
         self._base = 0.0
         self._last: tuple[float, float] | None = None
-        self._held: tuple[float, Row] | None = None
+        self._held: tuple[float, float, Counts] | None = None
 
-    def take(self, row: Row, arrival_utc: float) -> list[Stamped]:
-        """Lines whose time is now known to be right."""
+    def take(self, value: float, arrival_utc: float, counts: Counts) -> list[Stamped]:
+        """Take a line that says it is ``value``; return those whose time is now known to be right."""
         held, self._held = self._held, None
-        here = (row.values[self._at], arrival_utc)
+        here = (value, arrival_utc)
         if self._last is None or self._follows(self._last, here):
             self._counters.bad_time += held is not None
-            return [self._accept(row, here)]
+            return [self._accept(here, counts)]
         if held is not None:
-            held_utc, held_row = held
-            before = (held_row.values[self._at], held_utc)
+            before = held[:2]
             if self._follows(before, here):
                 self._base, self._last = 0.0, None
-                anew = self._accept(held_row, before)._replace(is_anew=True)
-                return [anew, self._accept(row, here)]
+                anew = self._accept(before, held[2])._replace(is_anew=True)
+                return [anew, self._accept(here, counts)]
             self._counters.bad_time += 1
-        self._held = (arrival_utc, row)
+        self._held = (*here, counts)
         return []
 
-    def _accept(self, row: Row, here: tuple[float, float]) -> Stamped:
+    def _accept(self, here: tuple[float, float], counts: Counts) -> Stamped:
         if self._last is not None and here[0] < self._last[0]:
             self._base += self._wrap
         self._last = here
-        return Stamped(round((self._base + here[0]) * self._unit_us), row)
+        return Stamped(round((self._base + here[0]) * self._unit_us), counts)
 
     def _follows(self, before: tuple[float, float], here: tuple[float, float]) -> bool:
         step = here[0] - before[0]

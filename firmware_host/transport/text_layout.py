@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +19,7 @@ TIME_UNITS_US = {"t_us": 1, "t_ms": 1_000, "t_s": 1_000_000}
 _COLUMN = re.compile(r"\s*([^\[\]()@]+?)\s*(?:[\[(]\s*([^\[\]()]*?)\s*[\])])?\s*(?:@.*)?")
 _AXES = ("x", "y", "z")
 _AXIS = re.compile(r"(.+)([._])([xyz])")
-_INT32_MAX = 2**31 - 1
+INT32_MAX = 2**31 - 1
 # A sensor at rest says little of what it will print when it is not.
 _HEADROOM = 20.0
 _LEAST_RANGE = 200.0
@@ -87,15 +86,11 @@ class TextLayout:
         channels = tuple(replace(channel, rate_hz=rate_hz) for channel in self.channels)
         return replace(self, channels=channels)
 
-    def samples(self, row: Row) -> list[bytes] | None:
-        """Raw samples of a line, one a channel; None if a number does not fit."""
-        packed = []
-        for channel, picks in zip(self.channels, self.picks, strict=True):
-            counts = [round(row.values[i] / channel.scale) for i in picks]
-            if any(abs(count) > _INT32_MAX for count in counts):
-                return None
-            packed.append(struct.pack(f"<{len(counts)}i", *counts))
-        return packed
+    @property
+    def scales(self) -> list[tuple[int, float]]:
+        """(column, scale) of each number of a sample, channel after channel."""
+        pairs = zip(self.channels, self.picks, strict=True)
+        return [(i, channel.scale) for channel, picks in pairs for i in picks]
 
 
 def lay_out(rows: Sequence[Row], header: tuple[str, ...] | None, wishes: Wishes) -> TextLayout:
@@ -220,7 +215,7 @@ def _scale(rows: Sequence[Row], at: tuple[int, ...]) -> float:
     if top < _NOTHING:
         top = 0.0
     least = _LEAST_RANGE if top >= _TINY or not top else top / _TINY * _LEAST_RANGE
-    most = math.floor(math.log10(_INT32_MAX / max(_HEADROOM * top, least)))
+    most = math.floor(math.log10(INT32_MAX / max(_HEADROOM * top, least)))
     return float(f"1e{-min(wanted, most)}")
 
 

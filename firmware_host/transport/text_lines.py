@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 # Thirty-two columns of twenty digits take 700: whatever is longer has lost its line ends.
 MAX_LINE_BYTES = 1024
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f]")
 _LINE_END = re.compile(rb"[\r\n]")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?([0-9]*)|\.([0-9]+))(?:[eE]([+-]?[0-9]{1,3}))?")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan(?:\(\w*\))?|inf(?:inity)?|ovf)", re.IGNORECASE)
@@ -112,7 +113,7 @@ class LineReader:
         except UnicodeDecodeError:
             text = "\0"
         counters = self._counters
-        if any(char < " " and char != "\t" for char in text):
+        if _CONTROL.search(text):
             # A program before us may have left half a character.
             counters.binary += not is_first
             return None
@@ -135,13 +136,15 @@ class LineReader:
 
 def parse_line(text: str) -> Row | Words | None:
     """What a printed line is; None for one whose numbers are not all finite."""
-    text = _AFTER_NAME.sub(":", text)
+    has_names = ":" in text
+    if has_names:
+        text = _AFTER_NAME.sub(":", text)
     separator = next((mark for mark in _SEPARATORS if mark in text), None)
     # Many boards end a line with a separator.
     fields = [field.strip() for field in text.strip(f" \t{separator or ''}").split(separator)]
-    pairs = [_PAIR.fullmatch(field) for field in fields]
+    pairs = [_PAIR.fullmatch(field) for field in fields] if has_names else []
     names: tuple[str, ...] = ()
-    if all(pairs):
+    if has_names and all(pairs):
         names = tuple(pair[1] for pair in pairs if pair)
         fields = [pair[2] for pair in pairs if pair]
     if separator != ",":

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from firmware_host.protocol.messages import Block, Hello, encode_block, encode_hello
 from firmware_host.transport.base import Chunk
-from firmware_host.transport.text_clock import ArrivalClock, BoardClock, Pace
-from firmware_host.transport.text_layout import TIME_UNITS_US, TextLayout
+from firmware_host.transport.text_clock import ArrivalClock, BoardClock, Counts, Pace
+from firmware_host.transport.text_layout import INT32_MAX, TIME_UNITS_US, TextLayout
 from firmware_host.transport.text_lines import LineCounters, Row
 from firmware_host.units import MICROSECONDS_PER_SECOND, TICKS_WRAP_US
 
@@ -40,11 +40,11 @@ class Known:
 
 @dataclass(slots=True)
 class _Run:
-    """Lines at even distances; per line one piece of bytes a channel."""
+    """Lines at even distances."""
 
     start_us: int
     is_anew: bool = False
-    lines: list[list[bytes]] = field(default_factory=list)
+    lines: list[Counts] = field(default_factory=list)
 
 
 class TextStream:
@@ -60,6 +60,8 @@ class TextStream:
         self, board_id: str, known: Known, marks: list[tuple[float, int]], counters: LineCounters
     ) -> None:
         self._layout, self._pace = known.layout, known.pace
+        self._scales = known.layout.scales
+        self._time_at = known.layout.time_at or 0
         self._counters = counters
         period_s = known.pace.period_s
         # Lines come late, never early: the earliest of them says where the grid lies.
@@ -96,44 +98,40 @@ class TextStream:
         data = b"".join(map(self._encode, runs))
         return Chunk(good[-1][0], data) if data else None
 
-    def _good(self, delivery: Delivery) -> list[tuple[float, Row, list[bytes]]]:
+    def _good(self, delivery: Delivery) -> list[tuple[float, Row, Counts]]:
         good = []
         for arrival_utc, row in delivery.rows:
             if row.shape != self._layout.shape:
                 self._counters.columns += 1
                 continue
-            samples = self._layout.samples(row)
-            if samples is None:
+            counts = tuple([round(row.values[i] / scale) for i, scale in self._scales])
+            if max(counts) > INT32_MAX or min(counts) < -INT32_MAX:
                 self._counters.out_of_range += 1
             else:
-                good.append((arrival_utc, row, samples))
+                good.append((arrival_utc, row, counts))
         return good
 
-    def _by_arrival(self, good: list[tuple[float, Row, list[bytes]]]) -> list[_Run]:
+    def _by_arrival(self, good: list[tuple[float, Row, Counts]]) -> list[_Run]:
         self._counters.readings += len(good)
         first_s, last_s = good[0][0] - self._origin_utc, good[-1][0] - self._origin_utc
         at_s = self._arrivals.place(len(good), first_s, last_s)
         self._period_us = self._arrivals.period_s * MICROSECONDS_PER_SECOND
-        lines = [samples for _, _, samples in good]
+        lines = [counts for _, _, counts in good]
         return [_Run(round(at_s * MICROSECONDS_PER_SECOND), lines=lines)]
 
-    def _by_board(
-        self, clock: BoardClock, good: list[tuple[float, Row, list[bytes]]]
-    ) -> list[_Run]:
+    def _by_board(self, clock: BoardClock, good: list[tuple[float, Row, Counts]]) -> list[_Run]:
         """Runs of lines whose own times lie on an even grid."""
         runs: list[_Run] = []
         slack_us = _OFF_PERIODS * self._period_us + self._resolution_us
-        for arrival_utc, row, _ in good:
-            for stamped in clock.take(row, arrival_utc):
-                samples = self._layout.samples(stamped.row)
-                assert samples is not None
+        for arrival_utc, row, counts in good:
+            for stamped in clock.take(row.values[self._time_at], arrival_utc, counts):
                 run = runs[-1] if runs else None
                 due_us = run.start_us + len(run.lines) * self._period_us if run else 0.0
                 is_off = abs(stamped.elapsed_us - due_us) > slack_us
                 if run is None or stamped.is_anew or is_off:
                     run = _Run(stamped.elapsed_us, stamped.is_anew)
                     runs.append(run)
-                run.lines.append(samples)
+                run.lines.append(stamped.counts)
         self._counters.readings += sum(len(run.lines) for run in runs)
         return runs
 
@@ -166,22 +164,22 @@ class TextStream:
         is_hole = step_us > _HOLE_PERIODS * self._period_us + self._resolution_us
         return round(step_us / self._period_us) - 1 if is_hole else 0
 
-    def _blocks(self, lines: list[list[bytes]]) -> bytes:
+    def _blocks(self, lines: list[Counts]) -> bytes:
         """One BLOCK a channel."""
-        frames = [
-            encode_block(
-                Block(
-                    self._hello.session,
-                    stream,
-                    self._seq % _U16,
-                    self._last_us % TICKS_WRAP_US,
-                    self._counters.skipped % _U16,
-                    self._sample_idx,
-                    b"".join(samples),
-                )
+        frames, at = [], 0
+        for channel in self._hello.channels:
+            counts = [count for line in lines for count in line[at : at + channel.axes]]
+            at += channel.axes
+            block = Block(
+                self._hello.session,
+                channel.stream,
+                self._seq % _U16,
+                self._last_us % TICKS_WRAP_US,
+                self._counters.skipped % _U16,
+                self._sample_idx,
+                struct.pack(f"<{len(counts)}i", *counts),
             )
-            for stream, samples in enumerate(zip(*lines, strict=True))
-        ]
+            frames.append(encode_block(block))
         self._seq += 1
         self._sample_idx += len(lines)
         return b"".join(frames)
@@ -191,4 +189,4 @@ def _board_clock(layout: TextLayout, counters: LineCounters) -> BoardClock | Non
     if layout.time_at is None:
         return None
     name = layout.clock_name
-    return BoardClock(layout.time_at, TIME_UNITS_US[name], counters, wraps=name in _WRAPPING)
+    return BoardClock(TIME_UNITS_US[name], counters, wraps=name in _WRAPPING)
