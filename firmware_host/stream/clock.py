@@ -28,6 +28,8 @@ _STEP_JITTERS = 4.0
 STEP_PROVEN_S = 0.02
 # By less than that, and the host's clock is being slewed, faster than the line can follow.
 _SLEWED_S = 0.002
+# A delivery this much earlier than the earliest is worth a look.
+_EARLY_S = 0.005
 # A stalled link delays too, but then catches up: later for this long while data flows live is a
 # step.
 STEP_CONFIRM_S = 20.0
@@ -154,8 +156,8 @@ class StreamClock:
                 return self._step(t_s, delay_s, self._late_low_s)
         else:
             self._late_since = None
-            if excess_s < -STEP_BACK_S[0] and excess_s < -self._earliest_s():
-                return self._step(t_s, delay_s, excess_s) if may_step else None
+            if excess_s < -_EARLY_S and envelope.span_s > _SETTLED_S:
+                return self._take_early(t_s, delay_s, excess_s, may_step=may_step)
         envelope.add(t_s, delay_s)
         return None
 
@@ -209,12 +211,21 @@ class StreamClock:
         """How late a delivery may be before it may show a step."""
         return _clip(_STEP_JITTERS * self._jitter_s, STEP_FORWARD_S)
 
-    def _earliest_s(self) -> float:
-        """How early a delivery may be before it shows a step."""
-        span_s = self._envelope.span_s
-        if span_s > _WELL_SETTLED_S:
-            return _clip(_STEP_JITTERS * self._jitter_s, STEP_BACK_S)
-        return STEP_BACK_S[1] if span_s > _SETTLED_S else math.inf
+    def _take_early(
+        self, t_s: float, delay_s: float, excess_s: float, *, may_step: bool
+    ) -> float | None:
+        """A delivery earlier than any should be: a step, a slewed clock, or just the fastest so far."""
+        is_settled = self._envelope.span_s > _WELL_SETTLED_S
+        jitters_s = _STEP_JITTERS * self._jitter_s
+        limit_s = _clip(jitters_s, STEP_BACK_S) if is_settled else STEP_BACK_S[1]
+        if excess_s < -limit_s:
+            return self._step(t_s, delay_s, excess_s) if may_step else None
+        if is_settled and may_step and -excess_s > self._jitter_s:
+            # Whatever it was, what came before it says nothing of now.
+            self._restart(t_s, delay_s)
+        else:
+            self._envelope.add(t_s, delay_s)
+        return None
 
     def _is_lasting(self, t_s: float, arrival_utc: float, excess_s: float) -> bool:
         if self._late_since is None:

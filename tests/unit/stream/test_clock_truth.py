@@ -112,6 +112,16 @@ def test_step_of_the_host_is_one_step_and_the_map_follows(step_s: float, asks: b
     assert told.worst_ms(settled_s) < 2.0
 
 
+@pytest.mark.parametrize(("step_s", "seed"), [(-0.06, 5), (-0.02, 3)])
+def test_step_back_too_small_to_be_counted_is_followed_all_the_same(
+    step_s: float, seed: int
+) -> None:
+    host = lambda s: UTC0 + s + (step_s if s >= 200.0 else 0.0)  # noqa: E731
+    told = _Told(host, asks=False, seed=seed).run()
+    assert told.steps == []
+    assert told.worst_ms(201.0) < 2.0
+
+
 @pytest.mark.parametrize("rate_ppm", [-500.0, 500.0])
 def test_host_that_is_slewed_by_30_ms_is_followed_to_8_ms_where_the_board_is_asked(
     rate_ppm: float,
