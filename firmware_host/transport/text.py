@@ -33,10 +33,12 @@ INNER: Mapping[str, tuple[Callable[[DeviceUrl], Transport], tuple[str, ...]]] = 
 }
 """Links that lines may come over, with their options."""
 SIMULATED_RATE_HZ = "50"
-# Four lines at 0.2 Hz, the first of them cut, with time for a board to boot.
-LISTEN_S = 30.0
+# Without a reading: a board boots in seconds, and at 0.2 Hz its second line comes within ten.
+QUIET_S = 30.0
+# Lines that come in rough bursts, or unevenly, say their rate later.
+LISTEN_S = 60.0
 # With a slower rate declared, so many of its lines.
-_LISTEN_LINES = 5
+_LISTEN_LINES = 10
 # Fine enough that a line of a slow board does not wait.
 _TICK_S = 0.05
 # A board that only prints does these without being asked.
@@ -70,12 +72,12 @@ class TextTransport:
         self.url = url
         self.virtual_time = inner.virtual_time
         self.hello_s = max(LISTEN_S, _LISTEN_LINES / (wishes.rate_hz or 1.0))
-        """How long the first HELLO may take; after it `read` gives up."""
+        """How long the first HELLO may take; after it `read` gives up, after half of it without a reading."""
         self._inner = inner
         self._wishes = wishes
         self._receiver = TextReceiver(board_id, wishes)
         self._clock = inner.now_utc if inner.virtual_time else monotonic
-        self._deadline_s = self._clock() + self.hello_s
+        self._started_s = self._clock()
         self._ready: deque[Chunk] = deque()
         self._orders = MessageParser()
         self._n_answers = self._n_bytes = 0
@@ -147,12 +149,13 @@ class TextTransport:
             self._ready += self._receiver.feed(chunk.data, chunk.arrival_utc)
 
     def _give_up_late(self) -> None:
-        if self._receiver.stream is None and self._clock() >= self._deadline_s:
-            msg = f"{self.url}: {self._what_came()}"
+        limit_s = self.hello_s if self._receiver.n_rows else self.hello_s * QUIET_S / LISTEN_S
+        if self._receiver.stream is None and self._clock() - self._started_s >= limit_s:
+            msg = f"{self.url}: {self._what_came(limit_s)}"
             raise LinkError(msg)
 
-    def _what_came(self) -> str:
-        counters, for_s = self._receiver.counters, f"in {self.hello_s:g} s"
+    def _what_came(self, listened_s: float) -> str:
+        counters, for_s = self._receiver.counters, f"in {listened_s:g} s"
         n_rows, n_words = self._receiver.n_rows, counters.words
         if not self._n_bytes:
             return f"the board prints nothing {for_s}; check cable, program and baud rate"

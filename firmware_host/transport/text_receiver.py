@@ -14,7 +14,8 @@ GROUP_S = 0.1
 """Lines that arrive within this of the first are one delivery: no later than the eye would see."""
 # From here on the rate is known well enough, or as well as it will be.
 _LEAST_S = 3.0
-_MOST_S = 10.0
+_MOST_S, _MOST_DELIVERIES = 10.0, 6
+_END_S = 20.0
 _GOOD_UNCERTAINTY = 0.005
 _LEAST_DELIVERIES = 3
 
@@ -121,7 +122,8 @@ class TextReceiver:
             pace = pace_of_arrivals(_marks(self._waiting, shape))
         else:
             pace = pace_of_times([layout.time_s(row) for row in rows], resolution_s)
-        if pace is None or (pace.uncertainty > _GOOD_UNCERTAINTY and span_s < _MOST_S):
+        is_late = span_s >= (_MOST_S if len(self._waiting) >= _MOST_DELIVERIES else _END_S)
+        if pace is None or not (is_late or pace.uncertainty <= _GOOD_UNCERTAINTY):
             return None
         layout = layout.at_rate(self._wishes.rate_hz or rounded_rate_hz(pace))
         return Known(layout, pace, resolution_s)
