@@ -14,6 +14,7 @@ from firmware_host.devices import open_device
 from firmware_host.events import AnyEvent
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
+from firmware_host.inference.late import LateModel
 from firmware_host.inference.placed import PlacedModel, check_placement
 from firmware_host.reconnect import Reconnect
 from firmware_host.runtime.baseline import WearerBaseline
@@ -73,7 +74,7 @@ class SessionOptions:
 
 
 def open_models(bundle: Bundle, *, runtime: str, placement: str, delegate: str = "auto") -> Models:
-    """The bundle's networks; the stress network twice, as shipped and for the wearer.
+    """The bundle's networks; the stress network as shipped and, once something was learned, the wearer's.
 
     Raises
     ------
@@ -81,13 +82,16 @@ def open_models(bundle: Bundle, *, runtime: str, placement: str, delegate: str =
         If a model is not as the bundle says, or there is none for where the device is worn.
     """
     check_placement(bundle.gait.placements, placement)
-    gait, generic, personal = (
+    gait, generic = (
         open_model(bundle, contract, runtime=runtime, delegate=delegate)
-        for contract in (bundle.gait, bundle.stress, bundle.stress)
+        for contract in (bundle.gait, bundle.stress)
     )
     return Models(
         generic=generic,
-        personal=personal,
+        personal=LateModel(
+            generic,
+            lambda: open_model(bundle, bundle.stress, runtime=runtime, delegate=delegate),
+        ),
         gait=PlacedModel(gait, bundle.gait.placements, placement),
     )
 
