@@ -54,12 +54,20 @@ class Track:
 
     def values(self, piece: Piece) -> NDArray[np.float64]:
         """(n, axes) in the channel's unit."""
-        return np.asarray(piece.raw * self.channel.scale + self.channel.offset, dtype=np.float64)
+        return values_of(piece.raw, self.channel)
 
     @property
     def n_samples(self) -> int:
         """Samples of all pieces."""
         return sum(len(piece.raw) for piece in self.pieces)
+
+
+def values_of(raw: Counts, channel: Channel) -> NDArray[np.float64]:
+    """Counts in the channel's unit."""
+    # dtype is given because narrow integers times a float would be computed in half or single precision.
+    values: NDArray[np.float64] = np.multiply(raw, channel.scale, dtype=np.float64)
+    values += channel.offset
+    return values
 
 
 @dataclass(frozen=True, slots=True)

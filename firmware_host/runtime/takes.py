@@ -41,6 +41,9 @@ _MAX_OTHER_RATE_S = 60.0
 
 _Key = tuple[str, float]
 
+# The narrowest signed type that holds what the wire's does: a day of two motion sensors is half as large.
+_SIGNED = {"i8": "i1", "u8": "i2", "i16": "i2", "u16": "i4", "i32": "i4", "u32": "i8"}
+
 Report = Callable[[float], None]
 
 
@@ -228,4 +231,4 @@ def _counts(samples: Samples) -> Counts:
         # Values, until all of them are known.
         return samples.values
     raw: Counts = np.rint((samples.values - channel.offset) / channel.scale)
-    return raw.astype(np.int64 if channel.dtype == "u32" else np.int32)
+    return raw.astype(_SIGNED[channel.dtype])
