@@ -76,6 +76,12 @@ def test_lines_say_what_is_wrong(told) -> None:
     assert "4 DECLARED" in lines["rates"]
     assert "round trip 20.0 ms" in lines["clock"]
     assert "2 times the link was lost" in lines["losses"]
+    assert "battery" not in lines
+    for percent, line in (
+        (80, "battery     80 %"),
+        (12, "battery     12 %, LOW: charge the board"),
+    ):
+        assert stream_lines({**seen, "battery_percent": percent}, 0.0)[-1] == line
     late = stream_lines(seen, link.now_utc() + 3600.0)[0]
     assert "NO DATA for 60 min" in late
     health.end("no data for 300 s: mute")
