@@ -257,6 +257,9 @@ class Pipeline:
             self._tell_contact(is_on=is_on)
             if self._stress is not None:
                 self._stress.contact(is_on=is_on, t_s=note.t_s)
+            # In a pocket there is no skin to touch.
+            if self._gait is not None and self.placement == STRESS_PLACEMENT:
+                self._gait.worn(is_on=is_on, t_s=note.t_s)
         elif note.what == Note.BATTERY and self.battery.take(int(note.detail["value"])):
             _LOGGER.warning("the board's battery is at %d %%", self.battery.percent)
         elif note.what == Note.STOPPED:
