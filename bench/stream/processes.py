@@ -37,7 +37,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return line if line else finished(process)
 
 
-def finished(process: subprocess.Popen[str]) -> str:
+def finished(process: subprocess.Popen[str], *, within_s: float = _END_S) -> str:
     """Close its input and wait for its end; what it said.
 
     Raises
@@ -46,10 +46,11 @@ def finished(process: subprocess.Popen[str]) -> str:
         If it failed; the text is what it said last.
     """
     try:
-        said, errors = process.communicate(timeout=_END_S)
-    except subprocess.TimeoutExpired:
+        said, errors = process.communicate(timeout=within_s)
+    except subprocess.TimeoutExpired as err:
         process.kill()
-        said, errors = process.communicate()
+        process.communicate()
+        raise RuntimeError(f"a process was to end within {within_s:g} s and did not") from err
     if process.returncode:
         line = (errors.strip().splitlines() or ["nothing"])[-1]
         raise RuntimeError(f"a process ended with {process.returncode}: {line}")
