@@ -240,6 +240,7 @@ def _section(kind: type, name: str, table: Any) -> Any:
         _check(key in known, where, "one of " + ", ".join(sorted(known)), "an unknown key")
         wanted = known[key].partition("[")[0]
         if wanted == "float" and isinstance(value, int) and not isinstance(value, bool):
+            _check(abs(value) < 1 << 63, where, "a number of 64 bits", f"{str(value)[:20]}…")
             table = {**table, key: float(value)}
             continue
         _check(type(value).__name__ == wanted, where, _TYPE_WORDS[wanted], value)
@@ -269,7 +270,8 @@ def parse_config(text: str, *, source: str) -> Config:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as err:
+    except (ValueError, RecursionError) as err:
+        # Its own error is a ValueError; it lets those of endless numbers and endless nesting through.
         raise ConfigError(source, "TOML", str(err)) from err
     for name in tables:
         expected = "one of " + ", ".join(f"[{s}]" for s in _SECTIONS)

@@ -56,7 +56,10 @@ def fuzz(
     ``keep`` gets what is learned from one time to the next, what escaped, and all that was printed.
     """
     keep.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="signet-fuzz-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="signet-fuzz-") as scratch,
+        (keep / "guide.txt").open("w") as log,
+    ):
         plan = [
             [t.name, _arguments(t, seconds, seed, keep, Path(scratch)), str(keep / f"{t.name}.txt")]
             for t in chosen
@@ -68,6 +71,7 @@ def fuzz(
             env={**os.environ, "TMPDIR": scratch, "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             text=True,
         )
         with process:
@@ -81,6 +85,8 @@ def fuzz(
                 output = (keep / f"{name}.txt").read_text(errors="replace")
                 yield _outcome(name, code, output, time.monotonic() - began)
                 began = time.monotonic()
+        if process.returncode:
+            raise RuntimeError((keep / "guide.txt").read_text(errors="replace")[-2000:])
 
 
 def _arguments(target: Target, seconds: int, seed: int, keep: Path, scratch: Path) -> list[str]:
