@@ -120,6 +120,7 @@ def open_session(
         open_transport or (lambda: open_device(options.url)),
         Reconnect(clock=time.monotonic, rng=random.Random()),
         sleep=time.sleep,
+        stop=stop,
     )
     if memory is not None and not link.is_finite:
         memory.batch_s = LIVE_BATCH_S

@@ -19,13 +19,24 @@ _LOGGER = logging.getLogger(__name__)
 POLL_S = 0.25
 
 
-class Rewound:
-    """A transport that gives again what a probe has read from it."""
+def _never() -> bool:
+    return False
 
-    def __init__(self, inner: Transport) -> None:
+
+class Rewound:
+    """A transport that gives again what a probe has read from it.
+
+    Parameters
+    ----------
+    stop
+        Asked while it is probed whether nobody wants to know any more.
+    """
+
+    def __init__(self, inner: Transport, stop: Callable[[], bool] = _never) -> None:
         self.url = inner.url
         self.virtual_time = inner.virtual_time
         self.inner = inner
+        self._stop = stop
         self._kept: deque[Chunk] = deque()
         self._is_keeping = True
 
@@ -34,9 +45,17 @@ class Rewound:
         self._is_keeping = False
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """As the transport behind it."""
+        """As the transport behind it.
+
+        Raises
+        ------
+        LinkError
+            If it is told to stop before the probe is over.
+        """
         if not self._is_keeping and self._kept:
             return self._kept.popleft()
+        if self._is_keeping and self._stop():
+            raise LinkError(f"{self.url}: stopped before the board said what it is")
         chunk = self.inner.read(timeout_s)
         if self._is_keeping and chunk is not None:
             self._kept.append(chunk)
@@ -56,7 +75,9 @@ class Rewound:
 
 
 def connect(
-    open_transport: Callable[[], Transport], before: Transport | None = None
+    open_transport: Callable[[], Transport],
+    before: Transport | None = None,
+    stop: Callable[[], bool] = _never,
 ) -> tuple[Transport, Hello | None]:
     """Open a device and, if it is a live one, see that a board answers before anything else happens.
 
@@ -64,6 +85,8 @@ def connect(
     ----------
     before
         The link that was lost, if this is to go on for it.
+    stop
+        Whether to give up.
 
     Raises
     ------
@@ -79,7 +102,7 @@ def connect(
         hello_s += transport.hello_s
         if before is not None:
             transport.resume(_behind(before))
-    rewound = Rewound(transport)
+    rewound = Rewound(transport, stop)
     try:
         hello = probe(rewound, hello_s)
     except BaseException:
@@ -98,6 +121,8 @@ class Link:
         Opens the device; called again after a loss.
     sleep
         Waits real seconds.
+    stop
+        Asked while a board is awaited whether nobody waits any more.
     """
 
     def __init__(
@@ -106,12 +131,14 @@ class Link:
         reconnect: Reconnect,
         *,
         sleep: Callable[[float], None],
+        stop: Callable[[], bool] = _never,
     ) -> None:
         self._open = open_transport
+        self._stop = stop
         self._reconnect = reconnect
         self._sleep = sleep
         self._reconnect.trying()
-        self._transport, self.hello = connect(open_transport)
+        self._transport, self.hello = connect(open_transport, stop=stop)
         self._reconnect.up()
         self.is_finite = self._transport.virtual_time or self._transport.url.startswith("replay:")
         self.has_board = not self._transport.url.startswith("replay:")
@@ -193,7 +220,7 @@ class Link:
             return False
         self._reconnect.trying()
         try:
-            self._transport, self.hello = connect(self._open, self._transport)
+            self._transport, self.hello = connect(self._open, self._transport, self._stop)
         except LinkError as err:
             _LOGGER.debug("still away: %s", err)
             self._reconnect.lost(str(err))

@@ -243,6 +243,7 @@ def record(
         lambda: open_device(url),
         Reconnect(clock=monotonic, rng=random.Random()),
         sleep=time.sleep,
+        stop=stop,
     )
     recorder = Recorder(name, limits)
     watch, asker = SilenceWatch(link, silence, monotonic), ClockAsker(link, monotonic)

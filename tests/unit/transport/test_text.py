@@ -192,3 +192,9 @@ def test_a_board_that_prints_is_told_from_one_that_is_silent() -> None:
     link.board.send(b"\n" + b"0.12,9.81,36.5\r\n" * 20, after_s=0.5)
     with pytest.raises(LinkError, match="it prints lines of numbers; read it with --device 'text"):
         probe(link, 2.0)
+
+
+def test_who_stops_waits_for_no_slow_board(terminal) -> None:
+    _, path = terminal
+    with pytest.raises(LinkError, match="stopped before the board said what it is"):
+        connect(lambda: open_transport(f"text+pty:{path}"), stop=lambda: True)
