@@ -120,8 +120,8 @@ def play(
 ) -> Iterator[Played]:
     """What the board sends, one piece an arrival time, lazily.
 
-    A round begins with a HELLO. One that begins in mid-recording begins with what the board said of itself
-    before, with the time it would have said it at. Each later round is a board started anew: another session
+    A round from the start is what was recorded. One that begins in mid-recording begins with what the board said
+    of itself before, with the time it would have said it at. Each later round is a board started anew: another session
     number, and arrival times that go on.
 
     Parameters
@@ -220,7 +220,7 @@ class _Sessions:
 
 
 def _bounded(reader: RecordingReader, playing: Playing, span: Span) -> Iterator[TimedMessage]:
-    """Messages of one round, a HELLO first."""
+    """Messages of one round."""
     messages = _from_place(reader, span.start_utc) if playing.start else _from_start(reader)
     for timed in messages:
         if playing.end and timed[0] >= span.end_utc:
@@ -233,8 +233,7 @@ def _from_start(reader: RecordingReader) -> Iterator[TimedMessage]:
     first = next(messages, None)
     if first is None:
         raise RecordingError(reader.hello.board_id, "at least one message", "none")
-    if not isinstance(first[1], Hello):
-        yield first[0], reader.hello
+    # What came before the first HELLO means nothing to a host, now as then.
     yield first
     yield from messages
 

@@ -198,6 +198,7 @@ class FakeReader:
         return 0.25 * (self.n_blocks - 1)
 
     def messages(self) -> Iterator[tuple[float, Message]]:
+        yield self.start_utc, self.hello
         for i in range(self.n_blocks):
             block = Block(7, 0, i, 250_000 * i, 0, i, bytes([i & 0xFF, 1]))
             self.blocks.append(block)
@@ -240,20 +241,20 @@ def read_all(transport: Transport, timeout_s: float = 10.0):
     return chunks
 
 
-def test_replay_gives_back_every_message_after_a_hello() -> None:
+def test_replay_gives_back_every_message() -> None:
     reader = FakeReader(40)
     parser = MessageParser()
     messages = [m for chunk in read_all(replay(reader)) for m in parser.feed(chunk.data)]
     assert messages == [HELLO, *reader.blocks]
 
 
-def test_replay_says_hello_once_when_the_recording_starts_with_one() -> None:
+def test_replay_does_not_know_earlier_than_the_host_did_what_the_board_is() -> None:
     reader = FakeReader(3)
-    plain = reader.messages
-    reader.messages = lambda: iter([(reader.start_utc, HELLO), *plain()])
+    hello, first, *rest = [message for _, message in reader.messages()]
+    said = [first, hello, *rest]
+    reader.messages = lambda: iter([(reader.start_utc, message) for message in said])
     parser = MessageParser()
-    messages = [m for chunk in read_all(replay(reader)) for m in parser.feed(chunk.data)]
-    assert messages == [HELLO, *reader.blocks]
+    assert [m for c in read_all(replay(reader)) for m in parser.feed(c.data)] == said
 
 
 def test_replay_ends_with_link_ended_each_time_it_is_read() -> None:
