@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +38,7 @@ from firmware_host.runtime.loss import LossMeter
 from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary, stored_source
 from firmware_host.runtime.orders import Orders
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
+from firmware_host.runtime.room import Room
 from firmware_host.runtime.silence import BACK_NOTE, SilenceLimits, SilenceWatch
 from firmware_host.runtime.summary import summarise
 from firmware_host.runtime.wear import DayFacts, Wear
@@ -51,8 +51,6 @@ LEARNED_NOTE = "learned"
 GAIT_UPDATED_NOTE = "gait_updated"
 DRIFT_NOTE = "drift"
 REST_SET_ASIDE_NOTE = "rest_set_aside"
-DISK_FULL_NOTE = "disk_full"
-DISK_ROOM_NOTE = "disk_has_room"
 _WEAR_ENDS = (Note.WEAR, Note.REBOOT, Note.SWAP)
 # A live run looks this often whether somebody else changed the vault (a learner, a revert).
 _VAULT_LOOK_S = 2.0
@@ -102,6 +100,7 @@ class Session:
     _watch: SilenceWatch = field(init=False)
     _asker: ClockAsker = field(init=False)
     _orders: Orders = field(init=False)
+    _room: Room = field(init=False)
     _health: LiveHealth | None = None
     _is_baseline_new: bool = False
     _is_taken_off: bool = False
@@ -112,7 +111,6 @@ class Session:
     _n_cues: int = 0
     _cue_utc: float | None = None
     _vault_version: int = -1
-    _is_disk_full: bool = False
 
     def run(self) -> dict[str, Any]:
         """Stream until the end; returns a summary of counts.
@@ -126,6 +124,7 @@ class Session:
         self._watch = SilenceWatch(self.link, self.silence, self.monotonic)
         self._asker = ClockAsker(self.link, self.monotonic)
         self._orders = Orders(self.link, self.rates)
+        self._room = Room(self.memory)
         if self.memory is not None:
             vault = self.memory.vault
             self._health = LiveHealth(vault, self.link, self.pipeline, self.monotonic)
@@ -189,7 +188,7 @@ class Session:
                 self._watch_silence()
             else:
                 self._take_chunk(chunk)
-            with self._even_without_room():
+            with self._room.even_without():
                 self._learn()
                 self._look_at_vault()
                 if self._health is not None:
@@ -261,34 +260,14 @@ class Session:
             self.reload()
         if self._is_taken_off:
             self._is_taken_off = False
-            with self._even_without_room():
+            with self._room.even_without():
                 self._follow_gait()
         if self._has_wear_ended:
-            with self._even_without_room():
+            with self._room.even_without():
                 self._end_wear()
-        self._tell_room()
-
-    @contextmanager
-    def _even_without_room(self) -> Iterator[None]:
-        """Let the run go on when the vault's disk is full; `Memory` keeps what it can until there is room."""
-        try:
-            yield
-        except StorageError as err:
-            if self.memory is None:
-                raise
-            self.memory.trouble = err
-
-    def _tell_room(self) -> None:
-        """Say it once when there is no room for the vault, and once when there is again."""
-        memory = self.memory
-        if memory is None or self._is_disk_full == (memory.trouble is not None):
-            return
-        self._is_disk_full = not self._is_disk_full
-        if self._is_disk_full:
-            _LOGGER.warning("%s; the run goes on, what it has to keep waits", memory.trouble)
-            self._handle([self._note(DISK_FULL_NOTE, {})])
-        else:
-            self._handle([self._note(DISK_ROOM_NOTE, {"lost_records": memory.n_lost})])
+        news = self._room.news()
+        if news is not None:
+            self._handle([self._note(*news)])
 
     def _take_window(self, event: StressScored) -> None:
         """Count a window; the first one of another day ends the day before."""
@@ -296,7 +275,7 @@ class Session:
             # A board that cannot tell contact: the skin's signals are gone.
             self._has_wear_ended = True
         elif self._day.is_over(event.utc):
-            with self._even_without_room():
+            with self._room.even_without():
                 self._watch_drift()
         self._day.take(event)
 
@@ -409,7 +388,7 @@ class Session:
         self._handle([self._note(what, {"silent_s": round(silent_s, 1)})])
         _LOGGER.warning("no data for %.0f s", silent_s)
         self.link.write(encode_command(Command(CommandKind.START), seq=0))
-        with self._even_without_room():
+        with self._room.even_without():
             # Nothing else will come that the note could be written with.
             if self.memory is not None:
                 self.memory.flush()
@@ -418,7 +397,7 @@ class Session:
 
     def _end_health(self, why: str) -> None:
         if self._health is not None:
-            with self._even_without_room():
+            with self._room.even_without():
                 self._health.end(why)
 
     def _note(self, what: str, detail: dict[str, float | int | str]) -> StreamNoted:
