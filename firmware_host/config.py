@@ -240,7 +240,7 @@ def _section(kind: type, name: str, table: Any) -> Any:
         _check(key in known, where, "one of " + ", ".join(sorted(known)), "an unknown key")
         wanted = known[key].partition("[")[0]
         if wanted == "float" and isinstance(value, int) and not isinstance(value, bool):
-            _check(abs(value) < 1 << 63, where, "a number of 64 bits", f"{str(value)[:20]}…")
+            _check(abs(value) < 1 << 63, where, "a number of 64 bits", value)
             table = {**table, key: float(value)}
             continue
         _check(type(value).__name__ == wanted, where, _TYPE_WORDS[wanted], value)

@@ -33,6 +33,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+_MOST_SHOWN = 500
+
 
 class SignetError(Exception):
     """Root of everything Signet raises on purpose: one line, what was expected and what came.
@@ -53,13 +55,23 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
+def shown(received: object) -> str:
+    """What came, as an error quotes it: never longer than a line can be."""
+    try:
+        text = repr(received)
+    except ValueError:
+        # Python does not write integers of thousands of digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
 class ConfigError(SignetError, ValueError):
     """A setting or an option is not usable."""
 
     exit_code = 2
 
     def __init__(self, key: str, expected: str, received: object) -> None:
-        super().__init__(f"{key}: expected {expected}, got {received!r}")
+        super().__init__(f"{key}: expected {expected}, got {shown(received)}")
         self.key = key
         self.expected = expected
         self.received = received
