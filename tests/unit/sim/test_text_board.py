@@ -13,7 +13,9 @@ from sim.text_board import BOOT_TEXT, TextBoard
 
 @pytest.fixture
 def board() -> TextBoard:
-    return TextBoard(SyntheticBody(Wearer(load_scenario("short").lasting(0.01), seed=3)), rate_hz=25.0)
+    return TextBoard(
+        SyntheticBody(Wearer(load_scenario("short").lasting(0.01), seed=3)), rate_hz=25.0
+    )
 
 
 def _rows(text: bytes) -> list[list[float]]:
@@ -22,7 +24,9 @@ def _rows(text: bytes) -> list[list[float]]:
 
 
 def test_text_is_the_same_however_time_is_cut(board: TextBoard) -> None:
-    whole = TextBoard(SyntheticBody(Wearer(load_scenario("short").lasting(0.01), seed=3)), rate_hz=25.0)
+    whole = TextBoard(
+        SyntheticBody(Wearer(load_scenario("short").lasting(0.01), seed=3)), rate_hz=25.0
+    )
     cut = b"".join(board.advance(t_s) for t_s in np.arange(0.05, 6.01, 0.07))
     assert whole.advance(6.0).startswith(cut)
     assert cut.startswith(BOOT_TEXT.encode() + b"t_ms,bvp[au],eda[uS],temp[degC],acc.x[m/s2]")
