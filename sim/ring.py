@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from firmware_host.protocol import frame
@@ -39,15 +37,6 @@ class _Kept(NamedTuple):
     encoded: bytes
 
 
-@dataclass(slots=True)
-class _Asked:
-    stream: int
-    sample_idx: int
-    n_samples: int
-    # Frames numbered below it were sent again, or are none of the range.
-    next_number: int = 0
-
-
 class Ring:
     """Encoded BLOCK frames, first in, first out, of at most ``capacity_bytes``.
 
@@ -61,7 +50,8 @@ class Ring:
         self._kept: deque[_Kept] = deque()
         self._n_bytes = 0
         self._n_put = 0
-        self._asked: deque[_Asked] = deque()
+        # Of each range what is still to come.
+        self._asked: list[deque[_Kept]] = []
         # When the line is free of the frame before, at the rate for what is sent again.
         self._free_s = 0.0
 
@@ -75,38 +65,45 @@ class Ring:
 
     def ask(self, stream: int, sample_idx: int, n_samples: int, now_s: float) -> Coming | None:
         """Note a range to send again; None if too many are noted already."""
+        self._forget_done()
         if len(self._asked) == _MAX_ASKED:
             return None
-        asked = _Asked(stream, sample_idx, n_samples)
-        found = list(self._frames_of(asked))
+        found = [
+            kept
+            for kept in self._kept
+            if kept.stream == stream
+            and -kept.n_samples < _signed(kept.sample_idx - sample_idx) < n_samples
+        ]
         if not found:
             return Coming(n_samples, 0)
-        self._asked.append(asked)
+        self._asked.append(deque(found))
         self.due_s = min(self.due_s, max(now_s, self._free_s))
         gone = max(0, _signed(found[0].sample_idx - sample_idx))
         return Coming(gone, min(len(found), _MAX_TOLD))
 
     def send(self, room_bytes: float) -> bytes:
-        """The next frame; nothing if it would take room that what is live may need."""
-        kept = self._next()
-        if kept is None:
+        """The oldest frame of all ranges; nothing if it would take room that what is live may need."""
+        self._forget_done()
+        if not self._asked:
             self.due_s = math.inf
             return b""
-        if len(kept.encoded) + _SPARE_BYTES > room_bytes:
+        oldest = min(frames[0] for frames in self._asked)
+        if len(oldest.encoded) + _SPARE_BYTES > room_bytes:
             self.due_s += _NO_ROOM_S
             return b""
-        self._asked[0].next_number = kept.number + 1
-        self._free_s = self.due_s = self.due_s + len(kept.encoded) / _BYTES_PER_S
-        return kept.encoded
+        for frames in self._asked:
+            if frames[0] is oldest:
+                frames.popleft()
+        self._free_s = self.due_s = self.due_s + len(oldest.encoded) / _BYTES_PER_S
+        return oldest.encoded
 
-    def _next(self) -> _Kept | None:
-        """The next frame of the ranges; those of which none is left are forgotten."""
-        while self._asked:
-            kept = next(self._frames_of(self._asked[0]), None)
-            if kept is not None:
-                return kept
-            self._asked.popleft()
-        return None
+    def _forget_done(self) -> None:
+        """Pass over frames that have left the ring, and ranges of which nothing is left."""
+        first = self._kept[0].number if self._kept else self._n_put
+        for frames in self._asked:
+            while frames and frames[0].number < first:
+                frames.popleft()
+        self._asked = [frames for frames in self._asked if frames]
 
     def forget_asked(self) -> None:
         """Send nothing again of what was asked so far."""
@@ -118,14 +115,6 @@ class Ring:
         self._kept.clear()
         self._n_bytes = 0
         self.forget_asked()
-
-    def _frames_of(self, asked: _Asked) -> Iterator[_Kept]:
-        for kept in self._kept:
-            if kept.stream != asked.stream or kept.number < asked.next_number:
-                continue
-            ahead = _signed(kept.sample_idx - asked.sample_idx)
-            if -kept.n_samples < ahead < asked.n_samples:
-                yield kept
 
 
 def _signed(difference: int) -> int:

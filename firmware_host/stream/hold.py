@@ -21,6 +21,8 @@ PATIENCE_S = 8.0
 # However well it goes: a minute of results late is the most.
 MAX_HOLD_S = 60.0
 MAX_HELD_BYTES = 1_000_000
+# Blocks of different streams that a board makes at one time begin this far apart at most.
+_BLOCK_S = 2.0
 # A silence is not waiting: nobody could have sent anything.
 _MAX_STEP_S = 1.0
 _U32 = 1 << 32
@@ -58,16 +60,11 @@ class Held(NamedTuple):
 
 @dataclass(slots=True)
 class _Missing:
-    """Positions ``start`` to ``end`` of a lane, the first of them due at ``start_s``.
-
-    ``number`` runs over all lanes. A board sends again in the order in which it is asked: what
-    comes for a later number says nothing good of an earlier one.
-    """
+    """Positions ``start`` to ``end`` of a lane, the first of them due at ``start_s``."""
 
     start: int
     end: int
     start_s: float
-    number: int
     born_s: float
     fresh_s: float
 
@@ -102,9 +99,9 @@ class _Lane:
 class Hold:
     """Blocks and events of one session from the first hole on, until the holes are closed.
 
-    A hole is given up when nothing that was missing came for it, or for one asked before it, for
-    `PATIENCE_S` of the board's time, or after `MAX_HOLD_S`, or when too much waits. `take_ready`
-    gives back what no hole holds up any more, `drain` everything.
+    A hole is given up when for `PATIENCE_S` of the board's time nothing that was missing came for
+    it or for an older one, since the oldest is sent again first; or after `MAX_HOLD_S`, or when too
+    much waits. `take_ready` gives back what no hole holds up any more, `drain` everything.
     """
 
     def __init__(self) -> None:
@@ -117,7 +114,6 @@ class Hold:
         self._lanes: dict[int, _Lane] = {}
         self._events: list[Held] = []
         self._n_bytes = 0
-        self._n_missing = 0
         # Time of the board spent waiting.
         self._waited_s = 0.0
 
@@ -223,9 +219,7 @@ class Hold:
         return Offer.ODD if is_new or is_across or end > lane.next_pos else Offer.KNOWN
 
     def _miss(self, lane: _Lane, start: int, end: int, start_s: float) -> None:
-        self._n_missing += 1
-        now_s = self._waited_s
-        lane.missing.append(_Missing(start, end, start_s, self._n_missing, now_s, now_s))
+        lane.missing.append(_Missing(start, end, start_s, self._waited_s, self._waited_s))
 
     def _cut(self, lane: _Lane, start: int, end: int) -> int:
         """Take a stretch out of the holes; how many samples of it were missing."""
@@ -233,22 +227,24 @@ class Hold:
         for hole in [h for h in lane.missing if h.start < end and start < h.end]:
             lane.missing.remove(hole)
             n_cut += min(hole.end, end) - max(hole.start, start)
+            cut_s = hole.start_s + (start - hole.start) / lane.rate_hz
             if hole.start < start:
-                # Passed over: asked for anew, it comes after everything that was asked for before.
+                # Passed over, and not refreshed for long: it has to be asked for anew.
                 self._miss(lane, hole.start, start, hole.start_s)
                 lane.missing[-1].born_s = hole.born_s
             if end < hole.end:
                 hole.start_s += (end - hole.start) / lane.rate_hz
                 hole.start = end
                 lane.missing.append(hole)
-            self._refresh(hole.number)
+            self._refresh(cut_s)
         lane.missing.sort(key=lambda hole: hole.start)
         return n_cut
 
-    def _refresh(self, number: int) -> None:
+    def _refresh(self, t_s: float) -> None:
+        """What was missing at ``t_s`` came: there is hope for all that is younger."""
         for lane in self._lanes.values():
             for hole in lane.missing:
-                if hole.number >= number:
+                if hole.start_s >= t_s - _BLOCK_S:
                     hole.fresh_s = self._waited_s
 
     def _add(self, lane: _Lane, pos: int, held: Held) -> None:

@@ -67,12 +67,28 @@ def test_another_stream_is_all_gone() -> None:
     assert _ring(10).ask(2, 0, 10, 0.0) == Coming(10, 0)
 
 
-def test_ranges_come_in_the_order_of_asking_and_nine_are_too_many() -> None:
+def test_oldest_frame_of_all_ranges_comes_next_and_nine_are_too_many() -> None:
     ring = _ring(10)
     for k in range(8):
         assert ring.ask(1, 10 * (7 - k), 10, 0.0) == Coming(0, 1)
     assert ring.ask(1, 0, 10, 0.0) is None
-    assert _sent(ring) == [7, 6, 5, 4, 3, 2, 1, 0]
+    assert _sent(ring) == [0, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_ranges_of_two_streams_come_together() -> None:
+    ring = Ring(10_000)
+    for k in range(8):
+        ring.put(k % 2, 10 * (k // 2), 10, bytes([k]))
+    assert ring.ask(1, 0, 40, 0.0) == ring.ask(0, 0, 40, 0.0) == Coming(0, 4)
+    assert _sent(ring) == list(range(8))
+
+
+def test_frame_in_two_ranges_comes_once() -> None:
+    ring = _ring(10)
+    ring.ask(1, 20, 30, 0.0)
+    assert ring.send(math.inf)[0] == 2
+    ring.ask(1, 10, 30, 0.0)
+    assert _sent(ring) == [1, 2, 3, 4]
 
 
 def test_frame_that_left_meanwhile_is_passed_over() -> None:
