@@ -44,8 +44,6 @@ _N_WIDE = 4
 _WIDE_SAMPLES = 38
 _WIDE_BYTES = 6 * _WIDE_SAMPLES
 _FRAME_BYTES = frame.HEADER_BYTES + 4 + _WIDE_BYTES + frame.CRC_BYTES + 2
-# As much as a board can spare: a tenth of a second of this line.
-_BUFFER_BYTES = 32_768
 _TICK_S = 0.002
 _HELLO_EVERY_S = 5.0
 
@@ -108,12 +106,15 @@ class Source:
 class FastBoard:
     """Sends what is due, answers START and PING, and counts."""
 
-    def __init__(self, source: Source, port: PtyPort) -> None:
+    def __init__(self, source: Source, port: PtyPort, buffer_bytes: int) -> None:
         self._source, self._port = source, port
+        self._buffer_bytes = buffer_bytes
         self._parser = MessageParser()
         self._pending: deque[bytes] = deque()
         self._n_pending = 0
         self._n_hellos = 0
+        self.most_pending = 0
+        self.latest_s = 0.0
         self.sent: Counter[str] = Counter()
         self.samples: Counter[str] = Counter()
 
@@ -130,6 +131,7 @@ class FastBoard:
                 self._flush()
                 self._answer(now_s)
                 time.sleep(min(_TICK_S, due_s - now_s))
+            self.latest_s = max(self.latest_s, now_s - due_s)
             if due_s - said_s >= _HELLO_EVERY_S:
                 said_s = due_s
                 self._say_hello(due_s)
@@ -147,9 +149,9 @@ class FastBoard:
             self._push(encode_event(message))
             return
         data = encode_block(message._replace(dropped=self.sent["dropped_frames"] % (1 << 16)))
-        if self._n_pending + len(data) > _BUFFER_BYTES:
+        if self._n_pending + len(data) > self._buffer_bytes:
             self._flush()
-        if self._n_pending + len(data) > _BUFFER_BYTES:
+        if self._n_pending + len(data) > self._buffer_bytes:
             self.sent["dropped_frames"] += 1
             return
         self._push(data)
@@ -159,6 +161,7 @@ class FastBoard:
     def _push(self, data: bytes) -> None:
         self._pending.append(data)
         self._n_pending += len(data)
+        self.most_pending = max(self.most_pending, self._n_pending)
         self.sent["bytes"] += len(data)
         self.sent["frames"] += data.count(0)
 
@@ -198,15 +201,22 @@ def main() -> int:
     parser.add_argument("--link", type=Path, required=True, help="where to put the terminal")
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--bytes-per-s", type=float, required=True)
+    parser.add_argument("--buffer-bytes", type=int, required=True)
     args = parser.parse_args()
     port = PtyPort(args.link, lambda name: print(name, file=sys.stderr, flush=True))
-    board = FastBoard(Source(args.wire, args.bytes_per_s), port)
+    board = FastBoard(Source(args.wire, args.bytes_per_s), port, args.buffer_bytes)
     port.plug(plugged=True)
     started_s, cpu_s = time.monotonic(), time.process_time()
     board.run(args.seconds)
-    told = {**board.sent, "dropped_frames": board.sent["dropped_frames"]}
-    cpu_share = (time.process_time() - cpu_s) / (time.monotonic() - started_s)
-    print(json.dumps({**told, "samples": board.samples, "cpu_share": cpu_share}), flush=True)
+    told = {
+        **board.sent,
+        "dropped_frames": board.sent["dropped_frames"],
+        "samples": board.samples,
+        "most_pending_bytes": board.most_pending,
+        "latest_s": board.latest_s,
+        "cpu_share": (time.process_time() - cpu_s) / (time.monotonic() - started_s),
+    }
+    print(json.dumps(told), flush=True)
     # The cable stays in until whoever started this says so.
     sys.stdin.read()
     port.close()

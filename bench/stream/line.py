@@ -18,6 +18,8 @@ from bench.stream.processes import cpu_s_of, finished, first_line, start, wait_f
 
 # 8 bits in 10: 3 Mbaud.
 BYTES_PER_S = 300_000.0
+# What the simulated board keeps too: a fifth of a second of this line.
+BUFFER_BYTES = 65_536
 # The host reads what the terminal still holds before it is told to end.
 _LAST_BYTES_S = 0.5
 # The body outlives the line.
@@ -52,8 +54,13 @@ class Learner(threading.Thread):
         self.join()
 
 
-def measure(seconds: float, *, bytes_per_s: float = BYTES_PER_S) -> dict[str, Any]:
+def measure(seconds: float, *, buffer_bytes: int = BUFFER_BYTES) -> dict[str, Any]:
     """Stream for so long; what was sent, what came, and what the host and the learner took.
+
+    Parameters
+    ----------
+    buffer_bytes
+        Of the board, for while the host, or the process that plays the board, is kept waiting.
 
     Raises
     ------
@@ -64,7 +71,7 @@ def measure(seconds: float, *, bytes_per_s: float = BYTES_PER_S) -> dict[str, An
         folder = Path(name)
         learner, link, wire = Learner(folder), folder / "board", folder / "body"
         capture(f"synthetic:?seed=8&scenario=day&hours={(seconds + _SPARE_S) / 3600}", wire)
-        pace = ("--seconds", seconds, "--bytes-per-s", bytes_per_s)
+        pace = ("--seconds", seconds, "--bytes-per-s", BYTES_PER_S, "--buffer-bytes", buffer_bytes)
         board = start("bench.stream.fast_board", "--wire", wire, "--link", link, *pace)
         wait_for(link)
         learner.start()
@@ -84,6 +91,9 @@ def measure(seconds: float, *, bytes_per_s: float = BYTES_PER_S) -> dict[str, An
         "seconds": seconds,
         "host_cpu_share": host_cpu_s / wall_s,
         "board_cpu_share": told["cpu_share"],
+        "board_late_ms": told["latest_s"] * 1e3,
+        "most_pending_bytes": told["most_pending_bytes"],
+        "buffer_bytes": buffer_bytes,
         "learner_cpu_share": learner.cpu_s / wall_s,
         "learner_jobs": learner.n_jobs,
     }
