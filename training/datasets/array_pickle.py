@@ -80,9 +80,12 @@ def _scalar(kind: Any, content: Any) -> Any:
     return _filled(content, kind, (1,), "C")[0]
 
 
-def _from_buffer(content: Any, kind: Any, shape: Any, order: str) -> np.ndarray[Any, Any]:
-    """Rebuild an array as protocol 5 has it."""
-    return _filled(content, kind, shape, order)
+def _from_buffer(
+    content: Any, kind: Any, shape: Any, order: str, axes: Any = None
+) -> np.ndarray[Any, Any]:
+    """Rebuild an array as protocol 5 has it; ``axes`` are how numpy 2 says in which order they lie."""
+    filled = _filled(content, kind, shape, order)
+    return filled if axes is None else filled.transpose(axes)
 
 
 def _ndarray(*_: object) -> None:
@@ -120,7 +123,17 @@ def _load_bytearray(self: Any) -> None:
     self.append(bytearray(self.read(n_bytes)))
 
 
+def _load_build(self: Any) -> None:
+    """Give a state to what we made, never to our functions, which lie on the stack as well."""
+    state = self.stack.pop()
+    made = self.stack[-1]
+    if not isinstance(made, _Type | _Array):
+        raise _refuse("it changes what is no array")
+    made.__setstate__(state)
+
+
 _ArraysOnly.dispatch[pickle.BYTEARRAY8[0]] = _load_bytearray
+_ArraysOnly.dispatch[pickle.BUILD[0]] = _load_build
 
 
 class _Stream:

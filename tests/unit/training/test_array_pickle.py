@@ -52,6 +52,13 @@ def test_pickle_gets_no_more_memory_than_it_has_bytes(opcodes):
     assert peak < 10_000_000
 
 
+def test_pickle_changes_none_of_our_functions():
+    # The state of a function: its default arguments.
+    state = pickle.dumps((None, {"__defaults__": ("utf8",)}), protocol=2)[2:-1]
+    with pytest.raises(RecordingError, match="no array"):
+        load_arrays(io.BytesIO(b"\x80\x02c_codecs\nencode\n" + state + b"b."), "S2.pkl")
+
+
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize(
     "values",
