@@ -192,14 +192,14 @@ class Config:
         """Folder of the vault."""
         for said in (self.state.dir, env.get("SIGNET_STATE_DIR"), env.get("STATE_DIRECTORY")):
             if said:
-                return Path(said).expanduser()
+                return _path("state.dir", said)
         return _xdg(env, "XDG_STATE_HOME", ".local/state") / "signet"
 
     def key_file(self, env: Mapping[str, str] = os.environ) -> Path:
         """File that opens the vault; never inside the state folder."""
         said = self.state.key_file or env.get("SIGNET_KEY_FILE")
         if said:
-            return Path(said).expanduser()
+            return _path("state.key_file", said)
         return _xdg(env, "XDG_CONFIG_HOME", ".config") / "signet" / "key"
 
     def host_root(self, env: Mapping[str, str] = os.environ) -> Path:
@@ -213,9 +213,18 @@ class Config:
         said, key = self.host.root, "host.root"
         if not said:
             said, key = env.get("SIGNET_HOST_ROOT") or "/", "SIGNET_HOST_ROOT"
-        root = Path(said).expanduser()
+        root = _path(key, said)
         _check(root.is_dir(), key, "a folder with a machine's /sys and /proc", said)
         return root
+
+
+def _path(key: str, said: str) -> Path:
+    """A path that somebody wrote, ``~`` and ``~name`` as a shell has them."""
+    _check("\0" not in said, key, "a path", said)
+    try:
+        return Path(said).expanduser()
+    except RuntimeError as err:
+        raise ConfigError(key, "a path below a home folder that there is", said) from err
 
 
 def _xdg(env: Mapping[str, str], name: str, fallback: str) -> Path:
