@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--hours", type=_hours, default=HOURS, help=f"virtual time; {HOURS:g}")
     parser.add_argument("--ring", choices=_RINGS, default="both", help="a board with a ring; both")
+    parser.add_argument("--learn", action="store_true", help="let the host learn on the way")
     parser.add_argument("--seed", type=int, default=SEED, help=f"which person and chance; {SEED}")
     parser.add_argument("--out", type=Path, default=OUT, help=f"folder, emptied first; {OUT}")
     parser.add_argument("--json", action="store_true", help="one JSON object for each run")
@@ -77,6 +78,7 @@ def _run(args: argparse.Namespace, ring_kib: int) -> bool:
         args.out / f"{name}-ring",
         stretches,
         ring_kib=ring_kib,
+        learns=args.learn,
         seed=args.seed,
         progress=_Bar(f"{name} a ring", stretches[-1].end_s),
     )

@@ -79,6 +79,7 @@ def run_soak(
     stretches: list[Stretch],
     *,
     ring_kib: int,
+    learns: bool = False,
     seed: int = SEED,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Soak:
@@ -90,7 +91,8 @@ def run_soak(
     url = f"synthetic:?seed={seed}&scenario={scenario}&hours={stretches[-1].end_s / 3600:.9f}"
     url += f"&truth={out / 'truth.csv'}&host={out / 'host'}&ring={ring_kib}"
     command = [sys.executable, "-m", "sim.disk", str(out / "host"), "run", "--device", url]
-    command += ["--record", str(out / "soak.mcap"), "--json", "--no-learn", "--config", str(config)]
+    command += ["--record", str(out / "soak.mcap"), "--json", "--config", str(config)]
+    command += [] if learns else ["--no-learn"]
     command += ["--state", str(out / "state"), "--key-file", str(out / "key")]
     soak = Soak(stretches, load_scenario(scenario).start_utc)
     started_s, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
