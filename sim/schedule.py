@@ -222,7 +222,7 @@ def load_scenario(name_or_path: str | Path) -> Schedule:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as err:
         raise ConfigError("scenario", "a readable file", f"{path}: {err.strerror}") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+    except (ValueError, RecursionError) as err:
         raise ConfigError("scenario", "TOML", f"{path}: {err}") from err
     return build_schedule(table, name=path.stem)
 
