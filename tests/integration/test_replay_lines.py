@@ -55,7 +55,7 @@ def _run(
         options,
         None,
         emit=emit,
-        stop=lambda: until_lost and sessions[0].link.n_lost > 0,
+        stop=lambda: until_lost and bool(sessions) and sessions[0].link.n_lost > 0,
         open_transport=open_transport,
     )
     sessions.append(session)
