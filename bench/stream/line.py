@@ -91,7 +91,7 @@ def measure(seconds: float, *, buffer_bytes: int = BUFFER_BYTES) -> dict[str, An
         "seconds": seconds,
         "host_cpu_share": host_cpu_s / wall_s,
         "board_cpu_share": told["cpu_share"],
-        "board_late_ms": told["latest_s"] * 1e3,
+        "board_stalled_s": told["stalled_s"],
         "most_pending_bytes": told["most_pending_bytes"],
         "buffer_bytes": buffer_bytes,
         "learner_cpu_share": learner.cpu_s / wall_s,
