@@ -1,13 +1,14 @@
 # Virtual environments: .venv is what a host gets (no TensorFlow), .venv-dev also trains and tests,
-# .venv-bench-learning holds only what bench-learning compares with (2.2 GB).
+# .venv-bench-learning (2.2 GB) and .venv-bench-stream hold only what those two compare with.
 PYTHON ?= python3
 HOST := .venv
 DEV := .venv-dev
 PEERS := .venv-bench-learning
+STREAM_PEERS := .venv-bench-stream
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo week test check train bench bench-learning kill-test sim clean
+.PHONY: install demo week test check train bench bench-learning bench-stream kill-test proof-wire fuzz sim soak clean
 
 install: $(HOST)/.done
 
@@ -19,6 +20,9 @@ $(DEV)/.done: pyproject.toml
 
 $(PEERS)/.done: pyproject.toml
 	@tools/make-venv.sh $(PYTHON) $(PEERS) '.[peers]'
+
+$(STREAM_PEERS)/.done: pyproject.toml
+	@tools/make-venv.sh $(PYTHON) $(STREAM_PEERS) '.[peers-stream]'
 
 demo: $(HOST)/.done
 	@$(HOST)/bin/python -m sim.demo $(if $(RECORDING),--recording '$(RECORDING)') $(if $(LABELS),--labels '$(LABELS)') $(if $(BUNDLE),--bundle '$(BUNDLE)')
@@ -46,12 +50,24 @@ bench: $(DEV)/.done $(HOST)/.done
 bench-learning: $(DEV)/.done $(HOST)/.done $(PEERS)/.done
 	@$(DEV)/bin/python -m bench.learning --host $(HOST)/bin/python --peers $(PEERS)/bin/python --data '$(DATA)' $(if $(QUICK),--quick)
 
+bench-stream: $(HOST)/.done $(STREAM_PEERS)/.done
+	@$(HOST)/bin/python -m bench.stream --peers $(STREAM_PEERS)/bin/python $(if $(QUICK),--quick)
+
 kill-test: $(HOST)/.done
 	@$(HOST)/bin/python -m bench.killed
+
+soak: $(HOST)/.done
+	@$(HOST)/bin/python -m sim.soak $(if $(HOURS),--hours '$(HOURS)') $(if $(RING),--ring '$(RING)')
+
+proof-wire: $(DEV)/.done
+	@$(DEV)/bin/python -m bench.wire $(if $(QUICK),--quick)
+
+fuzz: $(DEV)/.done
+	@$(DEV)/bin/python -m tests.fuzz $(TARGETS) $(if $(MINUTES),--minutes '$(MINUTES)')
 
 sim: $(HOST)/.done
 	$(HOST)/bin/python -m sim --pty
 
 clean:
-	rm -rf $(HOST) $(DEV) $(PEERS) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	rm -rf $(HOST) $(DEV) $(PEERS) $(STREAM_PEERS) out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,6 +24,9 @@ PLACEMENTS = ("wrist", "pocket")
 DEFAULT_PLACEMENT = PLACEMENTS[0]
 # As in adaptation/recipe.py, which needs numpy; a test holds them together.
 METHOD_NAMES = ("recipe", "bias", "head", "lora", "lora+head", "mezo")
+# What a command can carry: whole mHz, and rates that HELLO can say.
+MIN_RATE_HZ, MAX_RATE_HZ = 0.001, 1e6
+RATE_WORDS = "a rate in Hz, 0.001 to below 1000000"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -34,17 +37,31 @@ def _check(ok: bool, key: str, expected: str, received: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where the board is and is worn, how long silence is tolerated, whether it taps when stress lasts."""
+    """Where the board is and is worn, how long silence is tolerated, whether it taps when stress lasts.
+
+    After ``silence_s`` without data it is said; after ``max_silence_s`` it is the end. With 0 a board that is away
+    is awaited as long as it takes, and one that is there but mute for sixty times ``silence_s``. ``rates`` are
+    the sample rates to ask of the board, Hz by channel name.
+    """
 
     url: str = ""
     placement: str = DEFAULT_PLACEMENT
     silence_s: float = 5.0
+    max_silence_s: float = 0.0
     cue_on_stress: bool = False
+    rates: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, rate_hz in self.rates.items():
+            is_number = isinstance(rate_hz, int | float) and not isinstance(rate_hz, bool)
+            is_rate = is_number and MIN_RATE_HZ <= rate_hz < MAX_RATE_HZ
+            _check(is_rate, f"device.rates.{name}", RATE_WORDS, rate_hz)
         expected = "one of " + ", ".join(PLACEMENTS)
         _check(self.placement in PLACEMENTS, "device.placement", expected, self.placement)
         _check(self.silence_s > 0, "device.silence_s", "more than 0", self.silence_s)
+        is_end = self.max_silence_s == 0 or self.max_silence_s >= self.silence_s
+        expected = "0 (as long as it takes) or no less than silence_s"
+        _check(is_end, "device.max_silence_s", expected, self.max_silence_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,14 +192,14 @@ class Config:
         """Folder of the vault."""
         for said in (self.state.dir, env.get("SIGNET_STATE_DIR"), env.get("STATE_DIRECTORY")):
             if said:
-                return Path(said).expanduser()
+                return _path("state.dir", said)
         return _xdg(env, "XDG_STATE_HOME", ".local/state") / "signet"
 
     def key_file(self, env: Mapping[str, str] = os.environ) -> Path:
         """File that opens the vault; never inside the state folder."""
         said = self.state.key_file or env.get("SIGNET_KEY_FILE")
         if said:
-            return Path(said).expanduser()
+            return _path("state.key_file", said)
         return _xdg(env, "XDG_CONFIG_HOME", ".config") / "signet" / "key"
 
     def host_root(self, env: Mapping[str, str] = os.environ) -> Path:
@@ -196,9 +213,18 @@ class Config:
         said, key = self.host.root, "host.root"
         if not said:
             said, key = env.get("SIGNET_HOST_ROOT") or "/", "SIGNET_HOST_ROOT"
-        root = Path(said).expanduser()
+        root = _path(key, said)
         _check(root.is_dir(), key, "a folder with a machine's /sys and /proc", said)
         return root
+
+
+def _path(key: str, said: str) -> Path:
+    """A path that somebody wrote, ``~`` and ``~name`` as a shell has them."""
+    _check("\0" not in said, key, "a path", said)
+    try:
+        return Path(said).expanduser()
+    except RuntimeError as err:
+        raise ConfigError(key, "a path below a home folder that there is", said) from err
 
 
 def _xdg(env: Mapping[str, str], name: str, fallback: str) -> Path:
@@ -211,6 +237,7 @@ _TYPE_WORDS = {
     "float": "a number",
     "str": "text in quotes",
     "bool": "true or false",
+    "dict": "a table such as { acc = 100 }",
 }
 
 
@@ -220,8 +247,9 @@ def _section(kind: type, name: str, table: Any) -> Any:
     for key, value in table.items():
         where = f"{name}.{key}"
         _check(key in known, where, "one of " + ", ".join(sorted(known)), "an unknown key")
-        wanted = known[key]
+        wanted = known[key].partition("[")[0]
         if wanted == "float" and isinstance(value, int) and not isinstance(value, bool):
+            _check(abs(value) < 1 << 63, where, "a number of 64 bits", value)
             table = {**table, key: float(value)}
             continue
         _check(type(value).__name__ == wanted, where, _TYPE_WORDS[wanted], value)
@@ -251,7 +279,8 @@ def parse_config(text: str, *, source: str) -> Config:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as err:
+    except (ValueError, RecursionError) as err:
+        # Its own error is a ValueError; it lets those of endless numbers and endless nesting through.
         raise ConfigError(source, "TOML", str(err)) from err
     for name in tables:
         expected = "one of " + ", ".join(f"[{s}]" for s in _SECTIONS)

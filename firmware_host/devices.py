@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from firmware_host.errors import (
-    ConfigError,
-    LinkClosed,
-    LinkEnded,
-    LinkError,
-    ProtocolMismatch,
-    RecordingError,
-)
+from firmware_host.errors import ConfigError, LinkClosed, LinkEnded, LinkError, ProtocolMismatch
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import (
-    Ack,
-    Block,
     Command,
     CommandKind,
-    Event,
     Hello,
     Message,
     MessageParser,
     Mismatch,
-    Pong,
-    encode_ack,
-    encode_block,
     encode_command,
-    encode_event,
-    encode_hello,
-    encode_pong,
 )
 from firmware_host.transport.base import Chunk, DeviceUrl, Transport
 from firmware_host.transport.registry import FACTORIES, open_transport
+from firmware_host.transport.text_options import is_printed, text_url
 
 if TYPE_CHECKING:
     from firmware_host.recording.base import RecordingReader
+    from firmware_host.recording.playing import Mark, Played, Playing
 
-# About what a host reads at once under load. Shorter makes a replay slower, longer makes cues late.
-GROUP_S = 0.75
+REPLAY_OPTIONS = ("speed", "from", "to", "loop", "skip_gaps")
 # A board says HELLO at boot, after START and each 5 s; opening the port may reboot it.
 PROBE_S = 6.0
 # START is lost while the board boots, so it is said again.
@@ -50,7 +35,6 @@ RESEND_S = 1.0
 _SAMPLE_BYTES = 2048
 
 Sleep = Callable[[float], None]
-TimedMessage = tuple[float, Message]
 
 
 class ReplayTransport:
@@ -65,9 +49,16 @@ class ReplayTransport:
         The recording; closed with the transport.
     speed
         Recorded seconds per real second, None for as fast as possible.
+    playing
+        What of it is played, and how often; None for all of it, once.
     monotonic, sleep
         Real time, used only if there is a speed. All waits count from the first read, so that a
         slow reader makes no lasting delay.
+
+    Raises
+    ------
+    ConfigError
+        If it is to be played from or to a place outside the recording.
     """
 
     def __init__(
@@ -76,19 +67,26 @@ class ReplayTransport:
         *,
         url: str,
         speed: float | None = None,
+        playing: Playing | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Sleep = time.sleep,
     ) -> None:
+        from firmware_host.recording.playing import Playing, play
+
         self.url = url
         self.virtual_time = speed is None
         self._reader = reader
         self._speed = speed
         self._monotonic = monotonic
         self._sleep = sleep
-        self._chunks = encode_chunks(_with_hello(reader))
-        self._next: Chunk | None = None
-        self._anchor: tuple[float, float] | None = None
-        self._now_utc = reader.start_utc
+        playing = playing or Playing()
+        self.rounds = playing.rounds
+        self._span = playing.span(reader)
+        self._pieces = play(reader, playing)
+        self._next: Played | None = None
+        self._anchor_s: float | None = None
+        self._now_utc = self._span.start_utc
+        self._marks: list[Mark] = []
         self._closed = False
 
     def read(self, timeout_s: float) -> Chunk | None:
@@ -101,23 +99,34 @@ class ReplayTransport:
         """
         self._require_open()
         if self._next is None:
-            self._next = next(self._chunks, None)
-        chunk = self._next
-        if chunk is None:
+            self._next = next(self._pieces, None)
+        piece = self._next
+        if piece is None:
             raise LinkEnded(f"{self.url}: recording is over")
-        if not self._wait_until(chunk.arrival_utc, timeout_s):
+        if not self._wait_until(piece.due_s, timeout_s):
             return None
         self._next = None
-        self._now_utc = chunk.arrival_utc
-        return chunk
+        self._now_utc = piece.arrival_utc
+        self._marks += piece.marks
+        return Chunk(piece.arrival_utc, piece.data)
 
     def write(self, data: bytes) -> None:  # noqa: ARG002 - there is no board to take it
         """Accept ``data`` and forget it."""
         self._require_open()
 
     def now_utc(self) -> float:
-        """Recorded arrival time of the last chunk; the recording's start before the first."""
+        """Recorded arrival time of the last chunk, in later rounds moved on; before the first, the start."""
         return self._now_utc
+
+    def marks(self) -> list[Mark]:
+        """What was done to the recording before the last chunk, since this was last asked."""
+        marks, self._marks = self._marks, []
+        return marks
+
+    @property
+    def n_played(self) -> float:
+        """Rounds so far, with what is done of the present one."""
+        return max(self._now_utc - self._span.start_utc, 0.0) / self._span.round_s
 
     def close(self) -> None:
         """Close the recording; again is fine."""
@@ -125,13 +134,12 @@ class ReplayTransport:
             self._closed = True
             self._reader.close()
 
-    def _wait_until(self, arrival_utc: float, timeout_s: float) -> bool:
+    def _wait_until(self, due_s: float, timeout_s: float) -> bool:
         if self._speed is None:
             return True
-        if self._anchor is None:
-            self._anchor = (self._monotonic(), arrival_utc)
-        start_s, start_utc = self._anchor
-        wait_s = start_s + (arrival_utc - start_utc) / self._speed - self._monotonic()
+        if self._anchor_s is None:
+            self._anchor_s = self._monotonic()
+        wait_s = self._anchor_s + due_s / self._speed - self._monotonic()
         if wait_s > 0:
             self._sleep(min(wait_s, timeout_s))
         return wait_s <= timeout_s
@@ -139,59 +147,6 @@ class ReplayTransport:
     def _require_open(self) -> None:
         if self._closed:
             raise LinkClosed(f"{self.url}: this link was closed")
-
-
-def encode_chunks(messages: Iterable[TimedMessage], group_s: float = GROUP_S) -> Iterator[Chunk]:
-    """Messages as wire bytes, grouped by arrival.
-
-    A group holds what arrived less than ``group_s`` after its first message and carries the arrival
-    of its last one: a chunk must not arrive before what is in it, or the clock fit believes it.
-    """
-    encode = MessageEncoder()
-    parts: list[bytes] = []
-    first_utc = last_utc = 0.0
-    for arrival_utc, message in messages:
-        if parts and arrival_utc - first_utc >= group_s:
-            yield Chunk(last_utc, b"".join(parts))
-            parts = []
-        data = encode(message)
-        if data:
-            if not parts:
-                first_utc = arrival_utc
-            last_utc = arrival_utc
-            parts.append(data)
-    if parts:
-        yield Chunk(last_utc, b"".join(parts))
-
-
-class MessageEncoder:
-    """Messages of a board back to its frames.
-
-    Blocks and events keep their recorded sequence numbers; kinds that do not carry one get a
-    running number. What a host sends is no part of a board's stream and becomes nothing.
-    """
-
-    def __init__(self) -> None:
-        self._n_hellos = 0
-        self._n_answers = 0
-
-    def __call__(self, message: Message) -> bytes:
-        """Frames of ``message``, empty if a board does not send its kind."""
-        if isinstance(message, Block):
-            return encode_block(message)
-        if isinstance(message, Event):
-            return encode_event(message)
-        if isinstance(message, Hello):
-            data = encode_hello(message, seq=self._n_hellos, ticks_us=message.ticks_us)
-            # One zero byte ends each frame, and a frame holds one part.
-            self._n_hellos += data.count(0)
-            return data
-        self._n_answers += 1
-        if isinstance(message, Pong):
-            return encode_pong(message, seq=self._n_answers)
-        if isinstance(message, Ack):
-            return encode_ack(message, seq=self._n_answers)
-        return b""
 
 
 def open_device(
@@ -210,19 +165,66 @@ def open_device(
     """
 
     def open_replay(parsed: DeviceUrl) -> Transport:
-        parsed.check_options(["speed"])
-        if not parsed.target:
-            raise ConfigError(f"device URL {url}", "replay:FILE", url)
-        speed = (
-            None if parsed.option("speed") == "max" else parsed.number("speed", default=0) or None
-        )
         # Here, so that a live board costs none of the recording formats' libraries.
         from firmware_host.recording.registry import open_recording
 
+        wish = replay_wish(parsed)
         reader = open_recording(parsed.target)
-        return ReplayTransport(reader, url=url, speed=speed, monotonic=monotonic, sleep=sleep)
+        try:
+            return wish.transport(reader, monotonic=monotonic, sleep=sleep)
+        except BaseException:
+            reader.close()
+            raise
 
     return open_transport(url, {**FACTORIES, "replay": open_replay})
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayWish:
+    """What a ``replay:`` URL asks for; ``speed`` None is as fast as possible."""
+
+    url: str
+    speed: float | None
+    playing: Playing
+
+    def transport(
+        self,
+        reader: RecordingReader,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Sleep = time.sleep,
+    ) -> ReplayTransport:
+        """The opened recording as a link."""
+        return ReplayTransport(
+            reader,
+            url=self.url,
+            speed=self.speed,
+            playing=self.playing,
+            monotonic=monotonic,
+            sleep=sleep,
+        )
+
+
+def replay_wish(parsed: DeviceUrl) -> ReplayWish:
+    """Read the options of a ``replay:FILE`` URL: ``speed``, ``from``, ``to``, ``loop`` and ``skip_gaps``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no file, or an option makes no sense.
+    """
+    from firmware_host.recording.playing import Playing
+
+    parsed.check_options(REPLAY_OPTIONS)
+    if not parsed.target:
+        raise ConfigError(f"device URL {parsed.text}", "replay:FILE", parsed.text)
+    is_max = parsed.option("speed") in (None, "max")
+    start, end, loop, skip_gaps = (parsed.option(key) or "" for key in REPLAY_OPTIONS[1:])
+    return ReplayWish(
+        parsed.text,
+        None if is_max else parsed.number("speed", default=1.0),
+        Playing.of(start=start, end=end, loop=loop, skip_gaps=skip_gaps),
+    )
 
 
 def probe(transport: Transport, timeout_s: float = PROBE_S) -> Hello:
@@ -252,17 +254,9 @@ def probe(transport: Transport, timeout_s: float = PROBE_S) -> Hello:
         hello = _find_hello(parser.feed(chunk.data))
         if hello is not None:
             return hello
+    if not parser.decoder.frames and is_printed(sample):
+        raise LinkError(f"{transport.url}: {_describe_printer(transport.url)}")
     raise LinkError(f"{transport.url}: {_describe_stranger(sample, n_bytes, parser, timeout_s)}")
-
-
-def _with_hello(reader: RecordingReader) -> Iterator[TimedMessage]:
-    messages = iter(reader.messages())
-    first = next(messages, None)
-    if first is None:
-        raise RecordingError(reader.hello.board_id, "at least one message", "none")
-    if isinstance(first[1], Hello):
-        return chain([first], messages)
-    return chain([(first[0], reader.hello), first], messages)
 
 
 def _send_start(transport: Transport) -> None:
@@ -293,6 +287,11 @@ def _describe_stranger(sample: bytes, n_bytes: int, parser: MessageParser, timeo
     return (
         f"not a Signet board: {n_bytes} bytes and no valid frame; check the baud rate and the app"
     )
+
+
+def _describe_printer(url: str) -> str:
+    advice = f"read it with --device '{text_url(url)}', or flash the app"
+    return f"not a Signet board: it prints lines of numbers; {advice}"
 
 
 def _is_text(sample: bytes) -> bool:

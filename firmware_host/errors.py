@@ -8,6 +8,7 @@
     │  ├─ LinkClosed                                    the other side went away
     │  │  └─ LinkEnded                                  a finite source is finished: no fault
     │  ├─ LinkTimeout (TimeoutError)
+    │  ├─ StreamSilent                         exit 9   a live board sent nothing for too long
     │  └─ ProtocolMismatch                              ours, theirs
     ├─ DataError                               exit 4
     │  ├─ RecordingError                                path, expected, received
@@ -32,11 +33,36 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+_MOST_SHOWN = 500
+
 
 class SignetError(Exception):
-    """Root of everything Signet raises on purpose: one line, what was expected and what came."""
+    """Root of everything Signet raises on purpose: one line, what was expected and what came.
+
+    The line may quote a stranger's file: what a terminal would obey is written as an escape.
+    """
 
     exit_code = 1
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_printable(arg) if isinstance(arg, str) else arg for arg in args))
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    line = " ".join(text.split("\n"))
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+
+
+def shown(received: object) -> str:
+    """What came, as an error quotes it: never longer than a line can be."""
+    try:
+        text = repr(received)
+    except ValueError:
+        # Python does not write integers of thousands of digits.
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 class ConfigError(SignetError, ValueError):
@@ -45,7 +71,7 @@ class ConfigError(SignetError, ValueError):
     exit_code = 2
 
     def __init__(self, key: str, expected: str, received: object) -> None:
-        super().__init__(f"{key}: expected {expected}, got {received!r}")
+        super().__init__(f"{key}: expected {expected}, got {shown(received)}")
         self.key = key
         self.expected = expected
         self.received = received
@@ -67,6 +93,12 @@ class LinkEnded(LinkClosed):
 
 class LinkTimeout(LinkError, TimeoutError):
     """Nothing came for as long as the caller was ready to wait."""
+
+
+class StreamSilent(LinkError):
+    """A board that was reached has sent nothing for longer than was allowed."""
+
+    exit_code = 9
 
 
 class ProtocolMismatch(LinkError):

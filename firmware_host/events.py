@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -49,7 +49,8 @@ class StressScored:
     """One stress window: the state, and the probability of stress before and after personalisation.
 
     ``p_personal`` equals ``p_generic`` while nothing was learned; both are None when the window was not scored.
-    ``adapter`` is the version of the adapter in use, 0 for the generic model.
+    ``adapter`` is the version of the adapter in use, 0 for the generic model. ``quality`` is that of the worse of
+    the two signals an answer rests on, ``channel_quality`` each channel's: shares of the window, 0 to 1.
     """
 
     t_s: float
@@ -60,6 +61,7 @@ class StressScored:
     adapter: int
     quality: float
     motion: float
+    channel_quality: dict[str, float] = field(default_factory=dict)
     kind: str = field(default="stress", init=False)
 
 
@@ -116,6 +118,8 @@ AnyEvent = StressScored | ActivityScored | WearerVerified | Labelled | StreamNot
 
 # Six decimals are finer than any sensor here and hide nothing; fixed so that text is reproducible.
 _DECIMALS = 6
+# Kept: `json.dumps` makes one at each call that asks for more than its defaults.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def _plain(value: Any) -> Any:
@@ -128,9 +132,9 @@ def _plain(value: Any) -> Any:
 
 def to_dict(event: AnyEvent) -> dict[str, Any]:
     """The event as plain values; floats rounded to six decimals, NaN as None."""
-    return {f.name: _plain(getattr(event, f.name)) for f in fields(event)}
+    return {name: _plain(getattr(event, name)) for name in event.__dataclass_fields__}
 
 
 def to_json(event: AnyEvent) -> str:
     """One canonical line of JSON: sorted keys, no spaces."""
-    return json.dumps(to_dict(event), sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(to_dict(event))

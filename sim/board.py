@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.protocol.messages import (
+    MAX_STREAMS,
     Ack,
     AckResult,
     Block,
@@ -28,10 +29,14 @@ from firmware_host.protocol.messages import (
     encode_hello,
     encode_pong,
 )
+from sim.ring import DEFAULT_RING_BYTES, NOTHING, Coming, Ring
 from sim.schedule import BodyEvent
+from sim.sensor_stream import SensorStream
 from sim.sensors import NUMPY_DTYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sim.body import Body
 
 HELLO_EVERY_S = 5.0
@@ -40,16 +45,6 @@ CUE_PATTERNS = (1, 2, 3)
 # How long somebody takes to press a button about a tap on the wrist.
 ANSWER_S = 6.0
 _SESSION_STREAM = 9
-# A block spans about half a second, or one second of the slow channels: short enough to see a
-# button's moment, long enough that headers stay a small part of the line.
-_FAST_BLOCK_S, _SLOW_BLOCK_S = 0.5, 1.0
-_SLOW_RATE_HZ = 10.0
-
-
-def block_samples(channel: Channel) -> int:
-    """How many samples the board puts into one BLOCK of this channel."""
-    span_s = _SLOW_BLOCK_S if channel.rate_hz < _SLOW_RATE_HZ else _FAST_BLOCK_S
-    return max(1, min(int(channel.rate_hz * span_s), channel.max_block_samples))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,28 +55,6 @@ class Cue:
     pattern: int
 
 
-@dataclass(slots=True)
-class _Stream:
-    channel: Channel
-    n_block: int
-    offset_s: float
-    # Index of the next sample in the body, and the body's index of this boot's first sample.
-    at: int = 0
-    origin: int = 0
-    seq: int = 0
-    dropped: int = 0
-    # Board time at which the next block's last sample is taken.
-    due_s: float = 0.0
-
-    def move_to(self, at: int) -> None:
-        self.at = at
-        self.due_s = self.offset_s + (at + self.n_block - 1) / self.channel.rate_hz
-
-    @property
-    def next_sample_s(self) -> float:
-        return self.offset_s + self.at / self.channel.rate_hz
-
-
 @dataclass
 class BoardCounters:
     """What the board did since power on."""
@@ -89,6 +62,7 @@ class BoardCounters:
     frames: int = 0
     bytes: int = 0
     dropped_frames: int = 0
+    resent_frames: int = 0
     reboots: int = 0
     cues: list[Cue] = field(default_factory=list)
 
@@ -99,7 +73,8 @@ class VirtualBoard:
     The body lives by the board's crystal: a drift of ``drift_ppm`` makes both a little fast.
     ``advance`` may be called in any steps; the bytes are the same. It does not imitate the line's
     bit rate: ``room_bytes`` says how much the line takes, and what does not fit is dropped by
-    whole frames and counted, as a board does whose transmit buffer is full.
+    whole frames and counted, as a board does whose transmit buffer is full. The latest
+    ``ring_bytes`` of blocks can be asked for again; 0 is a board without a ring.
     """
 
     def __init__(
@@ -111,6 +86,7 @@ class VirtualBoard:
         drift_ppm: float = 0.0,
         first_tick_us: int = 0,
         boot_salt: int = 0,
+        ring_bytes: int = DEFAULT_RING_BYTES,
     ) -> None:
         self._body = body
         self._seed = seed
@@ -121,10 +97,8 @@ class VirtualBoard:
         self._events = body.events()
         self._event_at = 0
         self._parser = MessageParser()
-        self._streams = [
-            _Stream(channel, block_samples(channel), body.offset_s(channel.name))
-            for channel in body.channels
-        ]
+        self._streams = [SensorStream(body, channel) for channel in body.channels]
+        self._ring = Ring(ring_bytes)
         self.counters = BoardCounters()
         self._now_s = 0.0
         self._replies = bytearray()
@@ -137,6 +111,11 @@ class VirtualBoard:
     def session(self) -> int:
         """Session number of the present boot."""
         return self._session
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """Channels as HELLO announces them."""
+        return tuple(stream.channel for stream in self._streams)
 
     @property
     def finished(self) -> bool:
@@ -191,8 +170,7 @@ class VirtualBoard:
     def _sleep(self, start_s: float, end_s: float) -> None:
         """Lose power: an unfinished block is lost, and no sample is taken until the board starts anew."""
         for stream in self._streams:
-            self._skip_to(stream, start_s)
-            stream.offset_s += end_s - start_s
+            stream.sleep(start_s, end_s)
         self.counters.reboots += 1
         self._boot(end_s)
 
@@ -210,38 +188,41 @@ class VirtualBoard:
         self.counters.reboots += 1
         self._boot(self._now_s + dark_s)
 
+    def leap(self, by_s: float) -> None:
+        """Let the tick counter leap, until the next boot; the clock behind it goes on as before."""
+        self._leapt_us += round(by_s * 1e6)
+
     def _boot(self, t_s: float) -> None:
         rng = np.random.default_rng(
             [self._seed, _SESSION_STREAM, self._boot_salt, self.counters.reboots]
         )
         self._session = int(rng.integers(1, 1 << 16))
         self._boot_s = t_s
+        self._leapt_us = 0
         self._hello_s = t_s
         self._streaming = True
         self._seqs: dict[str, int] = {}
+        self._ring.clear()
+        # Which channel each stream number has belonged to since boot.
+        self._numbers: dict[int, SensorStream] = {}
         for stream in self._streams:
-            self._skip_to(stream, t_s)
-            stream.move_to(stream.at)
-            stream.origin, stream.seq, stream.dropped = stream.at, 0, 0
+            stream.boot(t_s)
+            self._numbers[stream.channel.stream] = stream
         while self._event_at < len(self._events) and self._events[self._event_at].t_s < t_s:
             self._event_at += 1
-
-    def _skip_to(self, stream: _Stream, t_s: float) -> None:
-        first = max(0, math.ceil((t_s - stream.offset_s) * stream.channel.rate_hz - 1e-9))
-        if first > stream.at:
-            self._body.read(stream.channel.name, first - stream.at)
-            stream.move_to(first)
 
     def _do_next(self, end_s: float) -> bool:
         """Do what is due next, unless that is after ``end_s``."""
         when_s, act = self._hello_s, self._say_hello
         if self._event_at < len(self._events) and self._events[self._event_at].t_s < when_s:
             when_s, act = self._events[self._event_at].t_s, self._tell_event
-        best: _Stream | None = None
+        best: SensorStream | None = None
         if self._streaming:
             for stream in self._streams:
                 if stream.due_s < when_s:
                     when_s, best = stream.due_s, stream
+            if self._ring.due_s < when_s:
+                when_s, act, best = self._ring.due_s, self._resend, None
         if when_s > end_s or when_s >= self._body.duration_s:
             return False
         if best is None:
@@ -250,12 +231,20 @@ class VirtualBoard:
             self._send_block(best, best.n_block)
         return True
 
+    def _resend(self) -> None:
+        encoded = self._ring.send(self._room)
+        if encoded:
+            self._emit(encoded)
+            self.counters.resent_frames += 1
+
     def _say_hello(self) -> None:
-        hello = Hello(self._session, self._board_id, FIRMWARE, self._body.channels)
+        ring = self._ring.capacity_bytes
+        hello = Hello(self._session, self._board_id, FIRMWARE, self.channels, ring_bytes=ring)
         seq = self._seqs.get("hello", 0)
         encoded = encode_hello(hello, seq=seq, ticks_us=self._ticks_us(self._hello_s))
         self._seqs["hello"] = seq + encoded.count(0)
-        self._emit(encoded)
+        # At boot, whatever a bootloader or a failing supply put on the line ends here.
+        self._emit(encoded if seq else b"\0" + encoded)
         self._hello_s += HELLO_EVERY_S
 
     def _tell_event(self) -> None:
@@ -273,26 +262,36 @@ class VirtualBoard:
             )
         )
 
-    def _send_block(self, stream: _Stream, n: int) -> None:
-        samples = self._body.read(stream.channel.name, n)
-        if len(samples) == 0:
-            # A channel that ends before the others: nothing more will ever come of it.
-            stream.move_to(stream.at + n)
+    def _send_block(self, stream: SensorStream, n: int) -> None:
+        encoded = self._next_block(stream, n)
+        if not encoded:
             return
-        block = Block(
-            self._session,
-            stream.channel.stream,
-            stream.seq,
-            self._ticks_us(stream.next_sample_s),
-            stream.dropped,
-            stream.at - stream.origin,
-            samples.astype(NUMPY_DTYPES[stream.channel.dtype]).tobytes(),
-        )
-        stream.move_to(stream.at + len(samples))
-        if self._emit(encode_block(block)):
+        if self._emit(encoded):
             stream.seq += 1
         else:
             stream.dropped += 1
+
+    def _next_block(self, stream: SensorStream, n: int) -> bytes:
+        """The next n samples as a frame, which goes into the ring; nothing if the body has none left."""
+        samples = stream.read(n)
+        if len(samples) == 0:
+            # A channel that ends before the others: nothing more will ever come of it.
+            stream.move_to(stream.at + n)
+            return b""
+        number, idx = stream.channel.stream, stream.at - stream.origin
+        block = Block(
+            self._session,
+            number,
+            stream.seq,
+            self._ticks_us(stream.next_sample_s),
+            stream.dropped,
+            idx,
+            samples.astype(NUMPY_DTYPES[stream.channel.dtype]).tobytes(),
+        )
+        stream.move_to(stream.at + len(samples))
+        encoded = encode_block(block)
+        self._ring.put(number, idx, len(samples), encoded)
+        return encoded
 
     def _flush(self) -> None:
         """Send what is left at the body's end in shorter blocks, once."""
@@ -308,28 +307,74 @@ class VirtualBoard:
             return False
         self._room -= len(encoded)
         self._out += encoded
-        self.counters.frames += encoded.count(0)
+        self.counters.frames += encoded.lstrip(b"\0").count(0)
         return True
 
     def _obey(self, command: Command) -> None:
-        result = AckResult.DONE
-        if command.kind is CommandKind.CUE:
-            result = self._buzz(command.value)
-        elif command.kind is CommandKind.START:
-            self._start()
+        if command.kind == CommandKind.BACKFILL:
+            result, coming = self._fill(command)
         else:
-            self._streaming = False
-        ack = Ack(self._session, self._ticks_us(self._now_s), command.kind, result, command.token)
+            result, coming = self._orders.get(command.kind, _unknown)(command), NOTHING
+        ack = Ack(
+            self._session,
+            self._ticks_us(self._now_s),
+            command.kind,
+            result,
+            command.token,
+            command.stream,
+            command.sample_idx,
+            *coming,
+        )
         self._replies += encode_ack(ack, seq=self._next_seq("ack"))
 
-    def _start(self) -> None:
+    @property
+    def _orders(self) -> dict[int, Callable[[Command], AckResult]]:
+        return {
+            CommandKind.START: self._start,
+            CommandKind.STOP: self._stop,
+            CommandKind.CUE: self._buzz,
+            CommandKind.RATE: self._set_rate,
+        }
+
+    def _start(self, _: Command) -> AckResult:
         if not self._streaming:
             for stream in self._streams:
-                self._skip_to(stream, self._now_s)
+                stream.skip_to(self._now_s)
         self._streaming = True
         self._hello_s = self._now_s
+        return AckResult.DONE
 
-    def _buzz(self, pattern: int) -> AckResult:
+    def _stop(self, _: Command) -> AckResult:
+        self._streaming = False
+        self._ring.forget_asked()
+        return AckResult.DONE
+
+    def _set_rate(self, command: Command) -> AckResult:
+        stream = self._numbers.get(command.stream)
+        factor = None if stream is None else stream.factor_for(command.value)
+        if stream is None or factor is None:
+            return AckResult.BAD_VALUE
+        if not stream.has_rate(command.value):
+            number = next((n for n in range(MAX_STREAMS) if n not in self._numbers), None)
+            if number is None:
+                return AckResult.NOT_NOW
+            n_left = stream.n_taken(self._now_s) if self._streaming else 0
+            # Before the ACK, so that the last block of the old rate comes before the new HELLO.
+            self._replies += self._next_block(stream, n_left) if n_left else b""
+            stream.change_rate(factor, number)
+            self._numbers[number] = stream
+        self._hello_s = self._now_s
+        return AckResult.DONE
+
+    def _fill(self, command: Command) -> tuple[AckResult, Coming]:
+        if not self._ring.capacity_bytes or command.value < 1:
+            has_ring = self._ring.capacity_bytes > 0
+            return AckResult.BAD_VALUE if has_ring else AckResult.UNKNOWN, NOTHING
+        coming = self._ring.ask(command.stream, command.sample_idx, command.value, self._now_s)
+        return (AckResult.DONE, coming) if coming else (AckResult.NOT_NOW, NOTHING)
+
+    def _buzz(self, command: Command) -> AckResult:
+        pattern = command.value
         if pattern not in CUE_PATTERNS:
             return AckResult.BAD_VALUE
         self.counters.cues.append(Cue(self._now_s, pattern))
@@ -345,4 +390,9 @@ class VirtualBoard:
         return seq
 
     def _ticks_us(self, t_s: float) -> int:
-        return (self._first_tick_us + round((t_s - self._boot_s) * 1e6)) & 0xFFFFFFFF
+        ticks_us = self._first_tick_us + self._leapt_us + round((t_s - self._boot_s) * 1e6)
+        return ticks_us & 0xFFFFFFFF
+
+
+def _unknown(_: Command) -> AckResult:
+    return AckResult.UNKNOWN

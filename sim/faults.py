@@ -6,200 +6,101 @@ neither depends on how the stream is cut into chunks.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firmware_host.errors import ConfigError
+from sim.bad_line import ByteFaults, FaultCounters, FrameShuffle
+from sim.line_account import LineAccount
 
 if TYPE_CHECKING:
     from sim.board import VirtualBoard
+    from sim.fault_plan import Edge, Fault, FaultPlan
+    from sim.text_board import TextBoard
 
-_STREAM = 10
-# Serial drivers hand bytes over in pieces of about a USB full-speed packet.
-_MAX_RUN_BYTES = 64
-_DEFAULT_SHORT_BYTES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A fault at ``at_s`` true seconds after power on that lasts ``for_s``."""
-
-    at_s: float
-    for_s: float
+_GARBAGE_STREAM = 12
 
 
-@dataclass(frozen=True, slots=True)
-class FaultPlan:
-    """Which faults; rates are per byte of the stream, 0 for none.
+class _Crystal:
+    """How far the board's clock has come by the true time; its rate may change on the way."""
 
-    ``flip`` one bit of a byte; ``drop`` a run of 1 to 64 bytes lost; ``duplicate`` a run sent
-    twice; ``short_bytes`` the longest piece a read returns, 0 for no limit; ``stalls`` nothing for
-    a while and then everything at once; ``unplugs`` nothing for a while, and it is lost;
-    ``reboots`` the board restarts, dark for a while.
-    """
+    def __init__(self) -> None:
+        self._true_s = self._board_s = 0.0
+        self._rate = 1.0
 
-    flip: float = 0.0
-    drop: float = 0.0
-    duplicate: float = 0.0
-    short_bytes: int = 0
-    stalls: tuple[Moment, ...] = ()
-    unplugs: tuple[Moment, ...] = ()
-    reboots: tuple[Moment, ...] = ()
+    def set_ppm(self, ppm: float, true_s: float) -> None:
+        """From ``true_s`` on, run ``ppm`` fast."""
+        if self._rate == 1.0 + ppm * 1e-6:
+            return
+        self._true_s, self._board_s = true_s, self.at(true_s)
+        self._rate = 1.0 + ppm * 1e-6
 
+    def at(self, true_s: float) -> float:
+        return self._board_s + (true_s - self._true_s) * self._rate
 
-_RATES = ("flip", "drop", "duplicate")
-_MOMENTS = {"stall": "stalls", "unplug": "unplugs", "reboot": "reboots"}
-_DEFAULT_FOR_S = {"stall": 5.0, "unplug": 10.0, "reboot": 1.0}
-FAULT_HELP = """\
-faults, with commas between them:
-  flip=P drop=P duplicate=P  a bit turned; 1 to 64 bytes lost; 1 to 64 bytes twice.
-                             P is a share of the bytes, 0 to 0.5, such as 1e-4
-  short=N                    a read gives at most N bytes (default: 16)
-  stall=AT:FOR               nothing for a while, then all at once (default: 5 s)
-  unplug=AT:FOR              nothing for a while, and it is lost (default: 10 s)
-  reboot=AT:FOR              the board starts anew, dark for a while (default: 1 s)
-                             AT and FOR are seconds; AT counts from power on"""
-
-
-def parse_fault_spec(text: str) -> FaultPlan:
-    """Plan from text such as ``flip=1e-4,drop=1e-5,stall=300:5,unplug=600:20,reboot=900``.
-
-    Rates are per byte; ``stall``, ``unplug`` and ``reboot`` take seconds since power on and,
-    after a colon, how long; they may be given several times. ``short=N`` caps each read.
-
-    Raises
-    ------
-    ConfigError
-        If a name is unknown or a value is out of range.
-    """
-    rates: dict[str, float] = {}
-    moments: dict[str, list[Moment]] = {field: [] for field in _MOMENTS.values()}
-    short_bytes = 0
-    for part in filter(None, text.split(",")):
-        name, _, value = part.strip().partition("=")
-        if name in _RATES:
-            rates[name] = _number(name, value, high=0.5)
-        elif name == "short":
-            short_bytes = int(_number(name, value or str(_DEFAULT_SHORT_BYTES), low=1, high=4096))
-        elif name in _MOMENTS:
-            at, _, lasts = value.partition(":")
-            for_s = _number(name, lasts or str(_DEFAULT_FOR_S[name]), high=86400.0)
-            moments[_MOMENTS[name]].append(Moment(_number(name, at, high=1e7), for_s))
-        else:
-            raise ConfigError("fault", f"one of {', '.join((*_RATES, 'short', *_MOMENTS))}", name)
-    stalls, unplugs, reboots = (
-        tuple(sorted(found, key=lambda m: m.at_s)) for found in moments.values()
-    )
-    return FaultPlan(
-        flip=rates.get("flip", 0.0),
-        drop=rates.get("drop", 0.0),
-        duplicate=rates.get("duplicate", 0.0),
-        short_bytes=short_bytes,
-        stalls=stalls,
-        unplugs=unplugs,
-        reboots=reboots,
-    )
-
-
-def _number(name: str, text: str, *, low: float = 0.0, high: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not low <= value <= high:
-        raise ConfigError(f"fault {name}", f"a number from {low:g} to {high:g}", text)
-    return value
-
-
-@dataclass(slots=True)
-class FaultCounters:
-    """What was done to the stream so far, to be compared with what the host noticed."""
-
-    flipped_bytes: int = 0
-    dropped_runs: int = 0
-    dropped_bytes: int = 0
-    duplicated_runs: int = 0
-    duplicated_bytes: int = 0
-    stalls: int = 0
-    unplugs: int = 0
-    unplugged_bytes: int = 0
-    reboots: int = 0
-
-    def as_text(self) -> str:
-        """Name every counter that is not zero."""
-        counts = [(f.name, getattr(self, f.name)) for f in fields(self)]
-        return " ".join(f"{name}={n}" for name, n in counts if n) or "none"
-
-
-class _Clicks:
-    """Positions in the stream at which one kind of fault strikes."""
-
-    def __init__(self, rng: np.random.Generator, rate: float) -> None:
-        self._rng = rng
-        self._rate = rate
-        self.next = self._gap() if rate > 0 else math.inf
-
-    def step(self, past: int) -> None:
-        """Move beyond ``past``."""
-        self.next = past + self._gap()
-
-    def _gap(self) -> int:
-        return int(self._rng.geometric(self._rate))
-
-    def length(self) -> int:
-        return int(self._rng.integers(1, _MAX_RUN_BYTES + 1))
-
-    def bit(self) -> int:
-        return 1 << int(self._rng.integers(0, 8))
+    def true(self, board_s: float) -> float:
+        """The other way round, as far as the present rate lasts."""
+        return self._true_s + (board_s - self._board_s) / self._rate
 
 
 class FaultyBoard:
-    """A board behind a bad line; the same two methods as the board itself."""
+    """A board behind a bad line; the same methods as the board itself.
 
-    def __init__(self, board: VirtualBoard, plan: FaultPlan, *, seed: int) -> None:
+    A board that obeys no fault passes every byte on untouched.
+    """
+
+    def __init__(self, board: VirtualBoard | TextBoard, plan: FaultPlan, *, seed: int) -> None:
         self.board = board
         self.plan = plan
         self.counters = FaultCounters()
-        rngs = [np.random.default_rng([seed, _STREAM, i]) for i in range(3)]
-        self._flips = _Clicks(rngs[0], plan.flip)
-        self._drops = _Clicks(rngs[1], plan.drop)
-        self._doubles = _Clicks(rngs[2], plan.duplicate)
-        self._position = 0
-        self._drop_left = 0
-        self._double_left = 0
-        self._double = bytearray()
+        self.account = LineAccount(lambda: board.channels) if plan else None
+        """What arrived of what was sent, to the sample; None without faults."""
+        self.struck: list[tuple[str, float, float]] = []
+        """(kind, start_s, end_s) of every fault so far, true seconds after power on."""
+        self.host_steps: list[tuple[float, float]] = []
+        """(t_s, by_s) of every time that the host's clock was set."""
+        self._bytes = ByteFaults(self.counters, seed=seed)
+        self._frames = FrameShuffle(self.counters, seed=seed)
+        self._crystal = _Crystal()
+        self._rng = np.random.default_rng([seed, _GARBAGE_STREAM])
+        self._edges = plan.edges()
+        self._next: Edge | None = next(self._edges, None)
+        self._on: list[Fault] = []
+        self._garbage = b""
+        self._waiting = bytearray()
         self._held = bytearray()
         self._now_s = 0.0
-        self._ahead = sorted(
-            (moment.at_s, kind, moment)
-            for kind in _MOMENTS
-            for moment in getattr(plan, _MOMENTS[kind])
-        )
-        self._stalled_until_s = -math.inf
-        self._unplugged_until_s = -math.inf
 
     @property
     def finished(self) -> bool:
         """Whether the body has nothing more to give."""
-        return self.board.finished and not self._held
-
-    @property
-    def duration_s(self) -> float:
-        """True seconds from power on to the body's end."""
-        return self.board.duration_s
+        return self.board.finished and not self._held and not self._waiting
 
     @property
     def dark_until_s(self) -> float | None:
         """When a board without power starts again, true seconds after power on."""
-        return self.board.dark_until_s
+        dark_s = self.board.dark_until_s
+        return None if dark_s is None else self._crystal.true(dark_s)
 
     @property
     def unplugged(self) -> bool:
         """Whether the cable is out at this moment."""
-        return self._now_s < self._unplugged_until_s
+        return self._is_on("unplug")
+
+    @property
+    def host_step_s(self) -> float:
+        """By how much the host's clock was set so far."""
+        return sum(by_s for _, by_s in self.host_steps)
+
+    @property
+    def disk_is_full(self) -> bool:
+        """Whether the simulated host has no room on its disk."""
+        return self._is_on("full_disk")
+
+    @property
+    def short_bytes(self) -> int:
+        """Most bytes that a read gives; 0 for no limit."""
+        return int(min((f["max_bytes"] for f in self._active("short_reads")), default=0))
 
     def receive(self, data: bytes) -> None:
         """Bytes from the host; lost while the cable is out."""
@@ -209,101 +110,115 @@ class FaultyBoard:
     def advance(self, to_s: float, *, room_bytes: int | None = None) -> bytes:
         """Bytes that arrive until ``to_s``, faults included."""
         out = bytearray()
-        for edge_s in self._edges(to_s):
-            out += self._until(edge_s, room_bytes)
-            self._begin(edge_s)
+        while self._next is not None and self._next.t_s <= to_s:
+            edge = self._next
+            out += self._until(edge.t_s, room_bytes)
+            if self.board.finished:
+                # Nobody is there any more whom it could strike.
+                return bytes(out)
+            self._pass(edge)
+            self._next = next(self._edges, None)
         out += self._until(to_s, room_bytes)
         return bytes(out)
 
-    def _edges(self, to_s: float) -> list[float]:
-        """List the times up to ``to_s`` at which the line's state changes."""
-        edges = {at_s for at_s, _, _ in self._ahead if at_s <= to_s}
-        ends = {m.at_s + m.for_s for m in (*self.plan.stalls, *self.plan.unplugs)}
-        return sorted(edges | {t_s for t_s in ends if self._now_s < t_s <= to_s})
-
     def _until(self, to_s: float, room_bytes: int | None) -> bytes:
-        unplugged = self._now_s < self._unplugged_until_s
-        stalled = self._now_s < self._stalled_until_s
-        data = self.board.advance(to_s, room_bytes=room_bytes)
+        data = self.board.advance(self._crystal.at(to_s), room_bytes=self._room(room_bytes))
         self._now_s = max(self._now_s, to_s)
-        if unplugged:
+        if self.account is not None:
+            self.account.sent(data)
+        if self.unplugged:
             self.counters.unplugged_bytes += len(data)
             return b""
-        garbled = self._garble(data)
-        if stalled and not self.board.finished:
-            self._held += garbled
+        is_over = self.board.finished
+        self._waiting += data
+        if self._is_on("slow_host") and not is_over:
             return b""
-        out, self._held = bytes(self._held) + garbled, bytearray()
+        self._held += self._over_the_line(bytes(self._waiting), is_over=is_over)
+        self._waiting.clear()
+        if self._is_on("stall") and not is_over:
+            return b""
+        out = bytes(self._held)
+        self._held.clear()
+        if self.account is not None:
+            self.account.arrived(out, self._now_s)
         return out
 
-    def _begin(self, now_s: float) -> None:
-        while self._ahead and self._ahead[0][0] <= now_s:
-            _, kind, moment = self._ahead.pop(0)
-            until_s = moment.at_s + moment.for_s
-            if kind == "reboot":
-                self.counters.reboots += 1
-                self.board.reboot(dark_s=moment.for_s)
-            elif kind == "stall":
-                self.counters.stalls += 1
-                self._stalled_until_s = max(self._stalled_until_s, until_s)
-            else:
-                self.counters.unplugs += 1
-                self.counters.unplugged_bytes += len(self._held)
-                self._held.clear()
-                self._unplugged_until_s = max(self._unplugged_until_s, until_s)
+    def _room(self, room_bytes: int | None) -> int | None:
+        slow = [
+            int(fault["buffer_bytes"]) - len(self._waiting) for fault in self._active("slow_host")
+        ]
+        return min((max(room, 0) for room in (*slow, room_bytes) if room is not None), default=None)
 
-    def _garble(self, data: bytes) -> bytes:
-        if not (self.plan.flip or self.plan.drop or self.plan.duplicate):
-            return data
-        out = bytearray()
-        at = 0
-        while at < len(data):
-            at += self._clean_run(data, at, out)
-        return bytes(out)
+    def _over_the_line(self, data: bytes, *, is_over: bool) -> bytes:
+        data = self._frames.take(data)
+        if is_over:
+            data += self._frames.flush()
+        garbage, self._garbage = self._garbage, b""
+        return self._bytes.take(garbage + data)
 
-    def _clean_run(self, data: bytes, at: int, out: bytearray) -> int:
-        """Pass bytes up to the next fault, then one byte through that fault; how many were read."""
-        strike = min(self._flips.next, self._drops.next, self._doubles.next)
-        busy = self._drop_left or self._double_left
-        n = 0 if busy else int(min(max(strike - self._position, 0), len(data) - at))
-        out += data[at : at + n]
-        self._position += n
-        if at + n < len(data):
-            self._pass_byte(data[at + n], out)
-            n += 1
-        return n
+    def _pass(self, edge: Edge) -> None:
+        """One moment of the plan."""
+        fault = edge.fault
+        if not edge.begins:
+            self._on.remove(fault)
+            self._set_rates()
+            return
+        end_s = min(edge.t_s + fault.for_s, fault.until_s)
+        self.struck.append((fault.kind, edge.t_s, end_s))
+        if fault.for_s > 0:
+            self._on.append(fault)
+        self._set_rates()
+        strike = getattr(self, f"_strike_{fault.kind}", None)
+        if strike is not None:
+            strike(fault)
 
-    def _pass_byte(self, byte: int, out: bytearray) -> None:
-        here = self._position
-        self._position += 1
-        if here >= self._flips.next:
-            byte ^= self._flips.bit()
-            self._flips.step(here)
-            self.counters.flipped_bytes += 1
-        if here >= self._drops.next and not self._drop_left:
-            self._drop_left = self._drops.length()
-            self._drops.step(here + self._drop_left)
-            self.counters.dropped_runs += 1
-        if here >= self._doubles.next and not self._double_left:
-            self._double_left = self._doubles.length()
-            self._doubles.step(here + self._double_left)
-        if self._drop_left:
-            self._drop_left -= 1
-            self.counters.dropped_bytes += 1
-        else:
-            out.append(byte)
-        if self._double_left:
-            self._double_left -= 1
-            self._double.append(byte)
-            if not self._double_left:
-                self.counters.duplicated_runs += 1
-                self.counters.duplicated_bytes += len(self._double)
-                out += self._double
-                self._double.clear()
+    def _strike_stall(self, _fault: Fault) -> None:
+        self.counters.stalls += 1
 
+    def _strike_slow_host(self, _fault: Fault) -> None:
+        self.counters.slow_hosts += 1
 
-def short_pieces(data: bytes, short_bytes: int) -> list[bytes]:
-    """Cut ``data`` as reads of at most ``short_bytes`` would return it; 0 for no limit."""
-    if not short_bytes or len(data) <= short_bytes:
-        return [data] if data else []
-    return [data[i : i + short_bytes] for i in range(0, len(data), short_bytes)]
+    def _strike_full_disk(self, _fault: Fault) -> None:
+        self.counters.full_disks += 1
+
+    def _strike_reboot(self, fault: Fault) -> None:
+        self.counters.reboots += 1
+        self.board.reboot(dark_s=fault.for_s)
+
+    def _strike_unplug(self, _fault: Fault) -> None:
+        self.counters.unplugs += 1
+        self.counters.unplugged_bytes += len(self._held) + len(self._waiting)
+        self._held.clear()
+        self._waiting.clear()
+
+    def _strike_clock_jump(self, fault: Fault) -> None:
+        if fault["board_jump_s"]:
+            self.counters.board_jumps += 1
+            self.board.leap(fault["board_jump_s"])
+        if fault["host_step_s"]:
+            self.counters.host_steps += 1
+            self.host_steps.append((self._now_s, fault["host_step_s"]))
+
+    def _strike_brown_out(self, fault: Fault) -> None:
+        self.counters.brown_out_resets += 1
+        self.board.reboot(dark_s=fault["apart_s"] / 2)
+        garbage = self._rng.bytes(int(fault["garbage_bytes"]))
+        self.counters.garbage_bytes += len(garbage)
+        if not self.unplugged:
+            self._garbage += garbage
+
+    def _set_rates(self) -> None:
+        flip, drop, double = (
+            min(sum(f["rate_per_byte"] for f in self._active(kind)), 0.5)
+            for kind in ("corrupt", "drop", "duplicate")
+        )
+        self._bytes.set_rates(flip=flip, drop=drop, duplicate=double)
+        late = sum(fault["rate_per_frame"] for fault in self._active("reorder"))
+        self._frames.set_rate(min(late, 0.5))
+        self._crystal.set_ppm(sum(f["drift_ppm"] for f in self._active("drift")), self._now_s)
+
+    def _active(self, kind: str) -> list[Fault]:
+        return [fault for fault in self._on if fault.kind == kind]
+
+    def _is_on(self, kind: str) -> bool:
+        return any(fault.kind == kind for fault in self._on)

@@ -44,6 +44,9 @@ _NOISE_STREAM = 21
 _WRITE_EVERY_S = 5.0
 # What was true of the host, one line each time it is written, times since the scenario's start.
 HISTORY = "history.csv"
+# Whether the disk has room left, for sim/disk.py.
+DISK = "disk"
+ROOM, FULL = "room", "full"
 _HISTORY_HEADER = "t_s,soc_c,battery_percent,mains,throttled,busy_cores"
 
 
@@ -170,15 +173,20 @@ class HostTree:
         self._now_s = 0.0
         self._written_s = 0.0
         self._worked_s = self._busy_s = 0.0
+        self._disk_is_full = False
         model.write(root)
+        (root / DISK).write_text(ROOM, encoding="ascii")
         (root / HISTORY).write_text(_HISTORY_HEADER + "\n", encoding="ascii")
 
     def work(self, cpu_s: float) -> None:
         """Take note of work done besides the stream, in seconds of one CPU."""
         self._worked_s += cpu_s
 
-    def live_until(self, now_s: float) -> None:
+    def live_until(self, now_s: float, *, disk_is_full: bool = False) -> None:
         """Let time pass; what was worked since the last time is spread over it."""
+        if disk_is_full != self._disk_is_full:
+            self._disk_is_full = disk_is_full
+            (self._root / DISK).write_text(FULL if disk_is_full else ROOM, encoding="ascii")
         if now_s <= self._now_s:
             return
         self._model.advance(now_s, self._worked_s / (now_s - self._now_s))

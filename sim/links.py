@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from firmware_host.errors import LinkError
-from sim.faults import short_pieces
+from sim.bad_line import short_pieces
 
 if TYPE_CHECKING:
     from sim.faults import FaultyBoard
@@ -69,8 +69,8 @@ class Loopback:
         self._waiting: list[bytes] = []
 
     def now_utc(self) -> float:
-        """Tell the virtual time."""
-        return self._start_utc + self.elapsed_s
+        """Tell the virtual time, as the host's clock shows it."""
+        return self._start_utc + self.elapsed_s + self.device.host_step_s
 
     def read(self, timeout_s: float = 0.0) -> Piece | None:  # noqa: ARG002 - time is virtual
         """Next bytes, None for a step without any."""
@@ -82,7 +82,7 @@ class Loopback:
             self.elapsed_s = max(self.elapsed_s, self.device.dark_until_s or 0.0)
             self.elapsed_s += self._step_s * self._rng.uniform(1 - _UNEVEN, 1 + _UNEVEN)
             data = self.device.advance(self.elapsed_s)
-            self._waiting = short_pieces(data, self.device.plan.short_bytes)
+            self._waiting = short_pieces(data, self.device.short_bytes)
         return Piece(self.now_utc(), self._waiting.pop(0)) if self._waiting else None
 
     def write(self, data: bytes) -> None:
@@ -115,10 +115,10 @@ def serve_stdio(
             sink.flush()
             return
         if host is not None:
-            host.live_until(link.elapsed_s)
+            host.live_until(link.elapsed_s, disk_is_full=device.disk_is_full)
         sink.write(CHUNK_HEADER.pack(piece.arrival_utc, len(piece.data)) + piece.data)
         sink.flush()
-        reply = _read_reply(source)
+        reply = read_reply(source)
         if reply is None:
             return
         data, worked_s = reply
@@ -127,7 +127,8 @@ def serve_stdio(
             host.work(worked_s)
 
 
-def _read_reply(source: IO[bytes]) -> tuple[bytes, float] | None:
+def read_reply(source: IO[bytes]) -> tuple[bytes, float] | None:
+    """Commands of the parent and what its host worked; None when it has closed its end."""
     head = source.read(REPLY_HEADER.size)
     if len(head) < REPLY_HEADER.size:
         return None
@@ -160,17 +161,17 @@ def serve(
     while not device.finished:
         now_s = (clock() - start_s) * speed
         if host is not None:
-            host.live_until(now_s)
+            host.live_until(now_s, disk_is_full=device.disk_is_full)
         device.receive(port.read())
         pending += device.advance(now_s, room_bytes=max(buffer_bytes - len(pending), 0))
         if device.unplugged:
             pending.clear()
         port.plug(plugged=not device.unplugged)
-        _hand_over(port, pending, device.plan.short_bytes)
+        _hand_over(port, pending, device.short_bytes)
         port.wait(TICK_S)
     deadline_s = clock() + _DRAIN_S
     while pending and clock() < deadline_s:
-        _hand_over(port, pending, device.plan.short_bytes)
+        _hand_over(port, pending, device.short_bytes)
         port.wait(TICK_S)
 
 

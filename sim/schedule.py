@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from firmware_host.errors import ConfigError
 from firmware_host.protocol.messages import Button, EventKind
+from sim.fault_plan import FaultPlan, build_faults
 from sim.host_plan import HostPlan, build_host_plan
 from sim.sensor_drift import SensorDrift, build_drifts
+from sim.table import Table
 
 SCENARIO_DIR = Path(__file__).parent / "scenarios"
 LABELS = (
@@ -32,6 +33,7 @@ _DEFAULT_ACTIVITY = {
 }  # fmt: skip
 # Nobody there, or somebody who does not know what the tap is about.
 _NO_ANSWER = ("off", "charging", "other_person")
+_KEYS = ("about", "life", "start_utc", "bout", "answers_cues", "host", "drift", "fault")
 _BOUT_KEYS = ("label", "activity", "minutes", "task", "buttons", "late_s")
 # One random stream per purpose, so that a change to one leaves the others as they were.
 _BUTTON_STREAM = 11
@@ -98,6 +100,8 @@ class Schedule:
     answers_cues: bool = False
     host: HostPlan = field(default_factory=HostPlan)
     drifts: tuple[SensorDrift, ...] = ()
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    about: str = ""
 
     @property
     def duration_s(self) -> int:
@@ -218,29 +222,47 @@ def load_scenario(name_or_path: str | Path) -> Schedule:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as err:
         raise ConfigError("scenario", "a readable file", f"{path}: {err.strerror}") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+    except (ValueError, RecursionError) as err:
         raise ConfigError("scenario", "TOML", f"{path}: {err}") from err
     return build_schedule(table, name=path.stem)
 
 
-def build_schedule(table: Mapping[str, Any], *, name: str) -> Schedule:
-    """Schedule from a parsed scenario: ``start_utc``, ``answers_cues``, ``[[bout]]``, ``[host]``, ``[[drift]]``."""
-    _known_keys(table, ("start_utc", "bout", "answers_cues", "host", "drift"), "scenario")
-    rows = table.get("bout")
-    if not isinstance(rows, list) or not rows:
-        raise ConfigError("bout", "at least one [[bout]]", rows)
+def build_schedule(table: object, *, name: str) -> Schedule:
+    """Schedule from a parsed scenario.
+
+    Keys: ``about``, one line; ``start_utc``; ``[[bout]]``, or ``life``, the name of a scenario that is lived
+    through instead; ``answers_cues``; ``[host]``; ``[[drift]]``; ``[[fault]]``.
+    """
+    scenario = Table(table, _KEYS, where=f"scenario {name}")
+    if "life" in scenario:
+        schedule = load_scenario(scenario.choice("life", scenario_names()))
+        for key in ("bout", "start_utc", "answers_cues", "host", "drift"):
+            if key in scenario:
+                scenario.refuse(key, "nothing beside life, which brings it", scenario.get(key))
+    else:
+        schedule = _own_life(scenario)
+    return replace(
+        schedule,
+        name=name,
+        about=str(scenario.get("about", schedule.about)),
+        faults=schedule.faults + build_faults(scenario.rows("fault")),
+    )
+
+
+def _own_life(scenario: Table) -> Schedule:
+    rows = scenario.rows("bout")
+    if not rows:
+        raise ConfigError("bout", "at least one [[bout]]", "none")
     bouts: list[Bout] = []
-    start_utc = _start_utc(table.get("start_utc"))
+    start_utc = _start_utc(scenario.get("start_utc"))
     for row in rows:
         before = bouts[-1] if bouts else None
         bout = _bout(row, idx=len(bouts), start_s=before.end_s if before else 0)
         bouts.append(replace(bout, day=_day(bout, before, start_utc)))
-    answers_cues = table.get("answers_cues", False)
-    if not isinstance(answers_cues, bool):
-        raise ConfigError("answers_cues", "true or false", answers_cues)
-    host = build_host_plan(table.get("host", {}), period_s=float(bouts[-1].end_s))
-    drifts = build_drifts(table.get("drift", []))
-    return Schedule(name, start_utc, tuple(bouts), answers_cues, host, drifts)
+    answers_cues = bool(scenario.flag("answers_cues", default=False))
+    host = build_host_plan(scenario.get("host", {}), period_s=float(bouts[-1].end_s))
+    drifts = build_drifts(scenario.rows("drift"))
+    return Schedule("", start_utc, tuple(bouts), answers_cues, host, drifts)
 
 
 def _day(bout: Bout, before: Bout | None, start_utc: float) -> int:
@@ -258,39 +280,19 @@ def _start_utc(value: object) -> float:
 
 
 def _bout(row: object, *, idx: int, start_s: int) -> Bout:
-    where = f"bout {idx + 1}"
-    if not isinstance(row, dict):
-        raise ConfigError(where, "a table", row)
-    _known_keys(row, _BOUT_KEYS, where)
-    label = _choice(row.get("label"), LABELS, f"{where} label")
-    activity = _choice(
-        row.get("activity", _DEFAULT_ACTIVITY[label]), ACTIVITIES, f"{where} activity"
-    )
-    default_task = "arithmetic" if label == "stress" else "none"
-    task = _choice(row.get("task", default_task), TASKS, f"{where} task")
-    buttons = _choice(row.get("buttons", "none"), BUTTONS, f"{where} buttons")
+    table = Table(row, _BOUT_KEYS, where=f"bout {idx + 1}")
+    label = table.choice("label", LABELS)
+    buttons = table.choice("buttons", BUTTONS, "none")
     if buttons != "none" and label not in _PRESS_VALUES:
-        raise ConfigError(f"{where} buttons", "none (only rest and stress are labelled)", buttons)
-    duration_s = _duration_s(row.get("minutes"), where)
-    late_s = row.get("late_s", 0)
-    if not isinstance(late_s, int) or not 0 <= late_s < duration_s - 10:
-        raise ConfigError(f"{where} late_s", "whole seconds, less than the bout", late_s)
-    return Bout(idx, start_s, start_s + duration_s, label, activity, task, buttons, late_s)
-
-
-def _duration_s(minutes: object, where: str) -> int:
-    if not isinstance(minutes, int | float) or not 0.1 <= minutes <= 1440:
-        raise ConfigError(f"{where} minutes", "0.1 to 1440", minutes)
-    return round(minutes * 60)
-
-
-def _choice(value: object, allowed: tuple[str, ...], key: str) -> str:
-    if value not in allowed:
-        raise ConfigError(key, f"one of {', '.join(allowed)}", value)
-    return str(value)
-
-
-def _known_keys(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    unknown = sorted(set(table) - set(known))
-    if unknown:
-        raise ConfigError(where, f"only the keys {', '.join(known)}", ", ".join(unknown))
+        table.refuse("buttons", "none (only rest and stress are labelled)", buttons)
+    duration_s = round(60 * table.number("minutes", low=0.1, high=1440))
+    return Bout(
+        idx,
+        start_s,
+        start_s + duration_s,
+        label,
+        activity=table.choice("activity", ACTIVITIES, _DEFAULT_ACTIVITY[label]),
+        task=table.choice("task", TASKS, "arithmetic" if label == "stress" else "none"),
+        buttons=buttons,
+        late_s=table.whole("late_s", 0, low=0, high=max(duration_s - 11, 0)),
+    )

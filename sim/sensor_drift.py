@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firmware_host.errors import ConfigError
+from sim.table import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 CHANNELS = ("bvp", "eda", "temp")
 _KEYS = ("channel", "minutes", "gain", "offset", "noise")
+_MOST = 1e6
 _STREAM = 31
 
 
@@ -41,7 +41,7 @@ class SensorDrift:
         return np.asarray(self.gain * values + self.offset + noise)
 
 
-def build_drifts(rows: object) -> tuple[SensorDrift, ...]:
+def build_drifts(rows: Iterable[object]) -> tuple[SensorDrift, ...]:
     """Drifts from a scenario's ``[[drift]]`` tables, minutes since its start.
 
     Raises
@@ -49,32 +49,14 @@ def build_drifts(rows: object) -> tuple[SensorDrift, ...]:
     ConfigError
         For an unknown key or channel, or a value out of range.
     """
-    if not isinstance(rows, list):
-        raise ConfigError("drift", "a list of tables", rows)
-    return tuple(_drift(row) for row in rows)
+    return tuple(_drift(Table(row, _KEYS, where="drift")) for row in rows)
 
 
-def _drift(row: object) -> SensorDrift:
-    if not isinstance(row, dict):
-        raise ConfigError("drift", "a table", row)
-    unknown = sorted(set(row) - set(_KEYS))
-    if unknown:
-        raise ConfigError("drift", f"only the keys {', '.join(_KEYS)}", ", ".join(unknown))
-    channel = row.get("channel")
-    if channel not in CHANNELS:
-        raise ConfigError("drift.channel", f"one of {', '.join(CHANNELS)}", channel)
+def _drift(row: Table) -> SensorDrift:
     return SensorDrift(
-        channel,
-        start_s=60.0 * _number(row, "minutes", math.nan, low=0.0),
-        gain=_number(row, "gain", 1.0, low=0.0),
-        offset=_number(row, "offset", 0.0),
-        noise=_number(row, "noise", 0.0, low=0.0),
+        row.choice("channel", CHANNELS),
+        start_s=60.0 * row.number("minutes", low=0.0, high=_MOST),
+        gain=row.number("gain", 1.0, low=0.0, high=_MOST),
+        offset=row.number("offset", 0.0, low=-_MOST, high=_MOST),
+        noise=row.number("noise", 0.0, low=0.0, high=_MOST),
     )
-
-
-def _number(row: Mapping[str, Any], key: str, default: float, *, low: float = -1e6) -> float:
-    value = row.get(key, default)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not low <= value <= 1e6:
-        raise ConfigError(f"drift.{key}", f"a number from {low:g} to 1e6", value)
-    return float(value)

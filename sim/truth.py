@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_host.errors import StorageError
+from sim.fault_plan import FaultPlan
 from sim.schedule import Schedule
 
 
@@ -21,26 +22,42 @@ class TruthRow:
 
 
 def truth_rows(
-    schedule: Schedule, *, start_utc: float, drift_ppm: float = 0.0, speed: float = 1.0
+    schedule: Schedule,
+    *,
+    start_utc: float,
+    drift_ppm: float = 0.0,
+    speed: float = 1.0,
+    plan: FaultPlan | None = None,
 ) -> Iterator[TruthRow]:
     """Rows of the day, neighbours of one label joined.
 
-    The body lives by the board's crystal, so its seconds are stretched by ``drift_ppm``; a link
-    in real time at ``speed`` lives through them that much faster.
+    The body lives by the board's crystal, so its seconds are stretched by ``drift_ppm`` and by what the
+    ``plan`` does to it; a link in real time at ``speed`` lives through them that much faster. Times are
+    those of a clock that nobody sets.
     """
-    s_per_body_s = 1.0 / ((1.0 + drift_ppm * 1e-6) * speed)
+    drifts = plan or FaultPlan()
+
+    def utc(body_s: float) -> float:
+        return start_utc + drifts.true_s(body_s / (1.0 + drift_ppm * 1e-6)) / speed
+
     first, label = 0, schedule.bouts[0].label
     for bout in (*schedule.bouts, None):
         if bout is not None and bout.label == label:
             continue
         end_s = schedule.duration_s if bout is None else bout.start_s
-        yield TruthRow(start_utc + first * s_per_body_s, start_utc + end_s * s_per_body_s, label)
+        yield TruthRow(utc(first), utc(end_s), label)
         if bout is not None:
             first, label = bout.start_s, bout.label
 
 
 def write_truth(
-    path: Path, schedule: Schedule, *, start_utc: float, drift_ppm: float = 0.0, speed: float = 1.0
+    path: Path,
+    schedule: Schedule,
+    *,
+    start_utc: float,
+    drift_ppm: float = 0.0,
+    speed: float = 1.0,
+    plan: FaultPlan | None = None,
 ) -> None:
     """Write ``start_utc,end_utc,label`` rows.
 
@@ -49,7 +66,7 @@ def write_truth(
     StorageError
         If the file cannot be written.
     """
-    rows = truth_rows(schedule, start_utc=start_utc, drift_ppm=drift_ppm, speed=speed)
+    rows = truth_rows(schedule, start_utc=start_utc, drift_ppm=drift_ppm, speed=speed, plan=plan)
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -116,7 +116,8 @@ def _whole(week: Week) -> Claim:
 
 
 def _silences(week: Week) -> Iterator[tuple[float, float]]:
-    times = [event["utc"] for event in week.kind("activity")]
+    # Nobody does anything in a band that is off; that it is off is told all the same.
+    times = sorted(event["utc"] for kind in ("activity", "stress") for event in week.kind(kind))
     for before, after in pairwise(times):
         if after - before > _SILENCE_S:
             yield before, after

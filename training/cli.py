@@ -1,4 +1,4 @@
-"""``python -m training train | check | loso | evaluate | ablate | age``: parse, call one function, print."""
+"""``python -m training train | check | loso | evaluate | ablate | age | body``: parse, call one function, print."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from firmware_host.errors import SignetError, StorageError
 from training import train
+from training.body import command as body
 
 Handler = Callable[..., int]
 Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_train(verbs)
     _add_check(verbs)
+    _add_body(verbs)
     for name in TASKS:
         _add_task_verb(verbs, name)
     return parser
@@ -111,6 +113,22 @@ def _add_check(verbs: Verbs) -> None:
     )
     verb.add_argument("--bundle", default="", help="default: the one that ships")
     verb.set_defaults(handler=_check)
+
+
+def _add_body(verbs: Verbs) -> None:
+    verb = verbs.add_parser(
+        "body",
+        help="the simulated wearer beside real people, measure by measure",
+        description=body.DESCRIPTION,
+    )
+    body.add_arguments(verb)
+    verb.set_defaults(handler=_body)
+
+
+def _body(args: argparse.Namespace) -> int:
+    indent = None if args.json or args.html else 2
+    _say(body.run(args), indent=indent)
+    return 0
 
 
 def _train(args: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,14 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from firmware_host.config import PLACEMENTS, Config, load_config
+from firmware_host.config import (
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+    PLACEMENTS,
+    RATE_WORDS,
+    Config,
+    load_config,
+)
 from firmware_host.errors import ConfigError, StorageError, VaultError
 
 if TYPE_CHECKING:
@@ -22,8 +30,8 @@ if TYPE_CHECKING:
 Handler = Callable[[argparse.Namespace], int]
 
 DEVICE_HELP = (
-    "where the board is: /dev/serial/by-id/..., socket://host:port, replay:FILE?speed=max, "
-    "synthetic:?seed=7&scenario=day"
+    "where the board is: /dev/serial/by-id/..., socket://host:port, text:/dev/... for any board that "
+    "prints numbers, replay:FILE?speed=max, synthetic:?seed=7&scenario=day"
 )
 
 
@@ -45,6 +53,45 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Options of verbs that stream."""
     parser.add_argument("--device", metavar="URL", help=DEVICE_HELP)
+
+
+def add_rates(parser: argparse.ArgumentParser) -> None:
+    """Options of verbs that may change a board's sample rates."""
+    parser.add_argument(
+        "--rate",
+        action="append",
+        type=_channel_rate,
+        default=[],
+        metavar="CHANNEL=HZ",
+        help="sample rate to ask of the board, such as acc=100; may be given for several channels",
+    )
+
+
+def wanted_rates(args: argparse.Namespace, config: Config, url: str) -> dict[str, float]:
+    """Sample rates to ask of the board, Hz by channel name; a recording is asked for none.
+
+    Raises
+    ------
+    ConfigError
+        If a recording was to have another rate.
+    """
+    if not url.startswith("replay:"):
+        return {**config.device.rates, **dict(args.rate)}
+    if args.rate:
+        raise ConfigError("--rate", "a board, as a recording has the rates it has", url)
+    return {}
+
+
+def _channel_rate(text: str) -> tuple[str, float]:
+    name, _, rate = text.partition("=")
+    try:
+        rate_hz = float(rate)
+    except ValueError:
+        rate_hz = math.nan
+    if not name or not MIN_RATE_HZ <= rate_hz < MAX_RATE_HZ:
+        msg = f"expected CHANNEL=HZ with {RATE_WORDS}, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return name, rate_hz
 
 
 def add_placement(parser: argparse.ArgumentParser) -> None:

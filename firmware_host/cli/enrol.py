@@ -18,7 +18,7 @@ from firmware_host.cli.common import (
     settings,
 )
 from firmware_host.cli.progress import ProgressBar
-from firmware_host.cli.streaming import Stopper
+from firmware_host.cli.streaming import Stopper, silence_limits
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
         runtime=config.model.runtime,
         delegate=config.model.delegate,
         placement=args.placement or config.device.placement,
-        silence_s=config.device.silence_s,
+        silence=silence_limits(args, config),
+        rates=config.device.rates,
     )
     stopper = Stopper()
     with open_vault(args, config, create=True, exclusive=True) as vault, ProgressBar() as bar:

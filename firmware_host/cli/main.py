@@ -60,7 +60,8 @@ exit codes:
   1 other error                6 learning or enrolment refused; what was known before is intact
   2 wrong option or setting    7 vault: wrong key, altered, or none there
   3 board not reachable        8 disk full or not writable; what was stored is intact
-  4 data not usable          130 interrupted
+  4 data not usable            9 a live board sent nothing for too long; what came is kept
+                             130 interrupted
 """
 
 

@@ -12,14 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import (
     add_device,
+    add_rates,
     add_shared,
     device_url,
     open_vault,
     print_json,
     say,
     settings,
+    wanted_rates,
 )
-from firmware_host.cli.streaming import Stopper, positive_seconds
+from firmware_host.cli.streaming import (
+    Stopper,
+    add_max_silence,
+    positive_seconds,
+    say_drops,
+    say_lines,
+    silence_limits,
+)
 from firmware_host.cli.typed import TypedNotes, VaultLabels
 
 if TYPE_CHECKING:
@@ -42,6 +51,8 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: <time>-<board>.mcap here"
     )
+    add_max_silence(parser)
+    add_rates(parser)
     parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     add_shared(parser)
     parser.set_defaults(handler=run)
@@ -65,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
             f"{summary['missing_samples']} samples missing, {summary['n_labels']} labels: "
             f"{', '.join(summary['files'])}"
         )
+        say_lines(summary)
+        say_drops(summary)
     return 0
 
 
@@ -85,7 +98,8 @@ def _record(
         url,
         lambda board: args.out or _default_name(board),
         stop=stop,
-        silence_s=config.device.silence_s,
+        silence=silence_limits(args, config),
+        rates=wanted_rates(args, config, url),
         limits=config.recording,
         notes=notes,
         labels=list

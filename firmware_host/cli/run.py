@@ -12,19 +12,23 @@ from firmware_host.cli.common import (
     add_device,
     add_model,
     add_placement,
+    add_rates,
     add_shared,
     device_url,
     open_vault,
     places,
     print_json,
     settings,
+    wanted_rates,
 )
 from firmware_host.cli.streaming import (
     EventPrinter,
     Stopper,
+    add_max_silence,
     learner_arguments,
     positive_seconds,
     say_summary,
+    silence_limits,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +56,8 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--record", type=Path, metavar="FILE", help="also write a recording (.mcap)"
     )
+    add_max_silence(parser)
+    add_rates(parser)
     parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     parser.set_defaults(handler=run)
 
@@ -61,11 +67,11 @@ def run(args: argparse.Namespace) -> int:
     from firmware_host.runtime.build import SessionOptions, open_session
     from firmware_host.runtime.pipeline import Listeners
     from firmware_host.runtime.recorded import open_recorded
-    from firmware_host.runtime.recorder import recording_tap
+    from firmware_host.runtime.tap import recording_tap
 
     config = settings(args)
     url = device_url(args, config)
-    recorded = open_recorded(url, args.labels)
+    recorded = open_recorded(url, args.labels, keeps=True)
     stopper = Stopper()
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     learns = config.adaptation.enabled and not args.no_learn
@@ -82,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
             placement=args.placement or config.device.placement,
             keep_days=config.state.keep_days,
             cue_on_stress=config.device.cue_on_stress,
-            silence_s=config.device.silence_s,
+            silence=silence_limits(args, config),
+            rates=wanted_rates(args, config, url),
             labels=recorded.labels if recorded else (),
             learner_arguments=learner_arguments(args, config) if learns else None,
             host_root=config.host_root(),
@@ -105,6 +112,8 @@ def run(args: argparse.Namespace) -> int:
         print_json({"kind": "summary", **summary})
     else:
         say_summary(summary)
+    if tap is not None:
+        tap.complain()
     return 0
 
 

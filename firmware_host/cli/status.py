@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import (
@@ -13,6 +14,7 @@ from firmware_host.cli.common import (
     print_json,
     settings,
 )
+from firmware_host.cli.stream_lines import stream_lines
 from firmware_host.cli.times import local_time
 
 if TYPE_CHECKING:
@@ -23,9 +25,10 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the verb."""
     parser = verbs.add_parser(
         "status",
-        help="what is known of the wearer, and what is missing",
-        description="Say what the vault holds, which adapter is in force, and what learning waits "
-        "for, first cause first. Prints no body data.",
+        help="how the stream does, what is known of the wearer, and what is missing",
+        description="Say how the stream of the run that is going on does, or the last one did: clocks, rates, "
+        "losses, quality of each channel; what the vault holds, which adapter is in force, and what learning "
+        "waits for, first cause first. Prints no body data.",
     )
     add_model(parser)
     add_shared(parser)
@@ -61,6 +64,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
         f"adapter     {f'version {adapter}' if adapter else 'none: the generic model'}",
         f"labels      {state['labels']['stress']} stress, {state['labels']['rest']} rest",
     ]
+    lines += stream_lines(state["stream"], time.time())
     lines += [f"drift       {m['why']}: {m['to_do']}" for m in state["no_longer_fits"]]
     if n := sum(state["damaged"].values()):
         kinds = ", ".join(f"{count} {kind}" for kind, count in state["damaged"].items())

@@ -16,6 +16,7 @@ from firmware_host.config import Config
 
 if TYPE_CHECKING:
     from firmware_host.events import AnyEvent
+    from firmware_host.runtime.silence import SilenceLimits
 
 _PROGRESS_EVERY_S = 60.0
 
@@ -55,6 +56,26 @@ def positive_seconds(text: str) -> float:
     return value
 
 
+def add_max_silence(parser: argparse.ArgumentParser) -> None:
+    """How long a board may send nothing."""
+    parser.add_argument(
+        "--max-silence",
+        type=positive_seconds,
+        metavar="S",
+        help="end with exit code 9 after so many seconds without data; without it a board that is away is "
+        "awaited as long as it takes",
+    )
+
+
+def silence_limits(args: argparse.Namespace, config: Config) -> SilenceLimits:
+    """When silence is said and when it is the end."""
+    from firmware_host.runtime.silence import SilenceLimits
+
+    device = config.device
+    end_s = getattr(args, "max_silence", None) or device.max_silence_s
+    return SilenceLimits(device.silence_s, end_s)
+
+
 class EventPrinter:
     """Events as JSON lines for machines; for people one line a change, and where the stream stands.
 
@@ -62,13 +83,15 @@ class EventPrinter:
     ----------
     as_json
         One canonical JSON object a line on standard output.
+    shows_place
+        Say on a terminal where the stream stands.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, shows_place: bool = True) -> None:
         self._as_json = as_json
         self._last: dict[str, str] = {}
         self._last_progress_s = 0.0
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = shows_place and sys.stderr.isatty()
 
     def __call__(self, event: AnyEvent) -> None:
         """Take one event."""
@@ -79,11 +102,11 @@ class EventPrinter:
             return
         text = _describe(event)
         if text and (event.kind == "stream" or text != self._last.get(event.kind)):
-            print(f"{_clock(event.t_s)}  {text}", flush=True)
+            print(f"{clock(event.t_s)}  {text}", flush=True)
             self._last[event.kind] = text
         if self._is_terminal and event.t_s - self._last_progress_s >= _PROGRESS_EVERY_S:
             self._last_progress_s = event.t_s
-            print(f"\r{_clock(event.t_s)} streamed", end="\r", file=sys.stderr, flush=True)
+            print(f"\r{clock(event.t_s)} streamed", end="\r", file=sys.stderr, flush=True)
 
 
 def learner_arguments(args: argparse.Namespace, config: Config) -> list[str | Path]:
@@ -99,6 +122,8 @@ def learner_arguments(args: argparse.Namespace, config: Config) -> list[str | Pa
 
 def say_summary(summary: Mapping[str, Any]) -> None:
     """The last lines for a person."""
+    from firmware_host.runtime.drops import all_drops
+
     n_missing = sum(c["missing_samples"] for c in summary["channels"].values())
     n_samples = sum(c["n_samples"] for c in summary["channels"].values())
     states = ", ".join(f"{name} {n}" for name, n in summary["states"].items()) or "none"
@@ -107,6 +132,24 @@ def say_summary(summary: Mapping[str, Any]) -> None:
         f"{n_missing} missing, {summary['bad_frames']} bad frames; windows: {states}; "
         f"peak memory {summary['peak_rss_mb']} MB"
     )
+    say_lines(summary)
+    say_drops(all_drops(summary))
+
+
+def say_drops(counts: Mapping[str, int]) -> None:
+    """What did not get through, in a line; nothing if all did."""
+    from firmware_host.runtime.drops import drop_words
+
+    if words := drop_words(counts):
+        say(f"not used: {', '.join(words)}")
+
+
+def say_lines(summary: Mapping[str, Any]) -> None:
+    """What became of the lines of a board that prints; nothing for one that sends frames."""
+    from firmware_host.runtime.drops import line_words
+
+    if words := line_words(summary["lines"]):
+        say(f"lines: {words}")
 
 
 def _describe(event: AnyEvent) -> str:
@@ -125,6 +168,7 @@ def _describe(event: AnyEvent) -> str:
     return f"{what} {channel} {detail}".strip()
 
 
-def _clock(t_s: float) -> str:
+def clock(t_s: float) -> str:
+    """Hours, minutes and seconds."""
     whole = int(t_s)
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -107,9 +107,9 @@ def check_inputs(signature: Signature, arrays: Mapping[str, FloatArray]) -> None
 
 
 def _check_names(signature: Signature, arrays: Mapping[str, FloatArray]) -> None:
-    expected, received = set(signature.inputs), set(arrays)
-    if expected == received:
+    if signature.inputs.keys() == arrays.keys():
         return
+    expected, received = set(signature.inputs), set(arrays)
     missing = ", ".join(sorted(expected - received)) or "none"
     unknown = ", ".join(sorted(received - expected)) or "none"
     raise InferenceError(

@@ -109,7 +109,7 @@ def load_bundle(path: str | Path = "") -> Bundle:
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         values = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+    except (ValueError, RecursionError) as err:
         raise BundleError(file, "a TOML file", str(err)) from err
     with TomlTable(file, "", values) as table:
         received = table.whole("format")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from firmware_host.errors import BundleError
+from firmware_host.errors import BundleError, shown
 
 
 class TomlTable:
@@ -54,7 +54,7 @@ class TomlTable:
 
     def whole(self, key: str) -> int:
         """Read an integer."""
-        return int(self._take(key, "an integer", lambda v: type(v) is int))
+        return int(self._take(key, "an integer", _is_whole))
 
     def number(self, key: str) -> float:
         """Read a number."""
@@ -101,12 +101,17 @@ class TomlTable:
             raise BundleError(self._path, f"{name} as {expected}", "nothing")
         value = self._values[key]
         if not accept(value):
-            raise BundleError(self._path, f"{name} as {expected}", repr(value))
+            raise BundleError(self._path, f"{name} as {expected}", shown(value))
         return value
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, float) or _is_whole(value)
+
+
+def _is_whole(value: object) -> bool:
+    # TOML's integers have 64 bits; the library reads longer ones too.
+    return type(value) is int and abs(value) < 1 << 63
 
 
 def _all(accept: Callable[[Any], bool]) -> Callable[[Any], bool]:

@@ -1,169 +1,75 @@
-"""Payloads as values: what a frame means. Byte tables: SPEC.md."""
+"""Messages to bytes and back. Byte tables: SPEC.md; the values themselves: values.py."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 from firmware_host.protocol import frame
+from firmware_host.protocol.values import (
+    BLOCK_DATA_BYTES,
+    DTYPE_BYTES,
+    DTYPE_CODES,
+    MAX_AXES,
+    MAX_STREAMS,
+    MAX_STRING_BYTES,
+    Ack,
+    AckResult,
+    Block,
+    Button,
+    Channel,
+    Command,
+    CommandKind,
+    Event,
+    EventKind,
+    Hello,
+    Message,
+    Mismatch,
+    Ping,
+    Pong,
+)
 
-DTYPE_CODES = {"i8": 1, "u8": 2, "i16": 3, "u16": 4, "i32": 5, "u32": 6, "f32": 7}
-DTYPE_BYTES = {"i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4, "f32": 4}
+__all__ = [
+    "BLOCK_DATA_BYTES",
+    "DTYPE_BYTES",
+    "DTYPE_CODES",
+    "MAX_AXES",
+    "MAX_STREAMS",
+    "MAX_STRING_BYTES",
+    "Ack",
+    "AckResult",
+    "Block",
+    "Button",
+    "Channel",
+    "Command",
+    "CommandKind",
+    "Event",
+    "EventKind",
+    "Hello",
+    "Message",
+    "MessageParser",
+    "Mismatch",
+    "Ping",
+    "Pong",
+    "RawFrame",
+    "encode_ack",
+    "encode_block",
+    "encode_command",
+    "encode_event",
+    "encode_hello",
+    "encode_ping",
+    "encode_pong",
+    "hello_payloads",
+]
+
+_BLOCK = frame.BLOCK
+_SAMPLE_IDX = struct.Struct("<I")
 _DTYPE_NAMES = {code: name for name, code in DTYPE_CODES.items()}
-MAX_STREAMS = 32
-MAX_AXES = 16
-MAX_STRING_BYTES = 32
-BLOCK_DATA_BYTES = frame.MAX_PAYLOAD_BYTES - 4
-"""Bytes of samples one BLOCK can carry beside its sample index."""
+# What every command and its answer begin with; the arguments and the answer of BACKFILL.
+_COMMAND, _ACK = "<BiI", "<BBI"
+_RANGE, _COMING = "<BI", "<BIIH"
 
-
-class EventKind(IntEnum):
-    """What an EVENT reports."""
-
-    BUTTON = 1
-    WEAR = 2
-    BATTERY = 3
-
-
-class Button(IntEnum):
-    """Values of a BUTTON event."""
-
-    PRESS = 0
-    STRESS_STARTS = 1
-    STRESS_ENDS = 2
-    REST_STARTS = 3
-    REST_ENDS = 4
-    CUE_ACCEPTED = 5
-    CUE_DISMISSED = 6
-
-
-class CommandKind(IntEnum):
-    """What the host may ask of the board."""
-
-    START = 1
-    STOP = 2
-    CUE = 3
-
-
-class AckResult(IntEnum):
-    """How a command ended."""
-
-    DONE = 0
-    UNKNOWN = 1
-    BAD_VALUE = 2
-    NOT_NOW = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One stream of the board: value in ``unit`` = raw * scale + offset."""
-
-    stream: int
-    name: str
-    unit: str
-    rate_hz: float
-    scale: float
-    offset: float
-    dtype: str
-    axes: int
-
-    @property
-    def sample_bytes(self) -> int:
-        """Bytes of one sample, all axes."""
-        return DTYPE_BYTES[self.dtype] * self.axes
-
-    @property
-    def max_block_samples(self) -> int:
-        """Most samples one BLOCK can carry."""
-        return BLOCK_DATA_BYTES // self.sample_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """What the board is and which channels it has."""
-
-    session: int
-    board_id: str
-    firmware: str
-    channels: tuple[Channel, ...]
-    protocol_version: int = frame.VERSION
-    ticks_us: int = 0
-
-    def channel(self, name: str) -> Channel | None:
-        """The channel of that name, or None."""
-        return next((c for c in self.channels if c.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Consecutive raw samples of one stream; ``ticks_us`` is the first one's board time."""
-
-    session: int
-    stream: int
-    seq: int
-    ticks_us: int
-    dropped: int
-    sample_idx: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened on the board."""
-
-    session: int
-    ticks_us: int
-    kind: EventKind
-    value: int
-    seq: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Clock question from the host."""
-
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pong:
-    """Its answer, with the board's time."""
-
-    session: int
-    ticks_us: int
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """Order from the host; ``token`` comes back in the ACK."""
-
-    kind: CommandKind
-    value: int = 0
-    token: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """How the command with this token ended."""
-
-    session: int
-    ticks_us: int
-    command: int
-    result: AckResult
-    token: int
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """A HELLO of another protocol version: nothing else of it can be trusted."""
-
-    theirs: int
-
-
-Message = Hello | Block | Event | Ping | Pong | Command | Ack | Mismatch
 RawFrame = tuple[int, int, int, int, int, int, bytes]
 
 
@@ -194,17 +100,31 @@ def _pack_channel(channel: Channel) -> bytes:
     )
 
 
+def _require_different(channels: tuple[Channel, ...]) -> None:
+    for said in ([c.stream for c in channels], [c.name for c in channels]):
+        if len(set(said)) < len(said):
+            msg = f"channels must differ in stream number and name, got {said}"
+            raise ValueError(msg)
+
+
 def hello_payloads(hello: Hello) -> list[bytes]:
     """HELLO payloads, as many parts as the channels need."""
+    _require_different(hello.channels)
     ids = _pack_string(hello.board_id) + _pack_string(hello.firmware)
-    room = frame.MAX_PAYLOAD_BYTES - 3 - len(ids) - 1
+    # An older host reads the channels it was told of and never looks at what follows.
+    ring = struct.pack("<I", hello.ring_bytes) if hello.ring_bytes else b""
+    room = frame.MAX_PAYLOAD_BYTES - 3 - len(ids) - 1 - len(ring)
     parts: list[list[bytes]] = [[]]
     for packed in map(_pack_channel, hello.channels):
         if sum(map(len, parts[-1])) + len(packed) > room:
             parts.append([])
         parts[-1].append(packed)
     return [
-        bytes([hello.protocol_version, i, len(parts)]) + ids + bytes([len(part)]) + b"".join(part)
+        bytes([hello.protocol_version, i, len(parts)])
+        + ids
+        + bytes([len(part)])
+        + b"".join(part)
+        + ring
         for i, part in enumerate(parts)
     ]
 
@@ -244,13 +164,19 @@ def encode_pong(pong: Pong, *, seq: int) -> bytes:
 
 def encode_command(command: Command, *, seq: int) -> bytes:
     """One CMD frame."""
-    payload = struct.pack("<BiI", command.kind, command.value, command.token)
+    payload = struct.pack(_COMMAND, command.kind, command.value, command.token)
+    if command.kind == CommandKind.RATE:
+        payload += bytes([command.stream])
+    elif command.kind == CommandKind.BACKFILL:
+        payload += struct.pack(_RANGE, command.stream, command.sample_idx)
     return frame.encode(frame.CMD, 0, 0, seq, 0, 0, payload)
 
 
 def encode_ack(ack: Ack, *, seq: int) -> bytes:
     """One ACK frame."""
-    payload = struct.pack("<BBI", ack.command, ack.result, ack.token)
+    payload = struct.pack(_ACK, ack.command, ack.result, ack.token)
+    if ack.command == CommandKind.BACKFILL:
+        payload += struct.pack(_COMING, ack.stream, ack.sample_idx, ack.gone, ack.frames)
     return frame.encode(frame.ACK, 0, ack.session, seq, ack.ticks_us, 0, payload)
 
 
@@ -265,6 +191,10 @@ class _Reader:
         values = struct.unpack_from(layout, self._data, self._at)
         self._at += struct.calcsize(layout)
         return values
+
+    @property
+    def n_left(self) -> int:
+        return len(self._data) - self._at
 
     def byte(self) -> int:
         return int(self.take("<B")[0])
@@ -296,6 +226,7 @@ class _HelloPart:
     board_id: str
     firmware: str
     channels: tuple[Channel, ...]
+    ring_bytes: int
 
 
 def _parse_hello_part(payload: bytes) -> _HelloPart:
@@ -306,7 +237,8 @@ def _parse_hello_part(payload: bytes) -> _HelloPart:
         raise ValueError(msg)
     board_id, firmware = reader.string(), reader.string()
     channels = tuple(_parse_channel(reader) for _ in range(reader.byte()))
-    return _HelloPart(part, n_parts, board_id, firmware, channels)
+    ring_bytes = int(reader.take("<I")[0]) if reader.n_left else 0
+    return _HelloPart(part, n_parts, board_id, firmware, channels, ring_bytes)
 
 
 def _parse_event(raw: RawFrame) -> Event:
@@ -315,13 +247,23 @@ def _parse_event(raw: RawFrame) -> Event:
 
 
 def _parse_ack(raw: RawFrame) -> Ack:
-    command, result, token = struct.unpack("<BBI", raw[6])
-    return Ack(raw[2], raw[4], command, AckResult(result), token)
+    reader = _Reader(raw[6])
+    command, result, token = map(int, reader.take(_ACK))
+    # A board that has no ring answers without them.
+    has_more = command == CommandKind.BACKFILL and reader.n_left
+    more = map(int, reader.take(_COMING)) if has_more else ()
+    return Ack(raw[2], raw[4], command, AckResult(result), token, *more)
 
 
 def _parse_command(raw: RawFrame) -> Command:
-    kind, value, token = struct.unpack("<BiI", raw[6])
-    return Command(CommandKind(kind), value, token)
+    reader = _Reader(raw[6])
+    kind, value, token = map(int, reader.take(_COMMAND))
+    if kind == CommandKind.RATE:
+        return Command(kind, value, token, reader.byte())
+    if kind == CommandKind.BACKFILL:
+        stream, sample_idx = map(int, reader.take(_RANGE))
+        return Command(kind, value, token, stream, sample_idx)
+    return Command(kind, value, token)
 
 
 @dataclass(slots=True)
@@ -339,19 +281,18 @@ class MessageParser:
 
     def feed(self, data: bytes) -> list[Message]:
         """Messages that ``data`` completes, in order."""
-        return list(self._parse_all(self.decoder.feed(data)))
-
-    def _parse_all(self, frames: Sequence[RawFrame]) -> Iterable[Message]:
-        for raw in frames:
-            if raw[0] == frame.BLOCK and len(raw[6]) > 4:
+        messages: list[Message] = []
+        for raw in self.decoder.feed(data):
+            kind, stream, session, seq, ticks_us, dropped, payload = raw
+            if kind == _BLOCK and len(payload) > 4:
                 # The hot path: nine frames in ten are blocks.
-                _kind, stream, session, seq, ticks_us, dropped, payload = raw
-                idx = int.from_bytes(payload[:4], "little")
-                yield Block(session, stream, seq, ticks_us, dropped, idx, payload[4:])
+                (idx,) = _SAMPLE_IDX.unpack_from(payload)
+                messages.append(Block(session, stream, seq, ticks_us, dropped, idx, payload[4:]))
                 continue
             message = self._parse_other(raw)
             if message is not None:
-                yield message
+                messages.append(message)
+        return messages
 
     def _parse_other(self, raw: RawFrame) -> Message | None:
         try:
@@ -383,7 +324,10 @@ class MessageParser:
             return None
         channels = tuple(c for p in self._parts for c in p.channels)
         self._parts = []
-        return Hello(raw[2], part.board_id, part.firmware, channels, version, raw[4])
+        _require_different(channels)
+        return Hello(
+            raw[2], part.board_id, part.firmware, channels, version, raw[4], part.ring_bytes
+        )
 
 
 def _parse_ping(raw: RawFrame) -> Ping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -24,11 +25,14 @@ class RecordingReader(Protocol):
 
     @property
     def duration_s(self) -> float:
-        """From the first to the last arrival."""
+        """From the first arrival to the last, or to the end of the last sample where that is known."""
         ...
 
-    def messages(self) -> Iterator[tuple[float, Message]]:
-        """(arrival_utc, message) in the order of arrival; the same each time it is called."""
+    def messages(self, since_utc: float = -math.inf) -> Iterator[tuple[float, Message]]:
+        """(arrival_utc, message) in the order of arrival; the same each time it is called.
+
+        With ``since_utc`` from the first one that arrived then or later, preceded by the HELLO that holds there.
+        """
         ...
 
     def labels(self) -> list[Label]:

@@ -17,7 +17,7 @@ import numpy as np
 from firmware_host.protocol.messages import Channel
 from firmware_host.recording.exchange import Report, create
 from firmware_host.recording.notes import Note, event_text, label_notes
-from firmware_host.recording.take import Take, Track
+from firmware_host.recording.take import Take, Track, values_of
 from firmware_host.units import MICROSECONDS_PER_SECOND
 
 TIME_COLUMN, NOTE_COLUMN = "time_utc", "note"
@@ -69,7 +69,7 @@ class _Columns:
     def __init__(self, track: Track) -> None:
         channel = track.channel
         self._decimals = _decimals(channel)
-        self._offset, self._scale = channel.offset, channel.scale
+        self._channel = channel
         self.names = [
             f"{name}[{channel.unit}]@{channel.rate_hz:.7g}Hz" for name in axis_names(channel)
         ]
@@ -84,7 +84,7 @@ class _Columns:
     def cells(self, from_us: int, to_us: int) -> dict[int, str]:
         """Text of this channel's cells by time, for the samples in ``[from_us, to_us)``."""
         first, last = np.searchsorted(self.at_us, [from_us, to_us])
-        values = self._raw[first:last] * self._scale + self._offset
+        values = values_of(self._raw[first:last], self._channel)
         layout = ",".join([f"%.{self._decimals}f"] * len(self.names))
         texts = [layout % tuple(row) for row in values.tolist()]
         return dict(zip(self.at_us[first:last].tolist(), texts, strict=True))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import math
 import warnings
 import zipfile
 import zlib
@@ -29,6 +30,8 @@ MAX_FILE_BYTES = 400_000_000
 # The device's rates run from 1 Hz (HR) to 64 Hz (BVP); anything far outside is a broken header.
 MIN_RATE_HZ = 0.1
 MAX_RATE_HZ = 1000.0
+# The first moment that no date can be written of.
+MAX_UTC = 253_402_300_800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,14 +235,22 @@ def _first_cell(row: bytes) -> str:
 
 def _parse_time(cell: str, where: str) -> float:
     """UNIX seconds from either header style; a date-time without a zone is UTC."""
+    utc = _seconds(cell)
+    if not 0 <= utc < MAX_UTC:
+        raise RecordingError(where, "UNIX seconds or a date-time, 1970 to 9999", repr(cell[:40]))
+    return utc
+
+
+def _seconds(cell: str) -> float:
+    """UNIX seconds, NaN for what is no time."""
     try:
         return float(cell)
     except ValueError:
         pass
     try:
         moment = datetime.fromisoformat(cell)
-    except ValueError as err:
-        raise RecordingError(where, "UNIX seconds or a date-time", repr(cell[:40])) from err
+    except ValueError:
+        return math.nan
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,8 @@ class _Source:
     block_bytes: int
     block_samples: int
     first_us: NDArray[np.int64]
-    end_us: NDArray[np.int64]
+    last_us: NDArray[np.int64]
+    end_us: int
 
 
 class E4Reader:
@@ -62,7 +64,7 @@ class E4Reader:
         self._sources = [
             _cut(channel, self.start_utc, self.path) for channel in archive.channels.values()
         ]
-        end_us = max(int(source.end_us[-1]) for source in self._sources)
+        end_us = max(source.end_us for source in self._sources)
         self.duration_s = end_us / MICROSECONDS_PER_SECOND
         tags_us = np.rint((archive.tags_utc - self.start_utc) * MICROSECONDS_PER_SECOND)
         inside = (tags_us >= 0) & (tags_us <= end_us)
@@ -73,17 +75,24 @@ class E4Reader:
         channels = tuple(source.channel for source in self._sources)
         self.hello = Hello(session, BOARD_ID, FIRMWARE, channels)
 
-    def messages(self) -> Iterator[tuple[float, Message]]:
+    def messages(self, since_utc: float = -math.inf) -> Iterator[tuple[float, Message]]:
         """(arrival_utc, message): HELLO, then blocks and button presses in order of arrival."""
         yield self.start_utc, self.hello
-        arrivals = [source.end_us for source in self._sources] + [self._tags_us]
+        arrivals = [source.last_us for source in self._sources] + [self._tags_us]
         owner = np.repeat(np.arange(len(arrivals)), [len(a) for a in arrivals])
         number = np.concatenate([np.arange(len(a)) for a in arrivals])
         at_us = np.concatenate(arrivals)
         # Stable: messages of one instant come in the order of their streams, events last.
         order = np.argsort(at_us, kind="stable")
         arrival_utc = self.start_utc + at_us[order] / MICROSECONDS_PER_SECOND
-        blocks = [self._blocks(source) for source in self._sources]
+        order = order[np.searchsorted(arrival_utc, since_utc) :]
+        arrival_utc = arrival_utc[len(arrival_utc) - len(order) :]
+        skipped = np.bincount(owner, minlength=len(arrivals)) - np.bincount(
+            owner[order], minlength=len(arrivals)
+        )
+        blocks = [
+            self._blocks(source, int(n)) for source, n in zip(self._sources, skipped, strict=False)
+        ]
         for utc, who, k in zip(
             arrival_utc.tolist(), owner[order].tolist(), number[order].tolist(), strict=True
         ):
@@ -100,11 +109,11 @@ class E4Reader:
     def close(self) -> None:
         """Nothing stays open."""
 
-    def _blocks(self, source: _Source) -> Iterator[Block]:
+    def _blocks(self, source: _Source, first: int) -> Iterator[Block]:
         session, stream = self.hello.session, source.channel.stream
         size, n_samples, data = source.block_bytes, source.block_samples, source.data
         ticks_us = (source.first_us % TICKS_WRAP_US).tolist()
-        for k, ticks in enumerate(ticks_us):
+        for k, ticks in enumerate(ticks_us[first:], first):
             cut = data[k * size : (k + 1) * size]
             yield Block(session, stream, k % _MAX_SEQ, ticks, 0, k * n_samples, cut)
 
@@ -131,7 +140,8 @@ def _cut(source: E4Channel, start_utc: float, path: Path) -> _Source:
         block_bytes=block_samples * channel.sample_bytes,
         block_samples=block_samples,
         first_us=np.rint(offset_us + first * period_us).astype(np.int64),
-        end_us=np.rint(offset_us + end * period_us).astype(np.int64),
+        last_us=np.rint(offset_us + (end - 1) * period_us).astype(np.int64),
+        end_us=round(offset_us + n_samples * period_us),
     )
 
 

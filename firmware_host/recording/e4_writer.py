@@ -131,7 +131,8 @@ def _lost(take: Take, tracks: list[Track]) -> list[str]:
 
 def _is_between_steps(raw: Counts, steps_a_count: float) -> bool:
     for at in range(0, len(raw), _SLAB_SAMPLES):
-        steps = raw[at : at + _SLAB_SAMPLES] * steps_a_count
+        part = raw[at : at + _SLAB_SAMPLES]
+        steps = np.multiply(part, steps_a_count, dtype=np.float64)
         if np.abs(steps - np.rint(steps)).max() > 1e-6:
             return True
     return False

@@ -65,7 +65,7 @@ def is_said(span: Span, said: Iterable[Span]) -> bool:
 def participant_of(recording: str | Path) -> str | None:
     """Participant a recording's file name speaks of: its last digits, so ``S05.zip`` is ``5``."""
     digits = re.findall(r"\d+", Path(recording).stem)
-    return str(int(digits[-1])) if digits else None
+    return (digits[-1].lstrip("0") or "0") if digits else None
 
 
 def read_labels(

@@ -15,7 +15,6 @@ from firmware_host.protocol.messages import (
     Block,
     Channel,
     Command,
-    CommandKind,
     Event,
     EventKind,
     Hello,
@@ -25,6 +24,7 @@ from firmware_host.protocol.messages import (
     Pong,
     encode_hello,
 )
+from firmware_host.protocol.values import PlainMessage
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_schemas import HEADER_FIELDS, HELLO, RAW_BLOCK, raw_names
 
@@ -37,6 +37,7 @@ _WIDE = struct.Struct("<q")
 # The wire's limit for a channel.
 _MAX_RATE_HZ = 1e6
 _STRUCT_CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I"}
+_SOME_HAVE = {"ring_bytes", "stream", "sample_idx", "gone", "frames"}
 # Type of the message, topic, schema name.
 _PLAIN: dict[type, tuple[str, str]] = {
     Hello: ("/board/hello", HELLO),
@@ -109,9 +110,10 @@ def encode_raw(block: Block) -> bytes:
     return f'{{{_header(block)},"data":"{base64.b64encode(block.data).decode()}"}}'.encode()
 
 
-def encode_plain(message: Message) -> bytes:
-    """Write any message but a block as JSON."""
-    return _dump(asdict(message))
+def encode_plain(message: PlainMessage) -> bytes:
+    """Write any message but a block as JSON; what only some of a kind have is left out where it is 0."""
+    fields = asdict(message).items()
+    return _dump({name: value for name, value in fields if value or name not in _SOME_HAVE})
 
 
 def encode_label(label: Label) -> bytes:
@@ -162,11 +164,6 @@ def _decode_ack(payload: bytes) -> Ack:
     return Ack(result=AckResult(fields.pop("result")), **fields)
 
 
-def _decode_command(payload: bytes) -> Command:
-    fields = _integers(payload)
-    return Command(kind=CommandKind(fields.pop("kind")), **fields)
-
-
 DECODERS: dict[str, Callable[[bytes], Message]] = {
     RAW_BLOCK: _decode_raw,
     HELLO: decode_hello,
@@ -175,7 +172,7 @@ DECODERS: dict[str, Callable[[bytes], Message]] = {
     "signet.Ack": _decode_ack,
     "signet.Mismatch": lambda payload: Mismatch(**_integers(payload)),
     "signet.Ping": lambda payload: Ping(**_integers(payload)),
-    "signet.Command": _decode_command,
+    "signet.Command": lambda payload: Command(**_integers(payload)),
 }
 """Schema name -> way back, for every message whose layout does not depend on a channel."""
 

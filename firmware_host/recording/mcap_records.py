@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mcap.records import McapRecord
+    from mcap.records import Chunk, McapRecord
 
 # A record that cannot be real: our chunks are a few kilobytes, and foreign ones a few megabytes.
 MAX_RECORD_BYTES = 256_000_000
@@ -55,3 +55,20 @@ def read_records(file: IO[bytes]) -> Iterator[McapRecord]:
         if opcode == Opcode.FOOTER:
             read_magic(ReadDataStream(file))
             return
+
+
+def read_chunk(file: IO[bytes], place: int) -> Chunk | None:
+    """Read the chunk that begins at ``place``, None if there is no whole one."""
+    from mcap.data_stream import ReadDataStream
+    from mcap.exceptions import McapError
+    from mcap.opcode import Opcode
+    from mcap.records import Chunk
+
+    file.seek(place)
+    try:
+        opcode, length = RECORD_HEAD.unpack(file.read(RECORD_HEAD.size))
+        if opcode != Opcode.CHUNK or length > MAX_RECORD_BYTES:
+            return None
+        return Chunk.read(ReadDataStream(io.BytesIO(file.read(length))))
+    except (McapError, struct.error, UnicodeDecodeError, OverflowError):
+        return None

@@ -47,6 +47,7 @@ _INTEGER = {"type": "integer"}
 _NUMBER = {"type": "number"}
 _STRING = {"type": "string"}
 _HEADER_SCHEMA: dict[str, object] = dict.fromkeys(HEADER_FIELDS, _INTEGER)
+_RANGE = ("stream", "sample_idx")
 _BOARD = {"session": _INTEGER, "ticks_us": _INTEGER}
 _CHANNEL = {
     "type": "object",
@@ -80,6 +81,7 @@ _SCHEMAS = {
         board_id=_STRING,
         firmware=_STRING,
         protocol_version=_INTEGER,
+        ring_bytes=_INTEGER,
         channels={"type": "array", "items": _CHANNEL},
     ),
     "signet.Event": _schema(
@@ -93,15 +95,16 @@ _SCHEMAS = {
     ),
     "signet.Ack": _schema(
         "signet.Ack",
-        "How a command ended: 0 done, 1 unknown, 2 bad value, 3 not now.",
+        "How a command ended: 0 done, 1 unknown, 2 bad value, 3 not now. Of a backfill: of the samples of "
+        "stream from sample_idx on, the first gone will not come; for the others frames frames will.",
         **_BOARD,
-        **dict.fromkeys(("command", "result", "token"), _INTEGER),
+        **dict.fromkeys(("command", "result", "token", *_RANGE, "gone", "frames"), _INTEGER),
     ),
     "signet.Mismatch": _schema("signet.Mismatch", "HELLO of another version.", theirs=_INTEGER),
     "signet.Ping": _schema("signet.Ping", "The host's clock question, when sent.", token=_INTEGER),
     "signet.Command": _schema(
         "signet.Command",
-        "The host's order: 1 start, 2 stop, 3 cue.",
-        **dict.fromkeys(("kind", "value", "token"), _INTEGER),
+        "The host's order: 1 start, 2 stop, 3 cue, 4 rate (value in mHz), 5 backfill (value samples).",
+        **dict.fromkeys(("kind", "value", "token", *_RANGE), _INTEGER),
     ),
 }

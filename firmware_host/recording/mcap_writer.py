@@ -65,7 +65,7 @@ class McapWriter:
         If the file exists.
     StorageError
         If it cannot be made; from `write` and `flush` also if the disk is full. What was flushed
-        before stays readable, and `close` still works.
+        before stays readable, `close` still works, and `go_on` goes on when there is room.
     """
 
     def __init__(
@@ -90,6 +90,8 @@ class McapWriter:
         self._open_file = open_file
         self.paths: list[Path] = []
         self.n_messages = 0
+        self.n_kept = 0
+        """How many of them the system has; a failure loses those since."""
         self._hello: tuple[Hello, float] | None = None
         self._channels: dict[int, Channel] = {}
         self._failure = ""
@@ -132,6 +134,20 @@ class McapWriter:
         self._writer.flush()
         self._commit()
 
+    def go_on(self) -> None:
+        """After a failure, go on in the next part; the one that failed stays as it is.
+
+        Raises
+        ------
+        StorageError
+            If there is still no room; nothing is left behind of the attempt.
+        """
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self._failure = ""
+        self._begin_next_part()
+
     def close(self) -> None:
         """Finish the file with its index; may be called twice, and after a failure."""
         if self._file is None:
@@ -170,13 +186,23 @@ class McapWriter:
         self._sync_due_utc = -math.inf
         self._n_in_part = 0
         self._part_from_utc = math.inf
-        self._commit()
+        try:
+            self._commit()
+        except StorageError:
+            # A name without content would be taken for a recording.
+            self._file.close()
+            self._file = None
+            self.paths.pop().unlink(missing_ok=True)
+            raise
 
     def _next_part(self) -> None:
         self._finish_part()
         if self._file is not None:
             self._file.close()
             self._file = None
+        self._begin_next_part()
+
+    def _begin_next_part(self) -> None:
         n = len(self.paths)
         while (path := self._path.with_suffix(f".part{n}{self._path.suffix}")).exists():
             n += 1
@@ -282,6 +308,7 @@ class McapWriter:
         except StorageError as err:
             self._failure = str(err)
             raise
+        self.n_kept = self.n_messages
 
     def _refuse_if_failed(self) -> None:
         if self._failure:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Track:
 
     def values(self, piece: Piece) -> NDArray[np.float64]:
         """(n, axes) in the channel's unit."""
-        return np.asarray(piece.raw * self.channel.scale + self.channel.offset, dtype=np.float64)
+        return values_of(piece.raw, self.channel)
 
     @property
     def n_samples(self) -> int:
@@ -62,9 +62,20 @@ class Track:
         return sum(len(piece.raw) for piece in self.pieces)
 
 
+def values_of(raw: Counts, channel: Channel) -> NDArray[np.float64]:
+    """Counts in the channel's unit."""
+    # dtype is given because narrow integers times a float would be computed in half or single precision.
+    values: NDArray[np.float64] = np.multiply(raw, channel.scale, dtype=np.float64)
+    values += channel.offset
+    return values
+
+
 @dataclass(frozen=True, slots=True)
 class Take:
-    """A whole recording: samples, what the board reported, labels and notes, in order of time."""
+    """A whole recording: samples, what the board reported, labels and notes, in order of time.
+
+    ``left_out`` says in a line each what of the recording is not in it.
+    """
 
     board_id: str
     firmware: str
@@ -72,6 +83,7 @@ class Take:
     labels: tuple[Label, ...] = ()
     events: tuple[BoardEvent, ...] = ()
     markers: tuple[Marker, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def start_utc(self) -> float:
@@ -85,7 +97,7 @@ class Take:
 
 
 def checked_take(take: Take, where: object) -> Take:
-    """The take, if a board could have sent it.
+    """The take, if a board could have sent it; channels of one name are numbered.
 
     Raises
     ------
@@ -106,7 +118,22 @@ def checked_take(take: Take, where: object) -> Take:
     # 9999 is the last year that a date can be written in.
     if not (take.start_utc >= 0 and take.end_utc < 253_402_300_800.0):
         raise RecordingError(where, "times between 1970 and 9999", "others")
-    return take
+    return replace(take, tracks=tuple(_with_own_names(take.tracks)))
+
+
+def _with_own_names(tracks: Iterable[Track]) -> Iterator[Track]:
+    """Tracks whose channels can be told apart: samples are counted and models fed by name."""
+    taken: set[str] = set()
+    for track in tracks:
+        name, n = track.channel.name, 1
+        while name in taken:
+            n += 1
+            mark = f"-{n}"
+            stem = track.channel.name.encode()[: MAX_STRING_BYTES - len(mark)]
+            name = stem.decode(errors="ignore") + mark
+        taken.add(name)
+        is_own = name == track.channel.name
+        yield track if is_own else replace(track, channel=replace(track.channel, name=name))
 
 
 def short_text(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ class _Source:
     channel: Channel
     blocks: list[Counts]
     first_us: NDArray[np.int64]
-    end_us: NDArray[np.int64]
+    last_us: NDArray[np.int64]
     sample_idx: NDArray[np.int64]
 
 
@@ -50,9 +51,7 @@ class TakeReader:
         self.take = load(self.path)
         self.start_utc = self.take.start_utc
         self._sources = [self._cut(i, track) for i, track in enumerate(self.take.tracks)]
-        self.duration_s = (
-            max(int(source.end_us[-1]) for source in self._sources) / MICROSECONDS_PER_SECOND
-        )
+        self.duration_s = self.take.end_utc - self.start_utc
         events = [e for e in self.take.events if 0 <= e[0] - self.start_utc <= self.duration_s]
         self._events = sorted(events, key=lambda event: event[0])
         # Never 0, which host frames use.
@@ -60,17 +59,19 @@ class TakeReader:
         channels = tuple(source.channel for source in self._sources)
         self.hello = Hello(session, self.take.board_id, self.take.firmware, channels)
 
-    def messages(self) -> Iterator[tuple[float, Message]]:
+    def messages(self, since_utc: float = -math.inf) -> Iterator[tuple[float, Message]]:
         """(arrival_utc, message): HELLO, then blocks and events in order of arrival."""
         yield self.start_utc, self.hello
         events_us = np.array([self._us(utc) for utc, _, _ in self._events], dtype=np.int64)
-        arrivals = [source.end_us for source in self._sources] + [events_us]
+        arrivals = [source.last_us for source in self._sources] + [events_us]
         owner = np.repeat(np.arange(len(arrivals)), [len(a) for a in arrivals])
         number = np.concatenate([np.arange(len(a)) for a in arrivals])
         at_us = np.concatenate(arrivals)
         # Stable: messages of one instant come in the order of their streams, events last.
         order = np.argsort(at_us, kind="stable")
         arrival_utc = self.start_utc + at_us[order] / MICROSECONDS_PER_SECOND
+        order = order[np.searchsorted(arrival_utc, since_utc) :]
+        arrival_utc = arrival_utc[len(arrival_utc) - len(order) :]
         for utc, who, k in zip(
             arrival_utc.tolist(), owner[order].tolist(), number[order].tolist(), strict=True
         ):
@@ -118,7 +119,7 @@ class TakeReader:
         channel = replace(track.channel, stream=stream, dtype=dtype)
         size = max(1, min(channel.max_block_samples, int(channel.rate_hz * _BLOCK_S)))
         blocks: list[Counts] = []
-        first_us, end_us, idx = list[int](), list[int](), list[int]()
+        first_us, last_us, idx = list[int](), list[int](), list[int]()
         index, before_utc = 0, track.pieces[0].start_utc
         for piece in track.pieces:
             # At least one: pieces are told apart because something is missing between them.
@@ -128,11 +129,11 @@ class TakeReader:
                 part = piece.raw[at : at + size]
                 blocks.append(part)
                 first_us.append(self._us(piece.start_utc + at / piece.rate_hz))
-                end_us.append(self._us(piece.start_utc + (at + len(part)) / piece.rate_hz))
+                last_us.append(self._us(piece.start_utc + (at + len(part) - 1) / piece.rate_hz))
                 idx.append(index + at)
             index += len(piece.raw)
             before_utc = piece.end_utc
-        times = [np.array(x, dtype=np.int64) for x in (first_us, end_us, idx)]
+        times = [np.array(x, dtype=np.int64) for x in (first_us, last_us, idx)]
         return _Source(channel, blocks, *times)
 
 

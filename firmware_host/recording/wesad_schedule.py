@@ -131,5 +131,12 @@ def _began(respiban: Text) -> datetime:
         hour, minute, second = device["time"].split(":")
         moment = datetime(year, month, day, int(hour), int(minute))
         return moment + timedelta(seconds=float(second))
-    except (IndexError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as err:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as err:
         raise RecordingError(respiban.place, expected, f"another ({err})") from err

@@ -20,7 +20,7 @@ from firmware_host.protocol.messages import Channel
 from firmware_host.recording.csv_writer import axis_names
 from firmware_host.recording.exchange import Report, create
 from firmware_host.recording.notes import Note, event_text, label_notes
-from firmware_host.recording.take import Take, Track
+from firmware_host.recording.take import Take, Track, values_of
 
 MAGIC = b"XDF:"
 FILE_HEADER, STREAM_HEADER, SAMPLES, BOUNDARY, STREAM_FOOTER = 1, 2, 3, 5, 6
@@ -66,11 +66,11 @@ def _write_track(file: BinaryIO, stream: int, track: Track) -> None:
     _write_chunk(file, STREAM_HEADER, _info(_describe(channel)), stream)
     n_chunks = 0
     for piece in track.pieces:
-        values = track.values(piece).astype("<f8")
         # A sensor off its declared rate gets a time for each sample; others follow from the first.
         every = _CHUNK_SAMPLES if piece.rate_hz == channel.rate_hz else 1
-        for at in range(0, len(values), _CHUNK_SAMPLES):
-            part = values[at : at + _CHUNK_SAMPLES]
+        for at in range(0, len(piece.raw), _CHUNK_SAMPLES):
+            # Chunk by chunk: a day of one channel is hundreds of megabytes in this format.
+            part = values_of(piece.raw[at : at + _CHUNK_SAMPLES], channel).astype("<f8")
             times = piece.start_utc + (at + np.arange(len(part))) / piece.rate_hz
             _write_chunk(file, SAMPLES, _samples(part, times, every), stream)
             n_chunks += 1

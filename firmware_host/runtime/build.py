@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from firmware_host.devices import open_device
 from firmware_host.events import AnyEvent
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
+from firmware_host.inference.late import LateModel
 from firmware_host.inference.placed import PlacedModel, check_placement
 from firmware_host.reconnect import Reconnect
 from firmware_host.runtime.baseline import WearerBaseline
@@ -28,6 +29,7 @@ from firmware_host.runtime.memory import LIVE_BATCH_S, Memory, stored_source
 from firmware_host.runtime.permission import Asks, HostWatch
 from firmware_host.runtime.pipeline import Listeners, Models, Pipeline
 from firmware_host.runtime.session import Session
+from firmware_host.runtime.silence import SilenceLimits
 from firmware_host.transport.base import Transport, parse_url
 from firmware_host.vault.records import Vault
 
@@ -46,6 +48,8 @@ class SessionOptions:
         Options for ``signet learn``; None never learns.
     host_root, storage, limits
         Where this machine's ``/sys`` is and the vault, and when that machine may learn.
+    rates
+        Sample rates to ask of the board, Hz by channel name.
     follow_gait
         Let the gait reference follow the wearer, on proof (`identity.self_update`).
     """
@@ -55,7 +59,8 @@ class SessionOptions:
     runtime: str = "auto"
     delegate: str = "auto"
     placement: str = DEFAULT_PLACEMENT
-    silence_s: float = 5.0
+    silence: SilenceLimits = field(default_factory=SilenceLimits)
+    rates: Mapping[str, float] = field(default_factory=dict)
     keep_days: float = 30.0
     cue_on_stress: bool = False
     labels: LabelSpans = ()
@@ -69,7 +74,7 @@ class SessionOptions:
 
 
 def open_models(bundle: Bundle, *, runtime: str, placement: str, delegate: str = "auto") -> Models:
-    """The bundle's networks; the stress network twice, as shipped and for the wearer.
+    """The bundle's networks; the stress network as shipped and, once something was learned, the wearer's.
 
     Raises
     ------
@@ -77,13 +82,16 @@ def open_models(bundle: Bundle, *, runtime: str, placement: str, delegate: str =
         If a model is not as the bundle says, or there is none for where the device is worn.
     """
     check_placement(bundle.gait.placements, placement)
-    gait, generic, personal = (
+    gait, generic = (
         open_model(bundle, contract, runtime=runtime, delegate=delegate)
-        for contract in (bundle.gait, bundle.stress, bundle.stress)
+        for contract in (bundle.gait, bundle.stress)
     )
     return Models(
         generic=generic,
-        personal=personal,
+        personal=LateModel(
+            generic,
+            lambda: open_model(bundle, bundle.stress, runtime=runtime, delegate=delegate),
+        ),
         gait=PlacedModel(gait, bundle.gait.placements, placement),
     )
 
@@ -112,6 +120,7 @@ def open_session(
         open_transport or (lambda: open_device(options.url)),
         Reconnect(clock=time.monotonic, rng=random.Random()),
         sleep=time.sleep,
+        stop=stop,
     )
     if memory is not None and not link.is_finite:
         memory.batch_s = LIVE_BATCH_S
@@ -133,7 +142,8 @@ def open_session(
         emit=emit,
         memory=memory,
         learning=None if vault is None else _learning(options, vault, link),
-        silence_s=options.silence_s,
+        silence=options.silence,
+        rates=options.rates,
         cues=CueRule() if options.cue_on_stress else None,
         follower=follower,
         stop=stop,

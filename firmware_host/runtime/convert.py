@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from firmware_host.protocol.messages import Block
+from firmware_host.protocol.messages import Block, Channel
 from firmware_host.recording.base import RecordingReader
 from firmware_host.recording.e4_reader import E4Reader
 from firmware_host.recording.exchange import Report, new_file, refuse_existing
 from firmware_host.recording.registry import MCAP, open_recording, writer_of
 from firmware_host.runtime.takes import take_of
 from firmware_host.stream.assembler import StreamAssembler
-from firmware_host.stream.samples import Samples
 
 # Reading and writing take about as long as each other.
 _HALF = 0.5
@@ -38,23 +38,25 @@ def convert(source: Path, target: Path, *, report: Report) -> dict[str, Any]:
     try:
         with new_file(target) as draft:
             if write is None:
-                lost = _write_mcap(reader, draft, report)
+                lost = []
+                channels = _write_mcap(reader, draft, report)
             else:
                 take = take_of(reader, where=source, report=lambda x: report(_HALF * x))
+                channels = tuple(track.channel for track in take.tracks)
                 lost = write(take, draft, lambda x: report(_HALF + _HALF * x))
+                lost += take.left_out
         lost += _left_out(reader)
-        return {"from": str(source), "to": str(target), **_content(reader), "lost": lost}
+        content = _content(reader, channels)
+        return {"from": str(source), "to": str(target), **content, "lost": lost}
     finally:
         reader.close()
 
 
-def _content(reader: RecordingReader) -> dict[str, Any]:
+def _content(reader: RecordingReader, channels: Sequence[Channel]) -> dict[str, Any]:
     return {
         "start_utc": reader.start_utc,
         "duration_s": round(reader.duration_s, 3),
-        "channels": [
-            {"name": c.name, "unit": c.unit, "rate_hz": c.rate_hz} for c in reader.hello.channels
-        ],
+        "channels": [{"name": c.name, "unit": c.unit, "rate_hz": c.rate_hz} for c in channels],
         "labels": len(reader.labels()),
         "markers": len(reader.markers()),
     }
@@ -66,16 +68,16 @@ def _left_out(reader: RecordingReader) -> list[str]:
     return []
 
 
-def _write_mcap(reader: RecordingReader, draft: Path, report: Report) -> list[str]:
+def _write_mcap(reader: RecordingReader, draft: Path, report: Report) -> tuple[Channel, ...]:
+    """Copy every message; returns the channels as they were last described."""
     from firmware_host.recording.mcap_writer import McapWriter
 
     assembler = StreamAssembler()
     span_s = max(reader.duration_s, 1e-9)
     with McapWriter(draft) as writer:
         for n, (utc, message) in enumerate(reader.messages()):
-            items = assembler.feed(message, utc)
-            last = items[-1] if isinstance(message, Block) and items else None
-            sent_utc = assembler.utc(last.t0_s) if isinstance(last, Samples) else None
+            assembler.feed(message, utc)
+            sent_utc = assembler.sent_utc(message, utc) if isinstance(message, Block) else None
             writer.write(message, utc, sent_utc)
             if n % _REPORT_EVERY == 0:
                 report(min(max((utc - reader.start_utc) / span_s, 0.0), 1.0))
@@ -83,4 +85,4 @@ def _write_mcap(reader: RecordingReader, draft: Path, report: Report) -> list[st
             writer.write_label(label, label.t_end_utc)
         for utc, text in reader.markers():
             writer.write_marker(text, utc)
-    return []
+    return (assembler.hello or reader.hello).channels

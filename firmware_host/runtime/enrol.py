@@ -154,6 +154,7 @@ def _with_listeners(options: SessionOptions, listeners: Listeners) -> SessionOpt
         runtime=options.runtime,
         delegate=options.delegate,
         placement=options.placement,
-        silence_s=options.silence_s,
+        silence=options.silence,
+        rates=options.rates,
         listeners=listeners,
     )

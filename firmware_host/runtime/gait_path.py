@@ -78,6 +78,9 @@ class GaitPath:
         self._model = model
         self._watched = watched
         self._walked = walked
+        # As far as the board can tell; else it is worn.
+        self._worn_since_s = -math.inf
+        self._window_s = contract.window_s
         self._verifier: Verifier | None = None
         self._walks: WalkWatch | None = None
         self.use(walking)
@@ -103,6 +106,10 @@ class GaitPath:
         if self._walks is not None:
             self._walks.contact(is_on=is_on)
 
+    def worn(self, *, is_on: bool, t_s: float) -> None:
+        """The board itself says that the band was put on or taken off: off, nobody walks in it."""
+        self._worn_since_s = t_s if is_on else math.inf
+
     def take(self, samples: Samples, utc: Callable[[float], float]) -> list[AnyEvent]:
         """Feed samples; the windows they complete, scored."""
         name, n = samples.channel.name, len(samples.values)
@@ -114,10 +121,12 @@ class GaitPath:
         return events
 
     def _score(self, window: GaitWindow, utc: float) -> list[AnyEvent]:
-        if window.missing > _MAX_MISSING:
+        is_whole = window.missing <= _MAX_MISSING
+        if not is_whole:
+            self._forget_proof()
+        if not is_whole or window.t_end_s - self._window_s < self._worn_since_s:
             self._smoother.reset()
             self._cadence.reset()
-            self._forget_proof()
             return []
         raw = self._model.run("infer", imu=window.inv[None])["activity_probs"][0]
         smooth = self._smoother.update(raw)

@@ -19,6 +19,7 @@ from firmware_host.runtime.drifting import DRIFT_KIND
 from firmware_host.runtime.gait_following import WALK_KIND
 from firmware_host.runtime.gait_reference import GAIT_KIND
 from firmware_host.runtime.gather_seen import Event, Seen
+from firmware_host.runtime.live import LIVE_KIND
 from firmware_host.runtime.memory import EVENT_KIND, SOURCE_KIND, SUMMARY_KIND
 from firmware_host.vault.records import Vault
 
@@ -36,6 +37,7 @@ _KIND_WORDS = {
     GAIT_KIND: "gait reference: what was learned of walking",
     LEDGER_KIND: "ledger entry",
     SUMMARY_KIND: "counts of a finished run",
+    LIVE_KIND: "state of the latest run's stream",
     DRIFT_KIND: "state of the drift monitor",
     WALK_KIND: "sure walk that the gait reference follows",
     PREFERENCE_KIND: "comparison or answer by the wearer",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.report import Signal
+from firmware_host.runtime.battery import Battery
 from firmware_host.runtime.gather_seen import Event, FloatArray, Seen, Windows
 from firmware_host.runtime.memory import SOURCE_KIND
 from firmware_host.runtime.pipeline import ADAPTER_NOTE, MODEL_OFF_NOTE
@@ -16,9 +17,8 @@ from firmware_host.runtime.session import (
     DRIFT_NOTE,
     GAIT_UPDATED_NOTE,
     LEARNED_NOTE,
-    LINK_NOTE,
-    SILENCE_NOTE,
 )
+from firmware_host.runtime.silence import BACK_NOTE, LINK_NOTE, SILENCE_NOTE
 from firmware_host.signals.eda import FLOOR_USIEMENS
 from firmware_host.signals.stress import CHANNELS, FEATURE_NAMES
 from firmware_host.stream.samples import Note
@@ -33,7 +33,6 @@ _MIN_QUALITY = 0.5
 _SHOWN_GAP_S = 1.0
 # Channels that fall silent together come back within this.
 _SAME_GAP_S = 5.0
-_LOW_BATTERY_PERCENT = (20, 10, 5)
 _REASONS = {
     "better": "better on held-back windows",
     "tie": "no better than before",
@@ -121,6 +120,9 @@ _WORDS: Mapping[str, Callable[[Detail, str], str]] = {
     Note.SWAP: lambda detail, _: f"another board: {detail['board']}",
     Note.LAYOUT: lambda *_: "board changed its channels",
     Note.RATE: _rate,
+    Note.STOPPED: lambda detail, channel: (
+        f"{channel} stopped: nothing for {detail['silent_s']:.0f} s while others went on"
+    ),
     Note.CLOCK_JUMP: lambda detail, _: f"board's clock jumped by {detail['jump_s']:.3g} s",
     Note.CLOCK_STEP: lambda detail, _: f"host's clock moved by {detail['step_s']:.3g} s",
     Note.WEAR: lambda detail, _: "put on" if detail["value"] else "taken off",
@@ -132,6 +134,7 @@ _WORDS: Mapping[str, Callable[[Detail, str], str]] = {
     MODEL_OFF_NOTE: lambda detail, _: f"{detail['model']} model off: {detail['why']}",
     SILENCE_NOTE: lambda detail, _: f"nothing came for {detail['silent_s']:.0f} s",
     LINK_NOTE: lambda detail, _: f"link lost for {detail['silent_s']:.0f} s or more",
+    BACK_NOTE: lambda detail, _: f"data again, after {detail['silent_s']:.0f} s without any",
 }
 
 
@@ -162,12 +165,12 @@ def _gaps(notes: Sequence[Event], rates_hz: Mapping[str, float]) -> list[Instant
 
 
 def _low_battery(notes: Sequence[Event]) -> list[Instant]:
-    found, last = [], 101.0
-    for note in notes:
-        if note["what"] != Note.BATTERY:
-            continue
-        value = float(note["detail"]["value"])
-        if any(value <= limit < last for limit in _LOW_BATTERY_PERCENT):
-            found.append((float(note["utc"]), f"battery at {value:.0f} %"))
-        last = value
-    return found
+    battery = Battery()
+    reports = (
+        (note, int(note["detail"]["value"])) for note in notes if note["what"] == Note.BATTERY
+    )
+    return [
+        (float(note["utc"]), f"battery at {value} %")
+        for note, value in reports
+        if battery.take(value)
+    ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from firmware_host.devices import probe
+from firmware_host.devices import PROBE_S, probe
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError
 from firmware_host.protocol.messages import Command, CommandKind, Hello, encode_command
 from firmware_host.reconnect import LinkState, Reconnect
-from firmware_host.transport.base import Chunk, Transport, WithHost
+from firmware_host.transport.base import Chunk, Listening, Transport, WithHost, WithMarks
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -19,13 +19,24 @@ _LOGGER = logging.getLogger(__name__)
 POLL_S = 0.25
 
 
-class Rewound:
-    """A transport that gives again what a probe has read from it."""
+def _never() -> bool:
+    return False
 
-    def __init__(self, inner: Transport) -> None:
+
+class Rewound:
+    """A transport that gives again what a probe has read from it.
+
+    Parameters
+    ----------
+    stop
+        Asked while it is probed whether nobody wants to know any more.
+    """
+
+    def __init__(self, inner: Transport, stop: Callable[[], bool] = _never) -> None:
         self.url = inner.url
         self.virtual_time = inner.virtual_time
-        self._inner = inner
+        self.inner = inner
+        self._stop = stop
         self._kept: deque[Chunk] = deque()
         self._is_keeping = True
 
@@ -34,29 +45,48 @@ class Rewound:
         self._is_keeping = False
 
     def read(self, timeout_s: float) -> Chunk | None:
-        """As the transport behind it."""
+        """As the transport behind it.
+
+        Raises
+        ------
+        LinkError
+            If it is told to stop before the probe is over.
+        """
         if not self._is_keeping and self._kept:
             return self._kept.popleft()
-        chunk = self._inner.read(timeout_s)
+        if self._is_keeping and self._stop():
+            raise LinkError(f"{self.url}: stopped before the board said what it is")
+        chunk = self.inner.read(timeout_s)
         if self._is_keeping and chunk is not None:
             self._kept.append(chunk)
         return chunk
 
     def write(self, data: bytes) -> None:
         """As the transport behind it."""
-        self._inner.write(data)
+        self.inner.write(data)
 
     def now_utc(self) -> float:
         """As the transport behind it."""
-        return self._inner.now_utc()
+        return self.inner.now_utc()
 
     def close(self) -> None:
         """As the transport behind it."""
-        self._inner.close()
+        self.inner.close()
 
 
-def connect(open_transport: Callable[[], Transport]) -> tuple[Transport, Hello | None]:
+def connect(
+    open_transport: Callable[[], Transport],
+    before: Transport | None = None,
+    stop: Callable[[], bool] = _never,
+) -> tuple[Transport, Hello | None]:
     """Open a device and, if it is a live one, see that a board answers before anything else happens.
+
+    Parameters
+    ----------
+    before
+        The link that was lost, if this is to go on for it.
+    stop
+        Whether to give up.
 
     Raises
     ------
@@ -66,9 +96,15 @@ def connect(open_transport: Callable[[], Transport]) -> tuple[Transport, Hello |
     transport = open_transport()
     if transport.virtual_time or transport.url.startswith("replay:"):
         return transport, None
-    rewound = Rewound(transport)
+    hello_s = PROBE_S
+    if isinstance(transport, Listening):
+        # It gives up by itself, and knows better why.
+        hello_s += transport.hello_s
+        if before is not None:
+            transport.resume(_behind(before))
+    rewound = Rewound(transport, stop)
     try:
-        hello = probe(rewound)
+        hello = probe(rewound, hello_s)
     except BaseException:
         transport.close()
         raise
@@ -85,6 +121,8 @@ class Link:
         Opens the device; called again after a loss.
     sleep
         Waits real seconds.
+    stop
+        Asked while a board is awaited whether nobody waits any more.
     """
 
     def __init__(
@@ -93,15 +131,20 @@ class Link:
         reconnect: Reconnect,
         *,
         sleep: Callable[[float], None],
+        stop: Callable[[], bool] = _never,
     ) -> None:
         self._open = open_transport
+        self._stop = stop
         self._reconnect = reconnect
         self._sleep = sleep
         self._reconnect.trying()
-        self._transport, self.hello = connect(open_transport)
+        self._transport, self.hello = connect(open_transport, stop=stop)
         self._reconnect.up()
         self.is_finite = self._transport.virtual_time or self._transport.url.startswith("replay:")
+        self.has_board = not self._transport.url.startswith("replay:")
         self.virtual_time = self._transport.virtual_time
+        # Never another one later: what is marked is a recording, and that does not come back.
+        self._marked = self._transport if isinstance(self._transport, WithMarks) else None
         self.n_lost = 0
 
     @property
@@ -147,6 +190,16 @@ class Link:
         if isinstance(self._transport, WithHost):
             self._transport.work(cpu_s)
 
+    def marks(self) -> list[tuple[str, dict[str, float | int | str]]]:
+        """What a recording says was done to it just before the chunk that was read."""
+        return [] if self._marked is None else self._marked.marks()
+
+    @property
+    def line_counters(self) -> Mapping[str, int]:
+        """Lines of a board that prints by what they were; empty for one that sends frames."""
+        transport = _behind(self._transport)
+        return transport.counters if isinstance(transport, Listening) else {}
+
     def close(self) -> None:
         """Let go of the device; a live board is told to stop streaming, since nobody listens any more."""
         if self.is_up and not self.is_finite:
@@ -167,7 +220,7 @@ class Link:
             return False
         self._reconnect.trying()
         try:
-            self._transport, self.hello = connect(self._open)
+            self._transport, self.hello = connect(self._open, self._transport, self._stop)
         except LinkError as err:
             _LOGGER.debug("still away: %s", err)
             self._reconnect.lost(str(err))
@@ -175,3 +228,7 @@ class Link:
         self._reconnect.up()
         _LOGGER.warning("link is back")
         return True
+
+
+def _behind(transport: Transport) -> Transport:
+    return transport.inner if isinstance(transport, Rewound) else transport

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from firmware_host.adaptation import ledger
@@ -20,7 +21,7 @@ from firmware_host.adaptation.samples import (
     rest_in_force,
     window_payload,
 )
-from firmware_host.errors import LabelError, VaultError
+from firmware_host.errors import LabelError, StorageError, VaultError
 from firmware_host.events import AnyEvent, Labelled, to_json
 from firmware_host.runtime.baseline import FRESH_S, Source, TimedWindow
 from firmware_host.runtime.stored_before import StoredBefore
@@ -39,6 +40,8 @@ _BATCH_S = 60.0
 # Live, somebody may pull the plug at any moment: less is at stake, and ten seconds pass in ten seconds.
 LIVE_BATCH_S = 10.0
 _DAY_S = 86_400.0
+# While the disk is full this much waits in memory, an hour or two of a busy day; then the oldest go.
+_MOST_WAITING = 5_000
 # Old records are looked for at the start and then this often.
 _PRUNE_EVERY_S = 6 * 3600.0
 
@@ -47,6 +50,7 @@ class Memory:
     """Collects what a run has to keep and writes it in batches; `flush` writes at once.
 
     A cut between two batches loses at most the last ``batch_s`` seconds of events and windows, nothing older.
+    On a full disk what is to be kept waits for room, in bounds, and ``trouble`` says so.
     """
 
     def __init__(self, vault: Vault, *, keep_days: float) -> None:
@@ -57,6 +61,11 @@ class Memory:
         self._windows: list[tuple[bytes, float]] = []
         self._last_flush_utc: float | None = None
         self.batch_s = _BATCH_S
+        self.trouble: StorageError | None = None
+        """Why the latest attempt to write failed; None while there is room."""
+        self.n_lost = 0
+        """Events and windows given up because there was no room for too long."""
+        self._owed: deque[Callable[[], object]] = deque()
         # A recording played twice says nothing new the second time.
         self._stored_windows = StoredBefore(vault, WINDOW_KIND)
         self._stored_events = StoredBefore(vault, EVENT_KIND)
@@ -83,23 +92,45 @@ class Memory:
 
     def take_baseline(self, baseline: Baseline, source: Source, utc: float) -> None:
         """A new baseline is in force, durably."""
-        self.flush()
+        self._try(self.flush)
         # The day's rest goes on with the line, so that what was learned stays in force; a label of rest
         # too, or whoever labels every day would lose it every day.
-        _put_baseline(self.vault, baseline, source, utc, goes_on=True)
+        self._put(lambda: _put_baseline(self.vault, baseline, source, utc, goes_on=True))
 
     def flush(self) -> None:
-        """Write what is waiting, all of it or none."""
-        if not self._events and not self._windows:
-            return
-        with self.vault.transaction(durable=False):
-            self.vault.put_many(WINDOW_KIND, self._windows)
-            self.vault.put_many(EVENT_KIND, self._events)
-        self._events, self._windows = [], []
+        """Write what is waiting, all of it or none.
+
+        Raises
+        ------
+        StorageError
+            If there is no room; it goes on waiting.
+        """
+        while self._owed:
+            self._owed[0]()
+            self._owed.popleft()
+        if self._events or self._windows:
+            with self.vault.transaction(durable=False):
+                self.vault.put_many(WINDOW_KIND, self._windows)
+                self.vault.put_many(EVENT_KIND, self._events)
+            self._events, self._windows = [], []
+        self.trouble = None
 
     def take_cue_answer(self, answer: CueAnswer, *, cue_utc: float, utc: float) -> None:
         """Keep whether the wearer found a cue right."""
-        put_cue_answer(self.vault, answer, cue_utc=cue_utc, now_utc=utc)
+        self._put(lambda: put_cue_answer(self.vault, answer, cue_utc=cue_utc, now_utc=utc))
+
+    def _put(self, act: Callable[[], object]) -> None:
+        """Write at once what counts by itself, or as soon as there is room."""
+        if self._owed or not self._try(act):
+            self._owed.append(act)
+
+    def _try(self, act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except StorageError as err:
+            self.trouble = err
+            return False
+        return True
 
     def new_labels(self) -> list[LabelSpan]:
         """Labels that somebody else stored since the last look, such as ``signet label``."""
@@ -128,15 +159,24 @@ class Memory:
         if _key(span) in self._known_labels:
             return
         self._known_labels.add(_key(span))
-        put_label(self.vault, span, source=event.source, now_utc=event.utc)
+        self._put(lambda: put_label(self.vault, span, source=event.source, now_utc=event.utc))
 
     def _flush_if_due(self, utc: float) -> None:
         waited_s = utc - (self._last_flush_utc or utc)
         n_waiting = len(self._events) + len(self._windows)
-        if n_waiting >= _BATCH_RECORDS or not 0 <= waited_s < self.batch_s:
-            self.flush()
+        is_much = n_waiting >= _BATCH_RECORDS and self.trouble is None
+        if is_much or not 0 <= waited_s < self.batch_s:
             self._last_flush_utc = utc
-            self._prune_if_due(utc)
+            if self._try(self.flush):
+                self._try(lambda: self._prune_if_due(utc))
+            else:
+                self._give_up_oldest()
+
+    def _give_up_oldest(self) -> None:
+        for waiting in (self._events, self._windows):
+            n_too_many = max(0, len(waiting) - _MOST_WAITING)
+            del waiting[:n_too_many]
+            self.n_lost += n_too_many
 
 
 def put_guided_baseline(vault: Vault, baseline: Baseline, *, utc: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from firmware_host.errors import ContractError, ProtocolMismatch
@@ -14,9 +14,10 @@ from firmware_host.identity.self_update import Walk
 from firmware_host.inference.base import SignatureModel, runs_on
 from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import Block, Hello, Message, MessageParser, Ping
+from firmware_host.protocol.messages import Block, Command, Hello, Message, MessageParser, Ping
 from firmware_host.recording.labels import Span, is_said
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
+from firmware_host.runtime.battery import Battery
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
 from firmware_host.runtime.labels import PendingLabels
 from firmware_host.runtime.stress_path import StressPath
@@ -73,7 +74,6 @@ class Counts:
     gaps: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
-    earlier_sessions_s: float = 0.0
 
 
 class Pipeline:
@@ -122,9 +122,12 @@ class Pipeline:
         self._pulse_stream: int | None = None
         self._pulse_hash = hashlib.sha256()
         self.adapter = 0
+        self.battery = Battery()
         self.parser = MessageParser()
         self.assembler = StreamAssembler()
         self.counts = Counts()
+        self.quality: Mapping[str, float] = {}
+        """How far each channel of the latest minute is to be trusted, 0 to 1."""
 
     @property
     def hello(self) -> Hello | None:
@@ -142,20 +145,16 @@ class Pipeline:
         self.counts.n_bytes += len(data)
         events: list[AnyEvent] = []
         for message in self.parser.feed(data):
-            session_s = self.assembler.t_s
+            if isinstance(message, Hello) and self.assembler.ends_with(message):
+                # What waits has its times by the clock of the session that ends.
+                self._take_items(self.assembler.end(), events)
             items = self.assembler.feed(message, arrival_utc)
-            if self.assembler.t_s < session_s:
-                self.counts.earlier_sessions_s += session_s
             if self._listeners.message is not None:
-                sent_utc = _sent_utc(items, self.assembler)
+                sent_utc = _sent_utc(message, self.assembler, arrival_utc)
                 self._listeners.message(message, arrival_utc, sent_utc)
             if isinstance(message, Block) and message.stream == self._pulse_stream:
                 self._pulse_hash.update(message.data)
-            for item in items:
-                if isinstance(item, Samples):
-                    self._take_samples(item, events)
-                else:
-                    self._take_note(item, events)
+            self._take_items(items, events)
         self._take_labels(self._pending.due(self.assembler.t_s, self._now_utc()), events)
         self.counts.events.update(event.kind for event in events)
         return events
@@ -163,6 +162,7 @@ class Pipeline:
     def finish(self) -> list[AnyEvent]:
         """Events that only the end of the stream brings: labels whose end was the stream's own."""
         events: list[AnyEvent] = []
+        self._take_items(self.assembler.end(), events)
         if self.assembler.clock is not None:
             self._take_labels(self._pending.rest(self.assembler.t_s, self._now_utc()), events)
         self.counts.events.update(event.kind for event in events)
@@ -199,6 +199,11 @@ class Pipeline:
         if self._listeners.message is not None:
             self._listeners.message(ping, sent_utc, None)
 
+    def ordered(self, command: Command, sent_utc: float) -> None:
+        """The board was told to do something."""
+        if self._listeners.message is not None:
+            self._listeners.message(command, sent_utc, None)
+
     def use_baseline(self, baseline: Baseline, source: Source, *, taken_utc: float) -> None:
         """From now on, tell stress from this rest."""
         self._baseline.replace(baseline, source, taken_utc=taken_utc)
@@ -213,6 +218,13 @@ class Pipeline:
     def _note(self, what: str, **detail: float | str) -> StreamNoted:
         return StreamNoted(self.assembler.t_s, self._now_utc(), what, "", dict(detail))
 
+    def _take_items(self, items: list[Samples | StreamNoted], events: list[AnyEvent]) -> None:
+        for item in items:
+            if isinstance(item, Samples):
+                self._take_samples(item, events)
+            else:
+                self._take_note(item, events)
+
     def _take_samples(self, samples: Samples, events: list[AnyEvent]) -> None:
         name = samples.channel.name
         self.counts.samples[name] += len(samples.values)
@@ -221,6 +233,7 @@ class Pipeline:
             events += scored
             self._tell_baseline(events)
             for event in scored:
+                self.quality = event.channel_quality
                 self._tell_contact(is_on=event.state is not State.NOT_WORN)
         if self._gait is not None:
             events += self._gait.take(samples, self.assembler.utc)
@@ -244,6 +257,17 @@ class Pipeline:
             self._tell_contact(is_on=is_on)
             if self._stress is not None:
                 self._stress.contact(is_on=is_on, t_s=note.t_s)
+            # In a pocket there is no skin to touch.
+            if self._gait is not None and self.placement == STRESS_PLACEMENT:
+                self._gait.worn(is_on=is_on, t_s=note.t_s)
+        elif note.what == Note.BATTERY and self.battery.take(int(note.detail["value"])):
+            _LOGGER.warning("the board's battery is at %d %%", self.battery.percent)
+        elif note.what == Note.STOPPED:
+            _LOGGER.warning(
+                "channel %s: nothing for %.0f s while others go on",
+                note.channel,
+                note.detail["silent_s"],
+            )
         elif note.what == Note.RATE and note.detail["is_off"]:
             _LOGGER.warning(
                 "channel %s: declared %.4g Hz, measured %.4g Hz; the data is marked",
@@ -331,6 +355,5 @@ class Pipeline:
         )
 
 
-def _sent_utc(items: list[Samples | StreamNoted], assembler: StreamAssembler) -> float | None:
-    last = items[-1] if items else None
-    return assembler.utc(last.t0_s) if isinstance(last, Samples) else None
+def _sent_utc(message: Message, assembler: StreamAssembler, arrival_utc: float) -> float | None:
+    return assembler.sent_utc(message, arrival_utc) if isinstance(message, Block) else None

@@ -6,37 +6,44 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firmware_host.devices import ReplayTransport
+from firmware_host.devices import ReplayTransport, ReplayWish, replay_wish
 from firmware_host.errors import ConfigError
 from firmware_host.recording.labels import Label, participant_of, read_labels
+from firmware_host.recording.playing import Playing
 from firmware_host.recording.registry import open_recording
-from firmware_host.transport.base import DeviceUrl, Transport, parse_url
+from firmware_host.transport.base import Transport, parse_url
 
 if TYPE_CHECKING:
     from firmware_host.recording.base import RecordingReader
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Recorded:
-    """An opened recording; ``labels`` are (start_utc, end_utc, label)."""
+    """An opened recording; ``labels`` are (start_utc, end_utc, label) of what is played, in every round."""
 
-    url: str
     reader: RecordingReader
-    speed: float | None
+    wish: ReplayWish
     labels: list[tuple[float, float, str]]
+    transport: ReplayTransport | None = None
 
     def open(self) -> Transport:
         """The recording as a link to a board."""
-        return ReplayTransport(self.reader, url=self.url, speed=self.speed)
+        self.transport = self.wish.transport(self.reader)
+        return self.transport
 
 
-def open_recorded(url: str, label_file: Path | None) -> Recorded | None:
+def open_recorded(url: str, label_file: Path | None, *, keeps: bool) -> Recorded | None:
     """The recording a ``replay:`` URL names, with the labels beside it; None for any other device.
+
+    Parameters
+    ----------
+    keeps
+        Somebody keeps and learns from what is played, so that it must not be played over and over.
 
     Raises
     ------
     ConfigError
-        If there is a label file and no recording.
+        If there is a label file and no recording, or an option makes no sense.
     RecordingError, LabelError
         If either cannot be used.
     """
@@ -45,24 +52,30 @@ def open_recorded(url: str, label_file: Path | None) -> Recorded | None:
         if label_file is not None:
             raise ConfigError("--labels", "a replay: device, which the labels are about", url)
         return None
-    parsed.check_options(["speed"])
-    if not parsed.target:
-        raise ConfigError(f"device URL {url}", "replay:FILE", url)
-    speed = _speed(parsed)
+    wish = replay_wish(parsed)
+    rounds = wish.playing.rounds
+    if keeps and rounds != 1:
+        expected = "one round where a vault keeps what happened: it did not happen again"
+        raise ConfigError("loop", expected, rounds or "forever")
+    if label_file is not None and rounds is None:
+        raise ConfigError("loop", "a number of rounds beside --labels", "forever")
     reader = open_recording(parsed.target)
     try:
         labels = _labels(reader, Path(parsed.target), label_file)
+        return Recorded(reader, wish, _played(labels, wish.playing, reader))
     except BaseException:
         reader.close()
         raise
-    spans = [(x.t_start_utc, x.t_end_utc, x.label) for x in labels]
-    return Recorded(url, reader, speed, spans)
 
 
-def _speed(parsed: DeviceUrl) -> float | None:
-    if parsed.option("speed") in (None, "max"):
-        return None
-    return parsed.number("speed", default=1.0)
+def _played(
+    labels: list[Label], playing: Playing, reader: RecordingReader
+) -> list[tuple[float, float, str]]:
+    """Labels that say something of what is played, moved on with each round; of endless ones the first."""
+    span = playing.span(reader)
+    inside = [x for x in labels if x.t_end_utc > span.start_utc and x.t_start_utc < span.end_utc]
+    later = [number * span.round_s for number in range(playing.rounds or 1)]
+    return [(x.t_start_utc + s, x.t_end_utc + s, x.label) for s in later for x in inside]
 
 
 def _labels(reader: RecordingReader, path: Path, label_file: Path | None) -> list[Label]:

@@ -6,21 +6,40 @@ import logging
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.config import Recording
 from firmware_host.devices import open_device
-from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch, QuotaReached
-from firmware_host.events import AnyEvent, Labelled, StreamNoted
+from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import Hello, Message, MessageParser, Mismatch
+from firmware_host.protocol.messages import (
+    Block,
+    Command,
+    CommandKind,
+    Hello,
+    Message,
+    MessageParser,
+    Mismatch,
+    Ping,
+    encode_command,
+)
 from firmware_host.reconnect import Reconnect
 from firmware_host.recording.labels import Label
+from firmware_host.runtime.asking import ClockAsker
+from firmware_host.runtime.drops import drops
 from firmware_host.runtime.link import Link
+from firmware_host.runtime.orders import Orders
+from firmware_host.runtime.silence import (
+    BACK_NOTE,
+    LINK_NOTE,
+    SILENCE_NOTE,
+    SilenceLimits,
+    SilenceWatch,
+)
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.buttons import ButtonLabels
 from firmware_host.stream.samples import Note, Samples, StreamEvent
@@ -30,12 +49,31 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-STOPPED_NOTE = "recording_stopped"
-DELETED_NOTE = "recording_deleted"
-# What happened to the stream and is in no message of the board; names as in runtime/session.py.
-_MARKED = ("silence", "link")
 _BYTES_PER_MB = 1_000_000
 _SECONDS_PER_MINUTE = 60.0
+
+
+# What happened to the stream and is in no message of the board, or only between the lines.
+MARKED = (
+    SILENCE_NOTE,
+    LINK_NOTE,
+    BACK_NOTE,
+    Note.STOPPED,
+    Note.RATE,
+    Note.CLOCK_STEP,
+    Note.CLOCK_JUMP,
+)
+
+
+def note_text(note: StreamEvent) -> str:
+    """A note as the text of a marker."""
+    what = f"{note.what} {note.channel}" if note.channel else note.what
+    return marker_text(what, note.detail)
+
+
+def marker_text(what: str, detail: Mapping[str, float | int | str]) -> str:
+    """What happened to the stream, as the text of a marker."""
+    return " ".join([what, *(f"{key} {value}" for key, value in detail.items())])
 
 
 def open_writer(
@@ -66,81 +104,6 @@ def open_writer(
     )
 
 
-class Tap:
-    """Writes what a run hears: messages, labels whoever gave them, and silences as markers.
-
-    When the quota is used up it stops by itself and says so with an event; the run goes on.
-
-    Parameters
-    ----------
-    emit
-        Is given events of the recording itself, with the stream time and UTC of the latest event.
-    """
-
-    def __init__(self, path: Path, limits: Recording, emit: Callable[[AnyEvent], None]) -> None:
-        self._emit = emit
-        self._t_s = 0.0
-        self._writer: McapWriter | None = open_writer(path, limits, self._deleted)
-
-    def message(self, message: Message, arrival_utc: float, board_utc: float | None) -> None:
-        """Write one message."""
-        self._write(lambda writer: writer.write(message, arrival_utc, board_utc), arrival_utc)
-
-    def event(self, event: AnyEvent) -> None:
-        """Write what an event says and no message does."""
-        self._t_s = event.t_s
-        if isinstance(event, Labelled):
-            label = Label(event.start_utc, event.end_utc, event.label, event.source)
-            self._write(lambda writer: writer.write_label(label, event.utc), event.utc)
-        elif isinstance(event, StreamNoted) and event.what in _MARKED:
-            detail = " ".join(f"{key} {value}" for key, value in event.detail.items())
-            text = f"{event.what} {detail}".strip()
-            self._write(lambda writer: writer.write_marker(text, event.utc), event.utc)
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.close()
-
-    def _write(self, act: Callable[[McapWriter], None], utc: float) -> None:
-        if self._writer is None:
-            return
-        try:
-            act(self._writer)
-        except QuotaReached as err:
-            writer, self._writer = self._writer, None
-            writer.close()
-            _LOGGER.warning("%s", err)
-            self._emit(StreamNoted(self._t_s, utc, STOPPED_NOTE, "", {"why": "quota"}))
-
-    def _deleted(self, path: Path) -> None:
-        utc = time.time()
-        self._emit(StreamNoted(self._t_s, utc, DELETED_NOTE, "", {"file": path.name}))
-
-
-@contextmanager
-def recording_tap(
-    path: Path | None, limits: Recording, emit: Callable[[AnyEvent], None]
-) -> Iterator[Tap | None]:
-    """A tap into ``path``; with None there is none.
-
-    Raises
-    ------
-    RecordingError
-        If the file exists already.
-    StorageError
-        If the disk is full; what was written stays readable.
-    """
-    if path is None:
-        yield None
-        return
-    tap = Tap(path, limits, emit)
-    try:
-        yield tap
-    finally:
-        tap.close()
-
-
 @dataclass(slots=True)
 class Recorder:
     """Writes a board's messages; the file is named and made once the board has said what it is.
@@ -160,7 +123,10 @@ class Recorder:
     writer: McapWriter | None = None
     n_missing: int = 0
     n_labels: int = 0
+    n_before_hello: int = 0
+    """Messages that came before the board had said what it is: there was no file for them."""
     _buttons: ButtonLabels = field(default_factory=ButtonLabels)
+    _early: list[Callable[[McapWriter], None]] = field(default_factory=list)
 
     def feed(self, data: bytes, arrival_utc: float) -> None:
         """Write what these bytes bring.
@@ -176,40 +142,63 @@ class Recorder:
             self._write(message, arrival_utc)
 
     def label(self, label: Label, utc: float) -> None:
-        """Write a label that was given at ``utc``; before the file is made there is nothing to label."""
-        if self.writer is not None:
+        """Write a label that was given at ``utc``; it waits until there is a file."""
+        self.n_labels += 1
+        if self.writer is None:
+            self._early.append(lambda writer: writer.write_label(label, utc))
+        else:
             self.writer.write_label(label, utc)
-            self.n_labels += 1
 
     def mark(self, text: str, utc: float) -> None:
-        """Write a note."""
-        if self.writer is not None:
+        """Write a note; it waits until there is a file."""
+        if self.writer is None:
+            self._early.append(lambda writer: writer.write_marker(text, utc))
+        else:
             self.writer.write_marker(text, utc)
+
+    def asked(self, ping: Ping, sent_utc: float) -> None:
+        """A clock question was sent to the board; with its answer it gives the two clocks' offset."""
+        self._write(ping, sent_utc)
 
     def close(self) -> None:
         """Finish the file."""
+        try:
+            self._take_items(self.assembler.end())
+        finally:
+            if self.writer is not None:
+                self.writer.close()
+
+    def ordered(self, command: Command, sent_utc: float) -> None:
+        """The board was told to do something."""
         if self.writer is not None:
-            self.writer.close()
+            self.writer.write(command, sent_utc)
 
     def _write(self, message: Message, arrival_utc: float) -> None:
         items = self.assembler.feed(message, arrival_utc)
         sent_utc = None
-        for item in items:
-            if isinstance(item, Samples):
-                sent_utc = self.assembler.utc(item.t0_s)
-            elif item.what in (Note.GAP, Note.PAUSE):
-                self.n_missing += int(item.detail["missing_samples"])
+        if isinstance(message, Block):
+            sent_utc = self.assembler.sent_utc(message, arrival_utc)
         if self.writer is None and isinstance(message, Hello):
             self.writer = open_writer(self.name(message.board_id), self.limits)
-        if self.writer is not None:
+            for write in self._early:
+                write(self.writer)
+            self._early.clear()
+        if self.writer is None:
+            self.n_before_hello += 1
+        else:
             self.writer.write(message, arrival_utc, sent_utc)
-        self._take_presses(items)
+        self._take_items(items)
 
-    def _take_presses(self, items: list[Samples | StreamEvent]) -> None:
+    def _take_items(self, items: list[Samples | StreamEvent]) -> None:
         for item in items:
             if isinstance(item, Samples):
                 continue
-            if item.what in (Note.REBOOT, Note.SWAP):
+            if item.what in MARKED:
+                _LOGGER.warning("%s", note_text(item))
+                self.mark(note_text(item), item.utc)
+            if item.what in (Note.GAP, Note.PAUSE):
+                self.n_missing += int(item.detail["missing_samples"])
+            elif item.what in (Note.REBOOT, Note.SWAP):
                 self._buttons.forget()
             elif item.what == Note.BUTTON:
                 told = self._buttons.press(int(item.detail["value"]), item.t_s, item.utc)
@@ -223,8 +212,9 @@ def record(
     name: Callable[[str], Path],
     *,
     stop: Callable[[], bool],
-    silence_s: float,
+    silence: SilenceLimits,
     limits: Recording,
+    rates: Mapping[str, float] = MappingProxyType({}),
     notes: Callable[[], list[str]] = list,
     labels: Callable[[], list[Label]] = list,
     monotonic: Callable[[], float] = time.monotonic,
@@ -233,13 +223,19 @@ def record(
 
     Parameters
     ----------
+    rates
+        Sample rates to ask of the board, Hz by channel name.
     notes, labels
         Asked between reads for what somebody has said meanwhile.
 
     Raises
     ------
+    ConfigError
+        If the board refuses a rate.
     LinkError
         If there is no board, or one that never says what it is.
+    StreamSilent
+        If it has sent nothing for longer than ``silence`` allows.
     StorageError
         If the disk is full or the quota is used up; what was recorded stays.
     """
@@ -247,9 +243,11 @@ def record(
         lambda: open_device(url),
         Reconnect(clock=monotonic, rng=random.Random()),
         sleep=time.sleep,
+        stop=stop,
     )
     recorder = Recorder(name, limits)
-    last_s = monotonic()
+    watch, asker = SilenceWatch(link, silence, monotonic), ClockAsker(link, monotonic)
+    orders = Orders(link, rates)
     try:
         while not stop():
             try:
@@ -257,11 +255,14 @@ def record(
             except LinkEnded:
                 break
             if chunk is not None:
-                last_s = monotonic()
+                _tell_back(watch, recorder, chunk.arrival_utc)
+                for what, detail in link.marks():
+                    recorder.mark(marker_text(what, detail), chunk.arrival_utc)
                 recorder.feed(chunk.data, chunk.arrival_utc)
-            elif link.is_up and not link.is_finite and monotonic() - last_s > 60 * silence_s:
-                msg = f"the board has sent nothing for {monotonic() - last_s:.0f} s"
-                raise LinkError(msg)
+            else:
+                _tell_silence(watch, recorder, link)
+            asker.ask_if_due(recorder.assembler.t_s, recorder.asked)
+            orders.give_due(recorder.assembler, recorder.ordered)
             for text in notes():
                 recorder.mark(text, link.now_utc())
             for label in labels():
@@ -269,11 +270,28 @@ def record(
     finally:
         link.close()
         recorder.close()
-    return _summary(recorder, link)
+    return {**_summary(recorder, link), "backfill_asked": orders.n_asked}
+
+
+def _tell_silence(watch: SilenceWatch, recorder: Recorder, link: Link) -> None:
+    """Write it once into the recording when nothing comes, and wake the board; the end is an error."""
+    hello = recorder.assembler.hello
+    what = watch.look(() if hello is None else hello.channels)
+    if what is not None:
+        _LOGGER.warning("no data for %.0f s", watch.silent_s)
+        text = marker_text(what, {"silent_s": round(watch.silent_s, 1)})
+        recorder.mark(text, link.now_utc())
+        link.write(encode_command(Command(CommandKind.START), seq=0))
+
+
+def _tell_back(watch: SilenceWatch, recorder: Recorder, utc: float) -> None:
+    silent_s = watch.heard()
+    if silent_s is not None:
+        recorder.mark(marker_text(BACK_NOTE, {"silent_s": round(silent_s, 1)}), utc)
 
 
 def _summary(recorder: Recorder, link: Link) -> dict[str, Any]:
-    writer, decoder = recorder.writer, recorder.parser.decoder
+    writer = recorder.writer
     if writer is None:
         msg = "nothing was recorded: no board said what it is"
         raise LinkError(msg)
@@ -283,7 +301,8 @@ def _summary(recorder: Recorder, link: Link) -> dict[str, Any]:
         "n_labels": recorder.n_labels,
         "stream_s": round(recorder.assembler.t_s, 3),
         "missing_samples": recorder.n_missing,
-        "bad_frames": decoder.bad_frames,
-        "skipped_bytes": decoder.skipped_bytes,
+        "messages_before_hello": recorder.n_before_hello,
+        **drops(recorder.assembler, recorder.parser),
         "links_lost": link.n_lost,
+        "lines": dict(link.line_counters),
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_host.adaptation.adapters import Adapter, apply_adapter
 from firmware_host.adaptation.rest import revert_rest
-from firmware_host.errors import AdaptationError, LinkEnded, LinkError
+from firmware_host.errors import AdaptationError, LinkEnded, LinkError, SignetError, StorageError
 from firmware_host.events import (
     AnyEvent,
     Labelled,
@@ -23,10 +23,9 @@ from firmware_host.events import (
 from firmware_host.protocol.messages import (
     Command,
     CommandKind,
-    Ping,
     encode_command,
-    encode_ping,
 )
+from firmware_host.runtime.asking import ClockAsker
 from firmware_host.runtime.baseline import Source
 from firmware_host.runtime.cues import CUE_ANSWERS, MAX_ANSWER_S, CueRule
 from firmware_host.runtime.drifting import misfits, watch_run
@@ -34,17 +33,20 @@ from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
 from firmware_host.runtime.learning import Learning, Looked
 from firmware_host.runtime.link import Link
+from firmware_host.runtime.live import LiveHealth
 from firmware_host.runtime.loss import LossMeter
 from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary, stored_source
+from firmware_host.runtime.orders import Orders
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
+from firmware_host.runtime.room import Room
+from firmware_host.runtime.silence import BACK_NOTE, SilenceLimits, SilenceWatch
 from firmware_host.runtime.summary import summarise
 from firmware_host.runtime.wear import DayFacts, Wear
 from firmware_host.stream.samples import Note
+from firmware_host.transport.base import Chunk
 
 _LOGGER = logging.getLogger(__name__)
 
-SILENCE_NOTE = "silence"
-LINK_NOTE = "link"
 LEARNED_NOTE = "learned"
 GAIT_UPDATED_NOTE = "gait_updated"
 DRIFT_NOTE = "drift"
@@ -52,10 +54,6 @@ REST_SET_ASIDE_NOTE = "rest_set_aside"
 _WEAR_ENDS = (Note.WEAR, Note.REBOOT, Note.SWAP)
 # A live run looks this often whether somebody else changed the vault (a learner, a revert).
 _VAULT_LOOK_S = 2.0
-# Often enough to follow a crystal as it warms up, and nothing beside the stream itself.
-_PING_S = 10.0
-# A stream that stays silent this many times the configured silence is over for the caller.
-_GIVE_UP_SILENCES = 60
 
 
 @dataclass(slots=True)
@@ -74,6 +72,8 @@ class Session:
         Lets the gait reference follow the wearer; None leaves it as it was enrolled.
     cues
         When to tap the wearer on the wrist; None never does.
+    rates
+        Sample rates to ask of the board, Hz by channel name.
     stop
         Asked between reads whether to end.
     monotonic
@@ -87,7 +87,8 @@ class Session:
     emit: Callable[[AnyEvent], None]
     memory: Memory | None = None
     learning: Learning | None = None
-    silence_s: float = 5.0
+    silence: SilenceLimits = field(default_factory=SilenceLimits)
+    rates: Mapping[str, float] = field(default_factory=dict)
     cues: CueRule | None = None
     follower: GaitFollower | None = None
     stop: Callable[[], bool] = lambda: False
@@ -96,16 +97,17 @@ class Session:
     _loss: LossMeter = field(default_factory=LossMeter)
     _adapter_id: int | None = None
     _rest_id: int | None = None
-    _last_data_s: float = 0.0
-    _is_silent: bool = False
+    _watch: SilenceWatch = field(init=False)
+    _asker: ClockAsker = field(init=False)
+    _orders: Orders = field(init=False)
+    _room: Room = field(init=False)
+    _health: LiveHealth | None = None
     _is_baseline_new: bool = False
     _is_taken_off: bool = False
     _has_wear_ended: bool = False
     _day: DayFacts = field(default_factory=DayFacts)
     _wear: Wear = field(default_factory=Wear)
     _last_look_s: float = 0.0
-    _last_ping_s: float = 0.0
-    _n_pings: int = 0
     _n_cues: int = 0
     _cue_utc: float | None = None
     _vault_version: int = -1
@@ -119,7 +121,13 @@ class Session:
             Whatever ended it but the end of a finite source; what was seen until then is kept.
         """
         started_s = self.monotonic()
-        self._last_data_s = started_s
+        self._watch = SilenceWatch(self.link, self.silence, self.monotonic)
+        self._asker = ClockAsker(self.link, self.monotonic)
+        self._orders = Orders(self.link, self.rates)
+        self._room = Room(self.memory)
+        if self.memory is not None:
+            vault = self.memory.vault
+            self._health = LiveHealth(vault, self.link, self.pipeline, self.monotonic)
         self.reload()
         if self.learning is not None:
             self.learning.begin()
@@ -130,6 +138,12 @@ class Session:
             self._end_wear()
             self._watch_drift()
             self._end_learning()
+        except SignetError as err:
+            if isinstance(err, LinkError):
+                # What waits for a gap to be filled waits in vain.
+                self._handle(self.pipeline.finish())
+            self._end_health(str(err))
+            raise
         finally:
             if self.learning is not None:
                 self.learning.process.stop()
@@ -173,23 +187,29 @@ class Session:
             if chunk is None:
                 self._watch_silence()
             else:
-                self._last_data_s = self.monotonic()
-                self._is_silent = False
-                self._handle(self.pipeline.feed(chunk.data, chunk.arrival_utc))
-            self._learn()
-            self._look_at_vault()
-            self._ping_if_due()
+                self._take_chunk(chunk)
+            with self._room.even_without():
+                self._learn()
+                self._look_at_vault()
+                if self._health is not None:
+                    self._health.look()
+            self._asker.ask_if_due(self.pipeline.assembler.t_s, self.pipeline.asked)
+            self._orders.give_due(self.pipeline.assembler, self.pipeline.ordered)
 
-    def _ping_if_due(self) -> None:
-        """Ask a live board for its time now and then."""
-        now_s = self.monotonic()
-        if self.link.is_finite or not self.link.is_up or now_s - self._last_ping_s < _PING_S:
-            return
-        self._last_ping_s = now_s
-        self._n_pings += 1
-        ping = Ping(self._n_pings)
-        self.pipeline.asked(ping, self.link.now_utc())
-        self.link.write(encode_ping(ping, seq=self._n_pings))
+    def _take_chunk(self, chunk: Chunk) -> None:
+        silent_s = self._watch.heard()
+        if self._health is not None:
+            self._health.last_data_utc = chunk.arrival_utc
+        if silent_s is not None:
+            self._handle([self._note(BACK_NOTE, {"silent_s": round(silent_s, 1)})])
+        self._handle_marks()
+        self._handle(self.pipeline.feed(chunk.data, chunk.arrival_utc))
+
+    def _handle_marks(self) -> None:
+        """Say what was done to a recording: a silence skipped, another round begun."""
+        if self.link.is_finite:
+            for what, detail in self.link.marks():
+                self._handle([self._note(what, detail)])
 
     def _cue_if_due(self, event: StressScored) -> None:
         if self.cues is None or not self.cues.is_due(event.state, event.t_s):
@@ -240,9 +260,14 @@ class Session:
             self.reload()
         if self._is_taken_off:
             self._is_taken_off = False
-            self._follow_gait()
+            with self._room.even_without():
+                self._follow_gait()
         if self._has_wear_ended:
-            self._end_wear()
+            with self._room.even_without():
+                self._end_wear()
+        news = self._room.news()
+        if news is not None:
+            self._handle([self._note(*news)])
 
     def _take_window(self, event: StressScored) -> None:
         """Count a window; the first one of another day ends the day before."""
@@ -250,7 +275,8 @@ class Session:
             # A board that cannot tell contact: the skin's signals are gone.
             self._has_wear_ended = True
         elif self._day.is_over(event.utc):
-            self._watch_drift()
+            with self._room.even_without():
+                self._watch_drift()
         self._day.take(event)
 
     def _end_wear(self) -> None:
@@ -261,6 +287,10 @@ class Session:
             return
         try:
             revert_rest(self.memory.vault, now_utc=self.link.now_utc())
+        except StorageError:
+            # Asked again with the next events, until there is room.
+            self._wear, self._has_wear_ended = wear, True
+            raise
         except AdaptationError:
             # The only rest there is: whoever that was, there is nothing to go back to.
             return
@@ -349,19 +379,26 @@ class Session:
             )
 
     def _watch_silence(self) -> None:
-        """Say it once when nothing comes; give up a live link that is up but mute for long."""
-        silent_s = self.monotonic() - self._last_data_s
-        if self.link.is_finite or silent_s < self.silence_s:
+        """Say it once when nothing comes; give up when it has lasted too long."""
+        hello = self.pipeline.hello
+        what = self._watch.look(() if hello is None else hello.channels)
+        if what is None:
             return
-        if not self._is_silent:
-            self._is_silent = True
-            what = SILENCE_NOTE if self.link.is_up else LINK_NOTE
-            self._handle([self._note(what, {"silent_s": round(silent_s, 1)})])
-            _LOGGER.warning("no data for %.0f s", silent_s)
-            self.link.write(encode_command(Command(CommandKind.START), seq=0))
-        if self.link.is_up and silent_s > _GIVE_UP_SILENCES * self.silence_s:
-            msg = f"the board is there but has sent nothing for {silent_s:.0f} s"
-            raise LinkError(msg)
+        silent_s = self._watch.silent_s
+        self._handle([self._note(what, {"silent_s": round(silent_s, 1)})])
+        _LOGGER.warning("no data for %.0f s", silent_s)
+        self.link.write(encode_command(Command(CommandKind.START), seq=0))
+        with self._room.even_without():
+            # Nothing else will come that the note could be written with.
+            if self.memory is not None:
+                self.memory.flush()
+            if self._health is not None:
+                self._health.look(now=True)
+
+    def _end_health(self, why: str) -> None:
+        if self._health is not None:
+            with self._room.even_without():
+                self._health.end(why)
 
     def _note(self, what: str, detail: dict[str, float | int | str]) -> StreamNoted:
         assembler = self.pipeline.assembler
@@ -372,10 +409,14 @@ class Session:
     def _finish(self, wall_s: float) -> dict[str, Any]:
         summary = summarise(self.pipeline, self.states, wall_s=wall_s)
         summary["links_lost"] = self.link.n_lost
+        summary["lines"] = dict(self.link.line_counters)
+        summary["backfill_asked"] = self._orders.n_asked
         summary["cues"] = self._n_cues
+        summary["cues_refused"] = self._orders.n_cues_refused
         summary["learned"] = [] if self.learning is None else self.learning.process.results
         if self.memory is not None:
             found = misfits(self.memory.vault)
             summary["no_longer_fits"] = [misfit.part.value for misfit in found]
             put_summary(self.memory.vault, summary, utc=self.link.now_utc())
+            self._end_health("done")
         return summary

@@ -12,6 +12,7 @@ from firmware_host.inference.bundle import load_bundle
 from firmware_host.runtime.drifting import misfits
 from firmware_host.runtime.gait_reference import gait_facts, gait_references
 from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
+from firmware_host.runtime.live import is_going_on, live_health
 from firmware_host.runtime.memory import EVENT_KIND, stored_source
 from firmware_host.runtime.waiting import Waiting
 from firmware_host.vault.records import Vault
@@ -32,6 +33,7 @@ def wearer_state(vault: Vault, bundle_path: Path | str, waiting: Waiting) -> dic
         "records": vault.kinds(),
         "damaged": vault.count_damaged(),
         "last_event_utc": vault.newest_utc(EVENT_KIND),
+        "stream": _stream(vault),
         "baseline": source.value if has_baseline and source else None,
         "gait_enrolled": bool(placements),
         "gait_placements": placements,
@@ -50,3 +52,11 @@ def wearer_state(vault: Vault, bundle_path: Path | str, waiting: Waiting) -> dic
         "host": waiting.readings.words(),
         "ledger_intact": ledger.is_unbroken(vault),
     }
+
+
+def _stream(vault: Vault) -> dict[str, Any] | None:
+    """How the stream of the latest run does or did; None if there was none."""
+    health = live_health(vault)
+    if health is None:
+        return None
+    return {**health, "is_going_on": is_going_on(health)}

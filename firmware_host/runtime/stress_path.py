@@ -101,7 +101,15 @@ class StressPath:
         generic, personal = p or (None, None)
         quality = _usable_share(window)
         return StressScored(
-            window.t_end_s, utc, state, generic, personal, self.adapter, quality, window.motion
+            window.t_end_s,
+            utc,
+            state,
+            generic,
+            personal,
+            self.adapter,
+            quality,
+            window.motion,
+            window.quality,
         )
 
     def _not_scorable(self, window: StressWindow) -> State | None:

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from firmware_host.host.sockets import COUNTER
+from firmware_host.runtime.drops import BLOCK_DROPS, line_faults
 from firmware_host.runtime.pipeline import Pipeline
 from firmware_host.stream.assembler import StreamAssembler
 
 
 def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dict[str, Any]:
     """Counts and costs of a run as plain values; nothing about the body but the states' counts."""
-    counts, assembler, decoder = pipeline.counts, pipeline.assembler, pipeline.parser.decoder
+    counts, assembler = pipeline.counts, pipeline.assembler
     hello = pipeline.hello
     rates = assembler.measured_rates_hz
+    totals = assembler.totals
     channels = {
         channel.name: {
             "unit": channel.unit,
@@ -27,26 +29,21 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
             "n_samples": counts.samples[channel.name],
             "n_gaps": counts.gaps[channel.name],
             "missing_samples": counts.missing[channel.name],
-            **_session_counts(assembler, channel.name),
+            **{name: totals[channel.name][name] for name in BLOCK_DROPS},
         }
         for channel in (hello.channels if hello else ())
     }
     return {
         "board": hello.board_id if hello else None,
         "firmware": hello.firmware if hello else None,
+        "battery_percent": pipeline.battery.percent,
         "placement": pipeline.placement,
-        "stream_s": round(counts.earlier_sessions_s + assembler.t_s, 3),
+        "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),
         "wall_s": round(wall_s, 3),
         "n_sessions": assembler.n_sessions,
         "n_bytes": counts.n_bytes,
-        "n_frames": decoder.frames,
-        "bad_frames": decoder.bad_frames,
-        "oversize": decoder.oversize,
-        "skipped_bytes": decoder.skipped_bytes,
-        "bad_payloads": pipeline.parser.bad_payloads,
-        "unknown_kinds": pipeline.parser.unknown_kinds,
-        "foreign_messages": assembler.n_foreign,
-        "unknown_streams": assembler.n_unknown_stream,
+        "n_frames": pipeline.parser.decoder.frames,
+        **line_faults(assembler, pipeline.parser),
         "clock": _clock(assembler),
         "channels": channels,
         "states": dict(sorted(states.items())),
@@ -57,17 +54,6 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "seen_in_training": pipeline.was_trained_on,
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "sockets_opened": COUNTER.n_sockets,
-    }
-
-
-def _session_counts(assembler: StreamAssembler, channel: str) -> dict[str, int]:
-    """What was dropped and why, by channel, in the last board session."""
-    counters = assembler.counters[channel]
-    return {
-        "board_dropped": counters.board_dropped,
-        "duplicate_blocks": counters.duplicate_blocks,
-        "late_blocks": counters.late_blocks,
-        "bad_blocks": counters.bad_blocks,
     }
 
 

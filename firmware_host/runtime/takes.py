@@ -36,6 +36,13 @@ _NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP)
 # Seldom enough to cost nothing.
 _REPORT_EVERY = 2000
 _BLOCKS_A_PART = 1024
+# A rate that was asked for comes a moment after the recording begins, and after each boot.
+_MAX_OTHER_RATE_S = 60.0
+
+_Key = tuple[str, float]
+
+# The narrowest signed type that holds what the wire's does: a day of two motion sensors is half as large.
+_SIGNED = {"i8": "i1", "u8": "i2", "i16": "i2", "u16": "i4", "i32": "i4", "u32": "i8"}
 
 Report = Callable[[float], None]
 
@@ -98,9 +105,11 @@ class _Taker:
     def __init__(self, where: object) -> None:
         self.assembler = StreamAssembler()
         self._where = where
-        self._channels: dict[str, Channel] = {}
-        self._pieces: dict[str, list[Piece]] = {}
-        self._runs: dict[str, list[_Run]] = {}
+        # By name as first described; everything else by name and rate.
+        self._described: dict[str, Channel] = {}
+        self._channels: dict[_Key, Channel] = {}
+        self._pieces: dict[_Key, list[Piece]] = {}
+        self._runs: dict[_Key, list[_Run]] = {}
         self._clock: StreamClock | None = None
         self._noted: list[tuple[float, EventKind, int]] = []
         self._events: list[BoardEvent] = []
@@ -119,9 +128,11 @@ class _Taker:
 
     def finish(self, reader: RecordingReader) -> Take:
         """Everything, with times by each session's final clock."""
+        self.take(self.assembler.end())
         self._end_session()
-        order = sorted(self._channels, key=lambda name: self._channels[name].stream)
-        tracks = tuple(self._track(name) for name in order)
+        order = sorted(self._described.values(), key=lambda channel: channel.stream)
+        main = {channel.name: self._main(channel.name) for channel in order}
+        tracks = tuple(self._track(key) for key in main.values())
         labels = reader.labels()
         carried = [_span(label) for label in labels]
         told = [label for label in self._pressed() if not is_said(_span(label), carried)]
@@ -132,11 +143,35 @@ class _Taker:
             tuple(sorted([*labels, *told], key=lambda x: (x.t_start_utc, x.t_end_utc))),
             tuple(sorted(self._events, key=lambda event: event[0])),
             tuple(reader.markers()),
+            tuple(
+                self._say_left_out(key, main[key[0]]) for key in self._pieces if key != main[key[0]]
+            ),
         )
         return checked_take(take, self._where)
 
-    def _track(self, name: str) -> Track:
-        channel, pieces = self._channels[name], self._pieces[name]
+    def _main(self, name: str) -> _Key:
+        """The rate at which most of a channel came; refuses a recording that is of several rates."""
+        lengths_s = {
+            key: sum(len(piece.raw) for piece in pieces) / key[1]
+            for key, pieces in self._pieces.items()
+            if key[0] == name
+        }
+        main = max(lengths_s, key=lambda key: lengths_s[key])
+        if sum(lengths_s.values()) - lengths_s[main] > _MAX_OTHER_RATE_S:
+            rates = " and ".join(f"{rate_hz:g}" for _, rate_hz in lengths_s)
+            expected = f"one sample rate of channel {name} in nearly the whole recording"
+            raise RecordingError(self._where, expected, f"{rates} Hz")
+        return main
+
+    def _say_left_out(self, key: _Key, main: _Key) -> str:
+        name, rate_hz = key
+        span_s = sum(len(piece.raw) for piece in self._pieces[key]) / rate_hz
+        return (
+            f"{name}: {span_s:.1f} s at {rate_hz:g} Hz, before or after it came at {main[1]:g} Hz"
+        )
+
+    def _track(self, key: _Key) -> Track:
+        name, channel, pieces = key[0], self._channels[key], self._pieces[key]
         if channel.dtype != "f32":
             return Track(channel, tuple(pieces))
         try:
@@ -151,24 +186,31 @@ class _Taker:
         )
 
     def _take_samples(self, samples: Samples) -> None:
-        name = samples.channel.name
-        known = self._channels.setdefault(name, samples.channel)
-        if known != samples.channel:
-            expected = f"one description of channel {name} in the whole recording"
-            raise RecordingError(self._where, expected, "another one after a change of the board")
-        runs = self._runs.setdefault(name, [])
+        channel = samples.channel
+        key = (channel.name, channel.rate_hz)
+        if self._channels.get(key) != channel:
+            self._describe(channel)
+            self._channels[key] = channel
+        runs = self._runs.setdefault(key, [])
         if not runs or samples.gap_before_samples:
             runs.append(_Run(samples.t0_s))
         runs[-1].add(samples.t0_s, _counts(samples))
+
+    def _describe(self, channel: Channel) -> None:
+        """Refuse a channel that is not what it was; its number and its rate may change."""
+        known = self._described.setdefault(channel.name, channel)
+        if replace(channel, stream=known.stream, rate_hz=known.rate_hz) != known:
+            expected = f"one description of channel {channel.name} in the whole recording"
+            raise RecordingError(self._where, expected, "another one after a change of the board")
 
     def _end_session(self) -> None:
         clock, runs, noted = self._clock, self._runs, self._noted
         self._runs, self._noted = {}, []
         if clock is None:
             return
-        for name, of_channel in runs.items():
-            pieces = [run.piece(self._channels[name], clock) for run in of_channel]
-            self._pieces.setdefault(name, []).extend(pieces)
+        for key, of_channel in runs.items():
+            pieces = [run.piece(self._channels[key], clock) for run in of_channel]
+            self._pieces.setdefault(key, []).extend(pieces)
         self._events += [(round(clock.utc(t_s), 6), kind, value) for t_s, kind, value in noted]
 
     def _pressed(self) -> list[Label]:
@@ -189,4 +231,4 @@ def _counts(samples: Samples) -> Counts:
         # Values, until all of them are known.
         return samples.values
     raw: Counts = np.rint((samples.values - channel.offset) / channel.scale)
-    return raw.astype(np.int64 if channel.dtype == "u32" else np.int32)
+    return raw.astype(_SIGNED[channel.dtype])

@@ -75,6 +75,9 @@ class SosFilter:
             return out
         if self._state is None:
             self._state = self._settled(out[0])
+        if len(self._sections) == 2:
+            out, *self._state = _run_two(self._sections, self._state, out)
+            return out
         for k, section in enumerate(self._sections):
             out, self._state[k] = _run_section(section, self._state[k], out)
         return out
@@ -103,6 +106,25 @@ def _run_section(
         s2 = b2 * x - a2 * y
         append(y)
     return out, (s1, s2)
+
+
+def _run_two(
+    sections: Sequence[Section], state: Sequence[tuple[float, float]], values: list[float]
+) -> tuple[list[float], tuple[float, float], tuple[float, float]]:
+    """`_run_section` twice in one pass, which saves a third: the pulse is most of all samples."""
+    (b0, b1, b2, a1, a2), (d0, d1, d2, c1, c2) = sections
+    (s1, s2), (r1, r2) = state
+    out: list[float] = []
+    append = out.append
+    for x in values:
+        y = b0 * x + s1
+        s1 = b1 * x - a1 * y + s2
+        s2 = b2 * x - a2 * y
+        z = d0 * y + r1
+        r1 = d1 * y - c1 * z + r2
+        r2 = d2 * y - c2 * z
+        append(z)
+    return out, (s1, s2), (r1, r2)
 
 
 def _check_band(order: int, top_hz: float, sample_rate_hz: float) -> None:

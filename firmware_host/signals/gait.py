@@ -154,9 +154,13 @@ class _Input:
     def missing(self, t_start_s: float, t_end_s: float) -> float:
         """Share of a span that lies in gaps, 0..1."""
         times, _ = self.ring.between(t_start_s - _TIME_SLACK_S, t_end_s - _TIME_SLACK_S)
-        edges = np.concatenate(([t_start_s], times, [t_end_s]))
+        edges = np.empty(len(times) + 2)
+        edges[0], edges[1:-1], edges[-1] = t_start_s, times, t_end_s
         steps = edges[1:] - edges[:-1]
-        lost = steps[steps > _GAP_PERIODS / self.rate_hz].sum()
+        longest_s = _GAP_PERIODS / self.rate_hz
+        if np.maximum.reduce(steps) <= longest_s:
+            return 0.0
+        lost = steps[steps > longest_s].sum()
         return float(min(1.0, lost / (t_end_s - t_start_s)))
 
 
@@ -212,8 +216,11 @@ class GaitFeatures:
     def _take(self, source: _Input, t0_s: float, rows: FloatArray, *, gap: bool) -> None:
         last_s = source.ring.last_s()
         t_s = source.clock.times_s(t0_s, len(rows), gap=gap)
-        finite = np.isfinite(rows[:, 0] + rows[:, 1] + rows[:, 2])
-        if not finite.all():
+        if not len(t_s):
+            return
+        rows = rows[len(rows) - len(t_s) :]
+        if not is_finite(rows):
+            finite = np.isfinite(rows).all(axis=1)
             t_s, rows = t_s[finite], rows[finite]
         if source is self._acc:
             if last_s is not None and t0_s - last_s > _FORGET_GRAVITY_AFTER_S:

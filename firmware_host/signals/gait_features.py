@@ -66,7 +66,10 @@ N_FEATURES = len(FEATURE_NAMES)
 GYRO_FEATURES = np.array(["gyro_" in name for name in FEATURE_NAMES])
 """(N_FEATURES,) True where a feature cannot be had without a gyroscope."""
 
+_PAIRS = np.triu_indices(len(_USED), 1)
 _WINDOW = np.hanning(N_WINDOW)
+_SCALED_WINDOW = 2.0 / _WINDOW.sum() * _WINDOW
+_SAMPLE = np.arange(N_WINDOW)
 _FREQUENCIES_HZ = np.fft.rfftfreq(_N_FFT, 1.0 / IDENTITY_RATE_HZ)
 _BAND_STARTS = np.searchsorted(_FREQUENCIES_HZ, _BAND_EDGES_HZ)
 _FIRST, _SECOND = (np.array(pair) - 1 for pair in zip(*_COUPLED, strict=True))
@@ -128,7 +131,7 @@ def _moments(columns: FloatArray, centred: FloatArray) -> FloatArray:
     sd = np.sqrt(squared.mean(axis=1)) + _TINY
     skew = (squared * centred).mean(axis=1) / sd**3
     kurtosis = (squared * squared).mean(axis=1) / sd**4
-    change = np.abs(np.diff(columns, axis=1)).mean(axis=1) * IDENTITY_RATE_HZ
+    change = np.abs(columns[:, 1:] - columns[:, :-1]).mean(axis=1) * IDENTITY_RATE_HZ
     span = ordered[:, -1] - ordered[:, 0]
     single = np.stack(
         (
@@ -165,9 +168,9 @@ def _autocorrelations(centred: FloatArray) -> FloatArray:
 
 def _stride_waves(centred: FloatArray, step_s: float) -> NDArray[np.complex128]:
     """(4, 10) complex amplitudes at multiples of the stride rate (half the step rate)."""
-    turn = np.exp((-1j * np.pi / step_s / IDENTITY_RATE_HZ) * np.arange(N_WINDOW))
-    waves = np.cumprod(np.broadcast_to(turn, (_N_HARMONICS, N_WINDOW)), axis=0)
-    amplitudes: NDArray[np.complex128] = (centred * (2.0 / _WINDOW.sum() * _WINDOW)) @ waves.T
+    turn = np.exp((-1j * np.pi / step_s / IDENTITY_RATE_HZ) * _SAMPLE)
+    waves = np.multiply.accumulate(np.broadcast_to(turn, (_N_HARMONICS, N_WINDOW)), axis=0)
+    amplitudes: NDArray[np.complex128] = (centred * _SCALED_WINDOW) @ waves.T
     return amplitudes
 
 
@@ -196,8 +199,7 @@ def _between(centred: FloatArray) -> FloatArray:
     """(6,) correlation coefficients of every pair of channels."""
     product = centred @ centred.T
     sd = np.sqrt(np.diag(product)) + _TINY
-    rows, columns = np.triu_indices(len(_USED), 1)
-    coefficients: FloatArray = (product / np.outer(sd, sd))[rows, columns]
+    coefficients: FloatArray = (product / np.outer(sd, sd))[_PAIRS]
     return coefficients
 
 

@@ -131,9 +131,9 @@ def ibi_features(
         return (*FALLBACK[:-1], quality)
     rate_bpm = np.sort(60.0 / good)
     # Successive differences only where both intervals are accepted neighbours.
-    steps = np.diff(ibi_s)[accepted[1:] & accepted[:-1]]
-    rmssd = math.sqrt(float(np.mean(steps * steps))) if len(steps) else math.exp(FALLBACK[4])
-    pnn50 = float(np.mean(np.abs(steps) > NN50_S)) if len(steps) else FALLBACK[5]
+    steps = (ibi_s[1:] - ibi_s[:-1])[accepted[1:] & accepted[:-1]]
+    rmssd = math.sqrt(float((steps * steps).mean())) if len(steps) else math.exp(FALLBACK[4])
+    pnn50 = float((np.abs(steps) > NN50_S).mean()) if len(steps) else FALLBACK[5]
     heights = amplitude[accepted]
     height = max(float(heights.mean()), 1e-6)
     return (

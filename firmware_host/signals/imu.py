@@ -114,7 +114,8 @@ def acc_features(seconds: FloatArray) -> tuple[tuple[float, ...], float]:
     good = seconds[present, 3]
     if len(good) < MIN_SECONDS:
         return ACC_FALLBACK, 0.0
-    turns = np.sqrt((np.diff(seconds[:, :3], axis=0) ** 2).sum(axis=1))
+    posture = seconds[:, :3]
+    turns = np.sqrt(((posture[1:] - posture[:-1]) ** 2).sum(axis=1))
     turns = turns[np.isfinite(turns)]
     mean = float(good.mean())
     turn = float(turns.mean()) if len(turns) else 0.0

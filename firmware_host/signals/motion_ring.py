@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,8 @@ FloatArray = NDArray[np.float64]
 _DRIFT_SAMPLES = 0.5
 # Clock jitter may step back a little; more than this is another time line.
 _MAX_BACKWARD_S = 1.0
+# A sensor that runs faster than declared gets ahead of its board's clock; from here on rows are left out.
+_MAX_AHEAD_S = 0.25
 
 
 class SampleClock:
@@ -33,6 +37,9 @@ class SampleClock:
     def times_s(self, t0_s: float, n_samples: int, *, gap: bool) -> FloatArray:
         """(n_samples,) increasing times of a block that starts at `t0_s`.
 
+        Fewer, for the last ones, where a sensor that runs faster than declared has got too far ahead: the
+        first of the block then lie in a time that its samples have already taken.
+
         Raises
         ------
         SignalError
@@ -43,6 +50,12 @@ class SampleClock:
             self._anchor_s, self._n_since_anchor = t0_s, 0
         elif due_s - t0_s > _MAX_BACKWARD_S:
             raise SignalError(self._channel, f"stream time went back by {due_s - t0_s:.3f} s")
+        elif due_s - t0_s > _MAX_AHEAD_S:
+            n_early = math.ceil((due_s - t0_s) * self._rate_hz)
+            if n_early >= n_samples:
+                return np.empty(0)
+            self._anchor_s, self._n_since_anchor = t0_s + n_early / self._rate_hz, 0
+            n_samples -= n_early
         elif gap or abs(t0_s - due_s) * self._rate_hz > _DRIFT_SAMPLES:
             earliest_s = due_s - _DRIFT_SAMPLES / self._rate_hz
             self._anchor_s, self._n_since_anchor = max(t0_s, earliest_s), 0
@@ -85,6 +98,6 @@ class SampleRing:
     def between(self, t_start_s: float, t_end_s: float) -> tuple[FloatArray, FloatArray]:
         """Give times (n,) and rows (n, columns) of a closed span of time; views, not copies."""
         times = self._t_s[: self._n]
-        first = int(np.searchsorted(times, t_start_s, side="left"))
-        last = int(np.searchsorted(times, t_end_s, side="right"))
+        first = int(times.searchsorted(t_start_s, side="left"))
+        last = int(times.searchsorted(t_end_s, side="right"))
         return times[first:last], self._rows[first:last]

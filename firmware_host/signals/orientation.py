@@ -46,28 +46,29 @@ class GravityTracker:
     def reset(self) -> None:
         """Forget the past: the device was off, or restarted."""
         self._n = 0
-        self._x = self._y = self._z = 0.0
+        self._gravity = [0.0, 0.0, 0.0]
 
     def track(self, acc_ms2: FloatArray) -> FloatArray:
         """(n, 3) gravity after each of the (n, 3) acceleration samples, both in m/s²."""
-        rows = acc_ms2.tolist()
-        n_settling = max(0, min(len(rows), self._n_settle - self._n))
-        out: list[tuple[float, float, float]] = []
-        gx, gy, gz = self._x, self._y, self._z
-        for count, (x, y, z) in enumerate(rows[:n_settling], start=self._n + 1):
-            gx += (x - gx) / count
-            gy += (y - gy) / count
-            gz += (z - gz) / count
-            out.append((gx, gy, gz))
-        alpha = self._alpha
-        for x, y, z in rows[n_settling:]:
-            gx += alpha * (x - gx)
-            gy += alpha * (y - gy)
-            gz += alpha * (z - gz)
-            out.append((gx, gy, gz))
+        n_settling = max(0, min(len(acc_ms2), self._n_settle - self._n))
+        tracked = np.empty((len(acc_ms2), 3))
+        # Axis by axis: three short loops take half the time of one over triples.
+        for axis, values in enumerate(acc_ms2.T.tolist()):
+            tracked[:, axis] = self._track_axis(axis, values, n_settling)
         self._n += n_settling
-        self._x, self._y, self._z = gx, gy, gz
-        return np.array(out).reshape(-1, 3)
+        return tracked
+
+    def _track_axis(self, axis: int, values: list[float], n_settling: int) -> list[float]:
+        out: list[float] = []
+        append, gravity, alpha = out.append, self._gravity[axis], self._alpha
+        for count, value in enumerate(values[:n_settling], start=self._n + 1):
+            gravity += (value - gravity) / count
+            append(gravity)
+        for value in values[n_settling:]:
+            gravity += alpha * (value - gravity)
+            append(gravity)
+        self._gravity[axis] = gravity
+        return out
 
 
 def orientation_free(
@@ -78,37 +79,38 @@ def orientation_free(
     Vertical acceleration is what is left along gravity after gravity is taken away. Turning the
     device about any axis leaves all six unchanged.
     """
-    down = _unit(gravity_ms2)
-    out = np.zeros((len(acc_ms2), 6))
-    out[:, 0] = length(acc_ms2)
-    along = _dot(acc_ms2, down)
-    out[:, 1] = along - _dot(gravity_ms2, down)
-    out[:, 2] = _length_across(acc_ms2, along, down)
+    acc, gravity = _columns(acc_ms2), _columns(gravity_ms2)
+    down = gravity / np.maximum(_length(gravity), _MIN_GRAVITY_MS2)
+    out = np.zeros((6, len(acc_ms2)))
+    along = _dot(acc, down)
+    out[0] = _length(acc)
+    out[1] = along - _dot(gravity, down)
+    out[2] = _length(acc - along * down)
     if gyro_rads is not None:
-        turn = _dot(gyro_rads, down)
-        out[:, 3] = length(gyro_rads)
-        out[:, 4] = turn
-        out[:, 5] = _length_across(gyro_rads, turn, down)
-    return out
+        gyro = _columns(gyro_rads)
+        turn = _dot(gyro, down)
+        out[3] = _length(gyro)
+        out[4] = turn
+        out[5] = _length(gyro - turn * down)
+    return np.ascontiguousarray(out.T)
 
 
 def length(rows: FloatArray) -> FloatArray:
     """(n,) Euclidean length of (n, 3) vectors."""
-    return np.sqrt(_dot(rows, rows))
+    return _length(_columns(rows))
+
+
+def _columns(rows: FloatArray) -> FloatArray:
+    """(3, n) axes as contiguous rows: numpy takes long stretches at once for less."""
+    return np.ascontiguousarray(rows.T)
 
 
 def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Row-wise dot product, written out: its rounding must not depend on the number of rows."""
-    x: FloatArray = a[:, 0] * b[:, 0]
-    y: FloatArray = a[:, 1] * b[:, 1]
-    z: FloatArray = a[:, 2] * b[:, 2]
-    return x + y + z
+    """(n,) products of (3, n), written out: their rounding must not depend on how many they are."""
+    x, y, z = a * b
+    total: FloatArray = x + y + z
+    return total
 
 
-def _unit(rows: FloatArray) -> FloatArray:
-    unit: FloatArray = rows / np.maximum(length(rows), _MIN_GRAVITY_MS2)[:, None]
-    return unit
-
-
-def _length_across(rows: FloatArray, along: FloatArray, unit: FloatArray) -> FloatArray:
-    return length(rows - along[:, None] * unit)
+def _length(columns: FloatArray) -> FloatArray:
+    return np.sqrt(_dot(columns, columns))

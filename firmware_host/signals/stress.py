@@ -257,12 +257,13 @@ class _PulseTrack:
             if interval.known_at < stop:
                 inside.append(interval)
         inside.reverse()
-        table = np.array(inside, dtype=np.float64).reshape(-1, 5)
+        # Column by column: numpy takes tuples of one kind several times as fast as mixed rows.
+        peak, _, ibi_s, accepted, amplitude = zip(*inside, strict=True) if inside else ((),) * 5
         return ibi.ibi_features(
-            (table[:, 0] - start) / self._rate_hz,
-            table[:, 2],
-            table[:, 3] > 0,
-            table[:, 4],
+            (np.array(peak, np.float64) - start) / self._rate_hz,
+            np.array(ibi_s, np.float64),
+            np.array(accepted, np.bool_),
+            np.array(amplitude, np.float64),
             window_s=self._window_s,
         )
 

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from firmware_host.stream.envelope import LowerEnvelope
+from firmware_host.stream.round_trips import RoundTrips
 from firmware_host.units import MICROSECONDS_PER_SECOND, TICKS_WRAP_US, ticks_delta_us
 
 # After half a wrap without a message the ticks alone cannot tell how many wraps went by.
@@ -18,18 +19,36 @@ _AMBIGUOUS_S = TICKS_WRAP_US / 2 / MICROSECONDS_PER_SECOND
 # A silence must agree on both clocks to this share, and its end may be delivered this late.
 _SILENCE_SKEW = 1e-3
 _SILENCE_LATE_S = 30.0
-# No crystal drifts this far between two fits: one of the clocks was set.
-STEP_BACK_S = 0.25
+# Deliveries this much earlier than any, or for long this much later, show that one of the clocks was
+# set. No smaller step is told from jitter, of which a step is at least this many times more...
+STEP_BACK_S = (0.02, 0.25)
+STEP_FORWARD_S = (0.05, 1.0)
+_STEP_JITTERS = 4.0
+# ...but a question sent after its answer by this much is proof.
+STEP_PROVEN_S = 0.02
+# By less than that, and the host's clock is being slewed, faster than the line can follow.
+_SLEWED_S = 0.002
+# A delivery this much earlier than the earliest is worth a look.
+_EARLY_S = 0.005
 # A stalled link delays too, but then catches up: later for this long while data flows live is a
 # step.
-STEP_FORWARD_S = 1.0
 STEP_CONFIRM_S = 20.0
-# Before this much data an early arrival is the first fast one, not a step.
+# Before this much data an early arrival is the first fast one, not a step; before as much again
+# it has to be early by more than any first one.
 _SETTLED_S = 10.0
+_WELL_SETTLED_S = 60.0
 # Weight of one more message in the running delay and jitter, about the last hundred messages.
 _EWMA = 0.01
-# Round trips wait in a bounded list until a faster one or their age removes them.
-_PONG_HORIZON_S = 600.0
+
+
+# Often enough to follow a crystal as it warms up, and nothing beside the stream itself; more often at
+# first, when each answer still tells much.
+_PING_S, _FIRST_PING_S = 10.0, 2.0
+
+
+def ping_every_s(t_s: float) -> float:
+    """Seconds from one PING to the next at ``t_s`` of a session."""
+    return _FIRST_PING_S if t_s < _WELL_SETTLED_S else _PING_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +93,8 @@ class StreamClock:
         self._shift_s = 0.0
         self.last_jump_s = 0.0
         """What the last `jump` added to stream time."""
+        self.last_jump_at_s = -math.inf
+        """Stream time of what showed it: only what was measured before can lack it."""
         self.n_wraps = 0
         self.n_steps = 0
         self._envelope = LowerEnvelope()
@@ -82,12 +103,13 @@ class StreamClock:
         self._jitter_s = 0.0
         self._late_since: tuple[float, float] | None = None
         self._late_low_s = math.inf
-        self._pong: tuple[float, float, float] | None = None
+        self._trips = RoundTrips()
 
-    def jump(self, by_s: float) -> None:
-        """Add ``by_s`` to stream time from here on, to undo a leap of the board's count."""
+    def jump(self, by_s: float, *, at_s: float) -> None:
+        """Add ``by_s`` to stream time from ``at_s`` on, to undo a leap of the board's count."""
         self._shift_s += by_s
         self.last_jump_s = by_s
+        self.last_jump_at_s = at_s
         self._late_since = None
 
     def unwrap(self, ticks_us: int, arrival_utc: float) -> float:
@@ -128,18 +150,19 @@ class StreamClock:
         excess_s = delay_s - line.offset_s - line.skew * (t_s - line.t_ref_s)
         self._delay_s += _EWMA * (excess_s - self._delay_s)
         self._jitter_s += _EWMA * (abs(excess_s - self._delay_s) - self._jitter_s)
-        if excess_s > STEP_FORWARD_S:
+        # The least of each limit first: nearly every delivery lies within.
+        if excess_s > STEP_FORWARD_S[0] and excess_s > self._latest_s():
             if may_step and self._is_lasting(t_s, arrival_utc, excess_s):
                 return self._step(t_s, delay_s, self._late_low_s)
         else:
             self._late_since = None
-            if excess_s < -STEP_BACK_S and envelope.span_s > _SETTLED_S:
-                return self._step(t_s, delay_s, excess_s) if may_step else None
+            if excess_s < -_EARLY_S and envelope.span_s > _SETTLED_S:
+                return self._take_early(t_s, delay_s, excess_s, may_step=may_step)
         envelope.add(t_s, delay_s)
         return None
 
-    def observe_round_trip(self, t_s: float, sent_utc: float, arrival_utc: float) -> None:
-        """Take one PING answered at ``t_s``: the fastest one says how late the envelope is.
+    def observe_round_trip(self, t_s: float, sent_utc: float, arrival_utc: float) -> float | None:
+        """Take one PING answered at ``t_s``; returns the step in seconds if it proves one, else None.
 
         Raises
         ------
@@ -150,10 +173,16 @@ class StreamClock:
             msg = f"answer at {arrival_utc} before its question at {sent_utc}"
             raise ValueError(msg)
         self.observe(t_s, arrival_utc, may_step=False)
-        round_trip_s = arrival_utc - sent_utc
-        best = self._pong
-        if best is None or round_trip_s <= best[1] or t_s - best[0] > _PONG_HORIZON_S:
-            self._pong = (t_s, round_trip_s, (sent_utc + arrival_utc) / 2)
+        line = self._envelope.line
+        ahead_s = sent_utc - t_s - line.at(t_s) if line else 0.0
+        step_s = None
+        if ahead_s > _SLEWED_S and self._envelope.has_skew:
+            is_step = ahead_s > STEP_PROVEN_S
+            self._restart(t_s, arrival_utc - t_s)
+            self.n_steps += is_step
+            step_s = ahead_s if is_step else None
+        self._trips.add(t_s, sent_utc, arrival_utc)
+        return step_s
 
     def utc(self, t_s: float) -> float:
         """Host time, UNIX seconds, at which the board was at ``t_s``; a pure read."""
@@ -161,7 +190,8 @@ class StreamClock:
         if line is None:
             msg = "clock has no first observation"
             raise ValueError(msg)
-        return t_s + line.offset_s + line.skew * (t_s - line.t_ref_s) - self._least_delay_s()
+        delay_s = line.offset_s + line.skew * (t_s - line.t_ref_s)
+        return t_s + delay_s - self._trips.least_delay_s(line)
 
     def health(self) -> ClockHealth:
         """Drift, jitter and what happened so far."""
@@ -171,20 +201,31 @@ class StreamClock:
             drift_ppm=0.0 - skew / (1.0 + skew) * 1e6,
             delay_ms=self._delay_s * 1e3,
             jitter_ms=self._jitter_s * 1e3,
-            round_trip_ms=self._pong[1] * 1e3 if self._pong else math.nan,
+            round_trip_ms=self._trips.fastest_s * 1e3,
             span_s=self._envelope.span_s,
             n_wraps=self.n_wraps,
             n_steps=self.n_steps,
         )
 
-    def _least_delay_s(self) -> float:
-        """Delay of the fastest delivery itself, from the best round trip: 0 without one."""
-        line = self._envelope.line
-        if self._pong is None or line is None:
-            return 0.0
-        t_s, round_trip_s, middle_utc = self._pong
-        # The envelope can be late by no more than the whole trip took.
-        return min(max(t_s + line.at(t_s) - middle_utc, 0.0), round_trip_s / 2)
+    def _latest_s(self) -> float:
+        """How late a delivery may be before it may show a step."""
+        return _clip(_STEP_JITTERS * self._jitter_s, STEP_FORWARD_S)
+
+    def _take_early(
+        self, t_s: float, delay_s: float, excess_s: float, *, may_step: bool
+    ) -> float | None:
+        """A delivery earlier than any should be: a step, a slewed clock, or just the fastest so far."""
+        is_settled = self._envelope.span_s > _WELL_SETTLED_S
+        jitters_s = _STEP_JITTERS * self._jitter_s
+        limit_s = _clip(jitters_s, STEP_BACK_S) if is_settled else STEP_BACK_S[1]
+        if excess_s < -limit_s:
+            return self._step(t_s, delay_s, excess_s) if may_step else None
+        if is_settled and may_step and -excess_s > self._jitter_s:
+            # Whatever it was, what came before it says nothing of now.
+            self._restart(t_s, delay_s)
+        else:
+            self._envelope.add(t_s, delay_s)
+        return None
 
     def _is_lasting(self, t_s: float, arrival_utc: float, excess_s: float) -> bool:
         if self._late_since is None:
@@ -196,11 +237,19 @@ class StreamClock:
         return live_s >= STEP_CONFIRM_S
 
     def _step(self, t_s: float, delay_s: float, step_s: float) -> float:
-        self._envelope.restart(t_s, delay_s)
-        self._late_since = None
-        self._pong = None
+        self._restart(t_s, delay_s)
         self.n_steps += 1
         return step_s
+
+    def _restart(self, t_s: float, delay_s: float) -> None:
+        self._envelope.restart(t_s, delay_s)
+        self._trips.clear()
+        self._late_since = None
+
+
+def _clip(value: float, bounds: tuple[float, float]) -> float:
+    low, high = bounds
+    return low if value < low else min(value, high)
 
 
 def _nearest_delta_us(delta_us: int, silence_s: float) -> int:

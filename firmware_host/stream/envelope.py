@@ -10,15 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-from numpy.typing import NDArray
-
-# One minimum every 2 s, 300 of them: ten minutes, short enough to follow a crystal that warms up on
-# skin.
+# One minimum every 2 s for ten minutes: short enough to follow a crystal that warms up on skin. More
+# of them in the first minute, when an unknown skew may hide the lowest point of a long one.
 BUCKET_S = 2.0
-N_BUCKETS = 300
-# Below this span the delays' spread would be taken for skew.
+FIRST_BUCKET_S = 0.5
+_FIRST_S = 60.0
+HORIZON_S = 600.0
+# Old points go together, so that the hull is made anew this seldom.
+_FORGET_EVERY_S = 75.0
+# Below this span the delays' spread would be taken for skew; after a restart the skew known before is
+# better than one of less than a minute.
 MIN_SLOPE_SPAN_S = 20.0
+RELEARN_SPAN_S = 60.0
 # The worst on-chip RC oscillators are a few per cent off; a steeper line is a backlog being
 # delivered.
 MAX_SKEW = 0.05
@@ -28,7 +31,6 @@ REFIT_SHARE = 0.05
 MIN_REFIT_S = 2.0
 MAX_REFIT_S = 20.0
 
-FloatArray = NDArray[np.float64]
 Point = tuple[float, float]
 
 
@@ -52,10 +54,12 @@ class LowerEnvelope:
     """
 
     def __init__(self) -> None:
-        self._t = np.empty(N_BUCKETS)
-        self._delay = np.empty(N_BUCKETS)
         self.line: Line | None = None
-        self._n = 0
+        self._points: list[Point] = []
+        # The lower convex hull of the points.
+        self._hull: list[Point] = []
+        self._begun_s = 0.0
+        self._slope_span_s = MIN_SLOPE_SPAN_S
         self._low = 0.0
         self._low_t = 0.0
         self._bucket_end_s = 0.0
@@ -63,19 +67,23 @@ class LowerEnvelope:
 
     def restart(self, t_s: float, delay_s: float) -> None:
         """Forget all points but this one; the skew learned so far is kept."""
-        skew = self.line.skew if self.line else 0.0
-        self._n = 0
+        if self.has_skew:
+            self._slope_span_s = RELEARN_SPAN_S
+        self._points, self._hull = [], []
+        self._begun_s = t_s
         self._next_fit_s = t_s + MIN_REFIT_S
         self._open(t_s, delay_s)
-        self.line = Line(t_s, delay_s, skew)
+        self.line = Line(t_s, delay_s, self._skew)
 
     def add(self, t_s: float, delay_s: float) -> None:
         """Take one point; cheap, a fit runs only now and then."""
-        if self.line is None:
+        line = self.line
+        if line is None:
             self.restart(t_s, delay_s)
             return
         if t_s < self._bucket_end_s:
-            if delay_s < self._low:
+            # By the line's own slope, or the end of a bucket would always win over its start.
+            if delay_s - line.skew * (t_s - self._low_t) < self._low:
                 self._low, self._low_t = delay_s, t_s
                 self._touch(t_s, delay_s)
             return
@@ -86,13 +94,23 @@ class LowerEnvelope:
             self._fit()
 
     @property
+    def has_skew(self) -> bool:
+        """Whether a skew was ever learned."""
+        return self._slope_span_s > MIN_SLOPE_SPAN_S or self.span_s >= MIN_SLOPE_SPAN_S
+
+    @property
     def span_s(self) -> float:
         """Stream time the kept points cover."""
-        return float(self._t[self._n - 1] - self._t[0]) if self._n else 0.0
+        return self._points[-1][0] - self._points[0][0] if self._points else 0.0
+
+    @property
+    def _skew(self) -> float:
+        return self.line.skew if self.line else 0.0
 
     def _open(self, t_s: float, delay_s: float) -> None:
         self._low, self._low_t = delay_s, t_s
-        self._bucket_end_s = t_s + BUCKET_S
+        is_first = t_s - self._begun_s < _FIRST_S
+        self._bucket_end_s = t_s + (FIRST_BUCKET_S if is_first else BUCKET_S)
 
     def _touch(self, t_s: float, delay_s: float) -> None:
         """Lower the line at once if a point lies under it."""
@@ -101,63 +119,49 @@ class LowerEnvelope:
             self.line = Line(t_s, delay_s, line.skew)
 
     def _close_bucket(self) -> None:
-        if self._n == N_BUCKETS:
-            # Drop an eighth at a time, so that moving the rest costs next to nothing per point.
-            keep = N_BUCKETS - N_BUCKETS // 8
-            self._t[:keep] = self._t[-keep:]
-            self._delay[:keep] = self._delay[-keep:]
-            self._n = keep
-        self._t[self._n] = self._low_t
-        self._delay[self._n] = self._low
-        self._n += 1
-        self._forget_old()
+        point = (self._low_t, self._low)
+        self._points.append(point)
+        _extend(self._hull, point)
+        if self.span_s > HORIZON_S + _FORGET_EVERY_S:
+            self._forget_old()
 
     def _forget_old(self) -> None:
-        horizon_s = self._t[self._n - 1] - N_BUCKETS * BUCKET_S
-        if self._t[0] >= horizon_s:
-            return
-        first = int(np.searchsorted(self._t[: self._n], horizon_s))
-        self._t[: self._n - first] = self._t[first : self._n]
-        self._delay[: self._n - first] = self._delay[first : self._n]
-        self._n -= first
+        since_s = self._low_t - HORIZON_S
+        self._points = [point for point in self._points if point[0] >= since_s]
+        self._hull = []
+        for point in self._points:
+            _extend(self._hull, point)
 
     def _fit(self) -> None:
-        refit_s = min(MAX_REFIT_S, max(MIN_REFIT_S, REFIT_SHARE * self.span_s))
-        self._next_fit_s = self._low_t + refit_s
-        t, delay = self._t[: self._n], self._delay[: self._n]
-        skew = self.line.skew if self.line else 0.0
-        if self.span_s >= MIN_SLOPE_SPAN_S:
-            self.line = _supporting_line(t, delay)
-            if self.line is not None:
-                return
-        low = int(np.argmin(delay - skew * t))
-        self.line = Line(float(t[low]), float(delay[low]), skew)
+        span_s, skew = self.span_s, self._skew
+        self._next_fit_s = self._low_t + min(MAX_REFIT_S, max(MIN_REFIT_S, REFIT_SHARE * span_s))
+        line = self._supporting_line() if span_s >= self._slope_span_s else None
+        if line is None:
+            # With the skew known so far, lifted until it touches; a vertex of the hull is the first.
+            t_s, delay_s = min(self._hull, key=lambda point: point[1] - skew * point[0])
+            line = Line(t_s, delay_s, skew)
+        self.line = line
+
+    def _supporting_line(self) -> Line | None:
+        """Line below all points, closest to them midway: the hull edge under the middle of their time.
+
+        None if every edge from there on is steeper than any clock.
+        """
+        middle_s = (self._points[0][0] + self._points[-1][0]) / 2
+        for (t0, d0), (t1, d1) in pairwise(self._hull):
+            skew = (d1 - d0) / (t1 - t0)
+            if t1 >= middle_s and abs(skew) <= MAX_SKEW:
+                return Line(t0, d0, skew)
+        return None
 
 
-def _supporting_line(t: FloatArray, delay: FloatArray) -> Line | None:
-    """Line below all points with the least summed distance: the hull edge under the mean time.
-
-    None if every edge from there on is steeper than any clock.
-    """
-    hull = _lower_hull(list(zip(t.tolist(), delay.tolist(), strict=True)))
-    mean_t = float(t.mean())
-    for (t0, d0), (t1, d1) in pairwise(hull):
-        skew = (d1 - d0) / (t1 - t0)
-        if t1 >= mean_t and abs(skew) <= MAX_SKEW:
-            return Line(t0, d0, skew)
-    return None
-
-
-def _lower_hull(points: list[Point]) -> list[Point]:
-    """Lower convex hull of points sorted by time (Andrew 1979, monotone chain)."""
-    hull: list[Point] = []
-    for point in points:
-        while len(hull) > 1 and _is_above(hull[-2], hull[-1], point):
-            hull.pop()
-        hull.append(point)
-    return hull
-
-
-def _is_above(a: Point, b: Point, c: Point) -> bool:
-    """Whether b is on or above the line from a to c."""
-    return (b[1] - a[1]) * (c[0] - a[0]) >= (c[1] - a[1]) * (b[0] - a[0])
+def _extend(hull: list[Point], point: Point) -> None:
+    """Add a later point to a lower convex hull (Andrew 1979, monotone chain)."""
+    t, d = point
+    while len(hull) > 1:
+        (t0, d0), (t1, d1) = hull[-2], hull[-1]
+        # The last one stays if it lies below the line from the one before it to the new one.
+        if (d1 - d0) * (t - t0) < (d - d0) * (t1 - t0):
+            break
+        hull.pop()
+    hull.append(point)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class Note(StrEnum):
     MISMATCH = "mismatch"  # HELLO of another protocol version: theirs
     GAP = "gap"  # samples missing before this moment: missing_samples, lost_frames
     PAUSE = "pause"  # the sensor took no samples for a while: missing_samples
+    STOPPED = "channel_stopped"  # other channels go on, this one does not: silent_s
     RATE = "rate"  # the verdict changed: declared_hz, measured_hz, is_off
     CLOCK_WRAP = "clock_wrap"  # the 32-bit counter wrapped: n_wraps
     CLOCK_JUMP = "clock_jump"  # the board's count leapt while samples went on: jump_s
@@ -34,9 +35,8 @@ class Note(StrEnum):
     BATTERY = "battery"  # value
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Consecutive samples of one channel in SI units.
+class Samples(NamedTuple):
+    """Consecutive samples of one channel in SI units; a tuple, because there is one for each block.
 
     ``values`` (n_samples, axes); ``t0_s`` stream time of the first; ``gap_before_samples`` sample
     periods missing right before it.

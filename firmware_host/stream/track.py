@@ -29,6 +29,9 @@ _SLACK_SHARE = 0.05
 # Deliveries may be this much later than live before a pause of the sensor is taken for a jump of
 # the clock.
 _BACKLOG_S = 10.0
+# A channel has stopped when for so long, and for so many of its blocks, only others came.
+_STOPPED_S = 10.0
+_STOPPED_BLOCKS = 4.0
 # Old blocks only, live and for this long: a board that rebooted into the session id it had before.
 _OLD_BLOCKS = 8
 _OLD_BLOCKS_S = 10.0
@@ -45,14 +48,24 @@ class StreamTrack:
 
     `place` says where a block belongs, `decode` turns its bytes into SI values. What is worth a
     report is left in ``findings``.
+
+    Parameters
+    ----------
+    is_new
+        The stream began while we listened: what is missing before its first block is a gap.
+    since_s
+        Stream time from which on blocks are due.
     """
 
-    def __init__(self, channel: Channel, rate: RateMonitor) -> None:
+    def __init__(
+        self, channel: Channel, rate: RateMonitor, *, is_new: bool = False, since_s: float = 0.0
+    ) -> None:
         self.channel = channel
         self.counters = StreamCounters()
         self.rate = rate
         self.findings: list[Finding] = []
-        self._gaps = GapTracker(self.counters)
+        self.gaps = GapTracker(self.counters, is_new=is_new)
+        self._scale = np.array([channel.scale])
         self._dtype = np.dtype(_NUMPY_TYPES[channel.dtype])
         self._sample_bytes = channel.sample_bytes
         self._period_s = 1.0 / channel.rate_hz
@@ -61,6 +74,8 @@ class StreamTrack:
         self._slack_s = _SLACK_S
         self._last_arrival_utc = 0.0
         self._n_old = 0
+        self._since_s = since_s
+        self._is_stopped = False
 
     def place(self, block: Block, clock: StreamClock, arrival_utc: float) -> Place | None:
         """(t0_s, missing, skip): first new sample's time, samples missing before it, known ones.
@@ -76,6 +91,8 @@ class StreamTrack:
         if skip == n_samples:
             return None
         t0_s = clock.unwrap(block.ticks_us, arrival_utc) + skip * self._period_s
+        if self._next_s is None and missing:
+            self._next_s = self._last_s = t0_s - missing * self._period_s
         if self._next_s is not None:
             by_index = missing
             away_s = t0_s - self._next_s - missing * self._period_s
@@ -89,6 +106,7 @@ class StreamTrack:
                 self.findings.append((Note.GAP, detail))
         n_new = n_samples - skip
         self._slack_s = _SLACK_S + n_new * self._period_s
+        self._is_stopped = False
         self._last_s = t0_s
         self._next_s = t0_s + n_new * self._period_s
         self._last_arrival_utc = arrival_utc
@@ -97,23 +115,42 @@ class StreamTrack:
         self.counters.samples += n_new
         return t0_s, missing, skip
 
+    def stopped_s(self, t_s: float, others_since_s: float) -> float:
+        """Seconds without a sample while others go on, once they are many; told once, else 0."""
+        reached_s = self._since_s if self._next_s is None else self._next_s
+        silent_s = t_s - max(reached_s, others_since_s)
+        if self._is_stopped or silent_s < max(_STOPPED_S, _STOPPED_BLOCKS * self._slack_s):
+            return 0.0
+        self._is_stopped = True
+        return silent_s
+
     def decode(self, data: bytes, skip: int) -> NDArray[np.float64]:
         """(n_samples, axes) values in the channel's unit, the first ``skip`` samples left out."""
         channel = self.channel
-        raw = np.frombuffer(data, self._dtype, offset=skip * self._sample_bytes)
-        # dtype is given because int8 times a float would be computed in half precision.
-        values: NDArray[np.float64] = np.multiply(raw, channel.scale, dtype=np.float64)
+        raw = np.frombuffer(data[skip * self._sample_bytes :], self._dtype)
+        # An array, because int8 times a float would be computed in half precision.
+        values: NDArray[np.float64] = np.multiply(raw, self._scale)
         if channel.offset:
             values += channel.offset
         return values.reshape(-1, channel.axes)
 
+    def due_s(self, block: Block, t_s: float) -> float:
+        """When the sample that comes next was taken, given that this block's first one was at ``t_s``."""
+        if self._next_s is not None:
+            return self._next_s
+        return t_s - (block.sample_idx - self.gaps.next_idx) * self._period_s
+
+    def is_plausible(self, missing_s: float, missing: int) -> bool:
+        """Whether clock and index agree that this is missing: then it is a loss, and nothing else."""
+        return abs(missing_s - missing * self._period_s) <= self._slack_for(missing)
+
     def _count(self, block: Block, n_samples: int, arrival_utc: float) -> tuple[int, int]:
         """(missing, skip) by index and sequence number."""
         idx, seq = block.sample_idx, block.seq
-        if self._gaps.is_restart(idx, seq, n_samples) or self._is_reborn(arrival_utc):
-            self._gaps.restart(idx, seq, n_samples)
+        if self.gaps.is_restart(idx, seq, n_samples) or self._is_reborn(arrival_utc):
+            self.gaps.restart(idx, seq, n_samples)
             return 0, 0
-        missing, skip = self._gaps.take(idx, seq, block.dropped, n_samples)
+        missing, skip = self.gaps.take(idx, seq, block.dropped, n_samples)
         self._n_old += skip == n_samples
         return missing, skip
 
@@ -132,15 +169,16 @@ class StreamTrack:
         is_fit = abs(away_s + n_wraps * _WRAP_S) <= min(self._slack_for(missing), _WRAP_S / 8)
         if n_wraps > 0 and is_fit and live_s > (n_wraps - 0.5) * _WRAP_S:
             # Whole wraps went by in a silence; the sample index knows what the ticks cannot.
-            clock.jump(n_wraps * _WRAP_S)
+            clock.jump(n_wraps * _WRAP_S, at_s=t0_s + n_wraps * _WRAP_S)
             return t0_s + n_wraps * _WRAP_S, missing
-        if abs(away_s - clock.last_jump_s) <= self._slack_s:
-            # Measured before a jump that another stream showed first.
+        is_same = abs(away_s - clock.last_jump_s) <= self._slack_s
+        if is_same and t0_s - clock.last_jump_s <= clock.last_jump_at_s:
+            # Measured before a jump that another stream showed first; later it would be a leap back.
             return t0_s - clock.last_jump_s, missing
         advanced_s = away_s + missing * self._period_s
         if -self._slack_s <= advanced_s <= live_s + _BACKLOG_S:
             return t0_s, self._recount(advanced_s, missing)
-        clock.jump(-away_s)
+        clock.jump(-away_s, at_s=t0_s - away_s)
         self.findings.append((Note.CLOCK_JUMP, {"jump_s": away_s}))
         return t0_s - away_s, missing
 

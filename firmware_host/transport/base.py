@@ -74,6 +74,31 @@ class WithHost(Protocol):
         ...
 
 
+@runtime_checkable
+class WithMarks(Protocol):
+    """A link that does something to what it plays, and says so."""
+
+    def marks(self) -> list[tuple[str, dict[str, float | int | str]]]:
+        """What, and its details, since this was last asked: of the time just before the last chunk."""
+        ...
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A link to a board that cannot say what it is: that takes a while to find out, and its lines are counted."""
+
+    hello_s: float
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Lines so far by what they were."""
+        ...
+
+    def resume(self, before: Transport) -> None:
+        """Go on for an earlier link to the same board, if it is one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceUrl:
     """A device URL taken apart: ``scheme:target?key=value&...``.

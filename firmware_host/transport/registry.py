@@ -10,6 +10,7 @@ from firmware_host.transport.loopback import open_loopback
 from firmware_host.transport.serial_port import open_serial
 from firmware_host.transport.simulator import open_simulator
 from firmware_host.transport.tcp import open_tcp
+from firmware_host.transport.text import open_text
 
 Factory = Callable[[DeviceUrl], Transport]
 
@@ -17,6 +18,10 @@ FACTORIES: Mapping[str, Factory] = {
     "serial": open_serial,
     "pty": open_serial,
     "socket": open_tcp,
+    "text": open_text,
+    "text+pty": open_text,
+    "text+socket": open_text,
+    "text+synthetic": open_text,
     "loop": open_loopback,
     "synthetic": open_simulator,
     "sim": open_simulator,

@@ -188,6 +188,9 @@ def _open_port(path: str, baud: int, root: Path) -> Any:
     # pyserial's lock only stops programs that ask for it; this one stops all but root's.
     with contextlib.suppress(OSError):
         fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
+    # USB bridges wait up to 16 ms for more bytes unless told not to; other ports know no such flag.
+    with contextlib.suppress(ValueError, NotImplementedError):
+        port.set_low_latency_mode(True)
     return port
 
 

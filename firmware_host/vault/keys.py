@@ -212,7 +212,7 @@ def _read_wrap(path: Path) -> dict[str, Any]:
             bytes.fromhex(slot["sealed"])
             slot["key_id"].encode("ascii")
         document["wearer_id"].encode("utf-8")
-    except (ValueError, KeyError, TypeError, AttributeError) as err:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         msg = f"{path}: expected a wrapped key, got an altered file"
         raise VaultError(msg) from err
     return document

@@ -68,7 +68,14 @@ def unpack(payload: bytes) -> tuple[Arrays, dict[str, Any]]:
         header = json.loads(payload[_PREFIX.size : _PREFIX.size + length])
         arrays = _read_arrays(memoryview(payload)[_PREFIX.size + length :], header["arrays"])
         return arrays, dict(header["meta"])
-    except (struct.error, ValueError, KeyError, TypeError, OverflowError) as err:
+    except (
+        struct.error,
+        ValueError,
+        LookupError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+    ) as err:
         msg = f"packed record: expected whole arrays, got {len(payload)} bytes that are not"
         raise VaultError(msg) from err
 

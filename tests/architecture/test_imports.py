@@ -35,7 +35,8 @@ ONLY_IN = {
     "tflite_runtime": {"inference/tflite.py"},
     "ai_edge_litert": {"inference/tflite.py"},
     "mcap": {
-        "recording/mcap_file.py",
+        "recording/mcap_index.py",
+        "recording/mcap_topics.py",
         "recording/mcap_writer.py",
         "recording/mcap_reader.py",
         "recording/mcap_records.py",

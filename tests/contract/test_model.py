@@ -11,13 +11,14 @@ import pytest
 from firmware_host.errors import InferenceError
 from firmware_host.inference.base import SignatureModel
 from firmware_host.inference.int8_layers import Int8Layers
+from firmware_host.inference.late import LateModel
 from firmware_host.inference.split import SplitModel
 from firmware_host.inference.tflite import RUNTIMES, TfliteModel, installed_runtimes
 from training.stress.numpy_model import TableModel
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 # In one file, or cut in two on the CPU; then both dense layers are int8 and only the head learns.
-IMPLEMENTATIONS = ["table", *RUNTIMES, *(f"split {name}" for name in RUNTIMES)]
+IMPLEMENTATIONS = ["table", "late", *RUNTIMES, *(f"split {name}" for name in RUNTIMES)]
 HEAD_LR = np.array([0.05, 0.05, 0.0], np.float32)
 ALL_LR = np.array([0.05, 0.05, 0.02], np.float32)
 NO_ANCHOR = np.zeros(1, np.float32)
@@ -27,6 +28,8 @@ def build(name: str) -> SignatureModel:
     if name == "table":
         with np.load(GOLDEN / "stress_random.npz") as arrays:
             return TableModel(dict(arrays))
+    if name == "late":
+        return LateModel(build("table"), lambda: build("table"))
     runtime = name.removeprefix("split ")
     if runtime not in installed_runtimes():
         pytest.skip(f"{runtime} is not installed here")

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pytest
 
-from firmware_host.devices import ReplayTransport, encode_chunks, open_device
+from firmware_host.devices import ReplayTransport, open_device
 from firmware_host.errors import LinkClosed, LinkEnded
 from firmware_host.protocol.messages import Block, Channel, Hello, Message, MessageParser
 from firmware_host.transport.base import Transport
@@ -190,11 +190,15 @@ class FakeReader:
     n_blocks: int
     hello: Hello = HELLO
     start_utc: float = 1_700_000_000.0
-    duration_s: float = 0.0
     closed: int = 0
     blocks: list[Block] = field(default_factory=list)
 
+    @property
+    def duration_s(self) -> float:
+        return 0.25 * (self.n_blocks - 1)
+
     def messages(self) -> Iterator[tuple[float, Message]]:
+        yield self.start_utc, self.hello
         for i in range(self.n_blocks):
             block = Block(7, 0, i, 250_000 * i, 0, i, bytes([i & 0xFF, 1]))
             self.blocks.append(block)
@@ -237,20 +241,20 @@ def read_all(transport: Transport, timeout_s: float = 10.0):
     return chunks
 
 
-def test_replay_gives_back_every_message_after_a_hello() -> None:
+def test_replay_gives_back_every_message() -> None:
     reader = FakeReader(40)
     parser = MessageParser()
     messages = [m for chunk in read_all(replay(reader)) for m in parser.feed(chunk.data)]
     assert messages == [HELLO, *reader.blocks]
 
 
-def test_replay_says_hello_once_when_the_recording_starts_with_one() -> None:
+def test_replay_does_not_know_earlier_than_the_host_did_what_the_board_is() -> None:
     reader = FakeReader(3)
-    plain = reader.messages
-    reader.messages = lambda: iter([(reader.start_utc, HELLO), *plain()])
+    hello, first, *rest = [message for _, message in reader.messages()]
+    said = [first, hello, *rest]
+    reader.messages = lambda: iter([(reader.start_utc, message) for message in said])
     parser = MessageParser()
-    messages = [m for chunk in read_all(replay(reader)) for m in parser.feed(chunk.data)]
-    assert messages == [HELLO, *reader.blocks]
+    assert [m for c in read_all(replay(reader)) for m in parser.feed(c.data)] == said
 
 
 def test_replay_ends_with_link_ended_each_time_it_is_read() -> None:
@@ -274,8 +278,7 @@ def test_replay_takes_the_recorded_time_divided_by_speed() -> None:
     transport = replay(FakeReader(401), 4.0, real)
     assert not transport.virtual_time
     read_all(transport)
-    # From the first chunk (its last block comes at 0.5 s) to the last block at 100 s.
-    assert real.now_s - 100.0 == pytest.approx((100.0 - 0.5) / 4.0)
+    assert real.now_s - 100.0 == pytest.approx(100.0 / 4.0)
 
 
 def test_replay_catches_up_when_the_reader_was_slow() -> None:
@@ -284,15 +287,15 @@ def test_replay_catches_up_when_the_reader_was_slow() -> None:
     transport.read(10.0)
     real.now_s += 60.0
     read_all(transport)
-    assert real.now_s - 100.0 == pytest.approx(99.5)
+    assert real.now_s - 100.0 == pytest.approx(100.0)
 
 
 def test_replay_gives_none_when_the_next_chunk_is_not_due() -> None:
     real = FakeTime()
     transport = replay(FakeReader(40), 1.0, real)
     transport.read(1.0)
-    assert transport.read(0.25) is None
-    assert real.slept[-1] == 0.25
+    assert transport.read(0.125) is None
+    assert real.slept[-1] == 0.125
     assert transport.read(10.0) is not None
 
 
@@ -323,12 +326,6 @@ def test_replay_closes_its_recording_once() -> None:
         transport.write(b"x")
     with pytest.raises(LinkClosed):
         transport.read(1.0)
-
-
-def test_a_chunk_arrives_when_its_last_message_did() -> None:
-    block = Block(7, 0, 0, 0, 0, 0, b"ab")
-    chunks = list(encode_chunks([(t, block) for t in (0.0, 0.7, 0.75, 0.75, 9.0)]))
-    assert [c.arrival_utc for c in chunks] == [0.7, 0.75, 9.0]
 
 
 @pytest.mark.needs_data

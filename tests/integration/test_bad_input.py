@@ -328,9 +328,14 @@ def test_full_disk_while_recording_keeps_what_was_written(tiny_disk: Path) -> No
 def test_full_disk_while_running_keeps_the_vault_readable(tiny_disk: Path, tmp_path: Path) -> None:
     state, key = tiny_disk / "state", tmp_path / "key"
     options = ["--state", state, "--key-file", key]
-    done = signet("run", "--device", "synthetic:?seed=8&scenario=day&hours=4", *options)
+    done = signet("run", "--device", "synthetic:?seed=8&scenario=day&hours=0.5", "--json", *options)
     assert done.code == 8
-    one_line(done)
+    # It says so when it happens, goes on, and fails in the end if there never was room again.
+    warned, failed = done.err.strip().splitlines()
+    assert "full disk: free some space; the run goes on" in warned
+    assert failed.startswith("signet: ")
+    assert done.events[-1]["t_s"] > 1800 - 60
+    assert [e["what"] for e in done.events if e.get("what", "").startswith("disk")] == ["disk_full"]
     shown = signet("status", "--json", *options).check()
     assert shown.json["records"]["event"] > 10
 

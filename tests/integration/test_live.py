@@ -203,3 +203,57 @@ def test_board_told_to_stop_streams_again_for_the_next_host(wearer: Wearer, tmp_
                 assert host.wait(timeout=PATIENCE_S) == 0
             summary = _events(out)[-1]
             assert summary["channels"]["bvp"]["n_samples"] >= 64
+
+
+def test_status_tells_how_the_stream_does_while_it_goes_on_and_after(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    link, out = tmp_path / "board", tmp_path / "events"
+
+    def stream() -> dict:
+        return wearer.signet("status", "--json").check().json["stream"] or {}
+
+    with _board(link), _host(wearer, link, out) as host:
+        _until(lambda: len(_sessions(out)) == 1, "the first session")
+        _until(lambda: stream().get("is_going_on", False), "news of the stream")
+        going = stream()
+        text = wearer.signet("status").check().out
+        host.send_signal(signal.SIGTERM)
+        assert host.wait(timeout=PATIENCE_S) == 0
+        ended = stream()
+    assert going["is_going_on"]
+    assert not going["ended"]
+    assert going["channels"]["bvp"]["declared_hz"] == 64.0
+    for line in ("stream ", "clock ", "rates ", "losses "):
+        assert f"\n{line}" in text
+    assert "going on, last data" in text
+    assert (ended["is_going_on"], ended["ended"]) == (False, "done")
+    assert ended["channels"]["bvp"]["n_samples"] >= going["channels"]["bvp"]["n_samples"]
+
+
+def test_board_that_falls_silent_ends_a_run_with_a_code_and_a_reason(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    link = tmp_path / "board"
+    with _board(link) as board:
+        command_line = command(
+            "run", "--device", link, "--max-silence", "2", "--json", *wearer.options
+        )
+        with subprocess.Popen(
+            command_line,
+            cwd=REPO,
+            env={**ENV, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as host:
+            assert host.stdout is not None
+            assert json.loads(host.stdout.readline())["what"] == "session"
+            board.send_signal(signal.SIGSTOP)
+            out, err = host.communicate(timeout=PATIENCE_S)
+    assert host.returncode == 9
+    assert err.splitlines()[-1].startswith("signet: no data for 2 s: the board is there but mute")
+    notes = [json.loads(line) for line in out.splitlines()]
+    assert "silence" in [note.get("what") for note in notes]
+    told = wearer.signet("status").check().out
+    assert "no data for 2 s" in told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from command import Wearer, signet
+from command import Wearer, one_line, signet
 
 
 def test_replay_twice_at_two_speeds_gives_the_same_bytes(recording: Path) -> None:
@@ -46,3 +46,43 @@ def test_recording_is_never_overwritten(recording: Path) -> None:
     done = signet("record", "--device", "synthetic:?scenario=walk", "--out", recording)
     assert done.code == 4
     assert recording.read_bytes() == before
+
+
+def test_a_part_in_rounds_is_the_same_at_any_speed(recording: Path) -> None:
+    part = ("replay", recording, "--from", "1m", "--to", "25%", "--loop", "2", "--json")
+    fast = signet(*part).check()
+    slow = signet(*part, "--speed", "400").check()
+    assert fast.out == slow.out
+    notes = [event["what"] for event in fast.events if event["kind"] == "stream"]
+    assert [what for what in notes if what in ("session", "round", "reboot")] == [
+        "session", "round", "reboot",
+    ]  # fmt: skip
+    assert not {"gap", "clock_step", "clock_jump"} & set(notes)
+    device = f"replay:{recording}?from=1m&to=25%&loop=2"
+    kept = recording.with_name("part.mcap")
+    signet("record", "--device", device, "--out", kept).check()
+    again = signet("replay", kept, "--json").check()
+    # Labels are in the file that was played, not in what its board said.
+    seen = [e for e in fast.events if e.get("what") != "round" and e["kind"] != "label"]
+    assert seen == [e for e in again.events if e["kind"] != "label"]
+
+
+def test_skipped_silence_is_said_and_nothing_else_changes(tmp_path: Path) -> None:
+    gappy = tmp_path / "gappy.mcap"
+    device = "synthetic:?seed=8&scenario=short&hours=0.06&fault=unplug=60:60"
+    signet("record", "--device", device, "--out", gappy).check()
+    plain = signet("replay", gappy, "--json").check().out.splitlines()
+    cut = signet("replay", gappy, "--json", "--skip-gaps", "30s").check().out.splitlines()
+    marks = [line for line in cut if '"what":"skipped"' in line]
+    assert len(marks) == 1
+    assert [line for line in cut if line not in marks] == plain
+    took = signet("replay", gappy, "--speed", "100", "--skip-gaps", "--json")
+    assert took.check().out.splitlines() == cut
+
+
+def test_a_vault_refuses_what_did_not_happen_again(wearer: Wearer, recording: Path) -> None:
+    refused = wearer.signet("replay", recording, "--loop", "2")
+    assert (refused.code, "did not happen again" in one_line(refused)) == (2, True)
+    refused = wearer.signet("run", "--device", f"replay:{recording}?loop=forever")
+    assert refused.code == 2
+    assert not wearer.state.exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_host.devices import MessageEncoder, encode_chunks, probe
+from firmware_host.devices import probe
 from firmware_host.errors import LinkClosed, LinkError, ProtocolMismatch
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import (
@@ -24,6 +24,7 @@ from firmware_host.protocol.messages import (
     encode_block,
     encode_hello,
 )
+from firmware_host.recording.frames import MessageEncoder, pieces
 from firmware_host.transport.registry import open_transport
 
 CHANNELS = tuple(
@@ -73,7 +74,8 @@ def test_probe_of_another_version_is_a_mismatch(link) -> None:
     ("sent", "words"),
     [
         (b"", "not a Signet board: it says nothing for 2 s"),
-        (b"0.12,9.81,36.5\r\n" * 20, r"not a Signet board: it prints text \(20 lines\)"),
+        (b"it is 36.5 now\r\n" * 20, r"not a Signet board: it prints text \(20 lines\)"),
+        (b"0.12,9.81,36.5\r\n" * 20, r"it prints lines of numbers; read it with --device 'text"),
         (b"\r\nMicroPython v1.27\r\n>>> ", "not a Signet board: a MicroPython prompt answers"),
         (bytes(range(1, 200)) * 3, "not a Signet board: 597 bytes and no valid frame.*baud"),
         (encode_block(BLOCK) * 4, r"sends frames \(4\) but no HELLO"),
@@ -116,4 +118,11 @@ def test_repeated_hellos_get_running_sequence_numbers() -> None:
 
 def test_what_the_host_said_is_no_part_of_the_boards_stream() -> None:
     said = [(0.0, Ping(1)), (0.1, Command(CommandKind.CUE)), (0.2, Mismatch(9))]
-    assert list(encode_chunks(said)) == []
+    assert list(pieces(said)) == []
+    assert [MessageParser().feed(data) for _, data in pieces(said, questions=True)] == [[Ping(1)]]
+
+
+def test_what_arrived_together_is_one_piece() -> None:
+    assert [utc for utc, _ in pieces([(t, BLOCK) for t in (0.0, 0.7, 0.75, 0.75, 9.0)])] == [
+        0.0, 0.7, 0.75, 9.0,
+    ]  # fmt: skip

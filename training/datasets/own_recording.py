@@ -97,6 +97,8 @@ def _sittings(path: Path, reader: RecordingReader) -> list[_Sitting]:
                 Note.SESSION,
                 Note.REBOOT,
                 Note.SWAP,
+                # Another sample rate is another sitting, as it is for the host.
+                Note.LAYOUT,
             ):
                 assert assembler.clock is not None
                 assert assembler.hello is not None
@@ -106,6 +108,8 @@ def _sittings(path: Path, reader: RecordingReader) -> list[_Sitting]:
                 found[-1].take(item, path)
         if found and isinstance(message, Block):
             found[-1].count(message)
+    for item in assembler.end():
+        found[-1].take(item, path)
     return found
 
 
@@ -123,7 +127,8 @@ class _Sitting:
 
     @property
     def duration_s(self) -> float:
-        return max((track.end_s for track in self.tracks.values()), default=0.0)
+        lengths_s = (track.n / track.channel.rate_hz for track in self.tracks.values())
+        return max(lengths_s, default=0.0)
 
     def count(self, block: Block) -> None:
         # As the host hashes a stream to know whether a bundle was trained on it.
@@ -165,10 +170,6 @@ class _Track:
     n: int = 0
     first_s: float = 0.0
     last: tuple[float, int] = (0.0, 0)
-
-    @property
-    def end_s(self) -> float:
-        return self.first_s + self.n / self.channel.rate_hz
 
     def add(self, samples: Samples, path: Path) -> None:
         name, unit = samples.channel.name, samples.channel.unit

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,3 +92,21 @@ def test_too_long_name_is_refused() -> None:
 def test_channel_knows_its_sizes() -> None:
     assert IMU.sample_bytes == 6
     assert IMU.max_block_samples == 38
+
+
+@pytest.mark.parametrize("change", [{"stream": 0}, {"name": "channel-0"}])
+def test_hello_of_two_channels_that_cannot_be_told_apart_is_faulty(change: dict) -> None:
+    hello = _hello(2)
+    twins = replace(hello, channels=(hello.channels[0], replace(hello.channels[1], **change)))
+    with pytest.raises(ValueError, match="must differ"):
+        messages.encode_hello(twins, seq=0, ticks_us=0)
+    # A board of another maker may send what ours refuses to write.
+    whole = bytearray(messages.hello_payloads(hello)[0])
+    at = whole.index(b"\x09channel-1") - 1
+    first = whole.index(b"\x09channel-0") - 1
+    n = 1 if "stream" in change else 10
+    skip = 0 if "stream" in change else 1
+    whole[at + skip : at + skip + n] = whole[first + skip : first + skip + n]
+    parser = MessageParser()
+    assert parser.feed(frame.encode(frame.HELLO, 0, 7, 0, 0, 0, bytes(whole))) == []
+    assert parser.bad_payloads == 1

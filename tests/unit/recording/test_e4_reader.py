@@ -47,7 +47,8 @@ def test_messages_come_in_order_and_fit_a_frame(reader: E4Reader) -> None:
     assert pairs[0] == (START_UTC, reader.hello)
     arrivals = [utc for utc, _ in pairs]
     assert arrivals == sorted(arrivals)
-    assert arrivals[-1] == START_UTC + reader.duration_s
+    # A board sends a block when its last sample is taken: a period before the recording is over.
+    assert 0 < START_UTC + reader.duration_s - arrivals[-1] <= 1 / 32
     blocks = [m for _, m in pairs if isinstance(m, Block)]
     assert max(len(b.data) for b in blocks) <= BLOCK_DATA_BYTES
     assert list(reader.messages()) == pairs

@@ -1,4 +1,4 @@
-"""What every exchange format has to bring back, and what no damaged file may do."""
+"""What every exchange format has to bring back, and what no cut file may do; damaged ones: tests/fuzz."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from firmware_host.errors import RecordingError, SignetError, StorageError
 from firmware_host.protocol.messages import Hello
 from firmware_host.recording.exchange import new_file
 from firmware_host.recording.registry import READERS, WRITERS, open_recording, writer_of
-from firmware_host.recording.take import Piece, Take, Track
+from firmware_host.recording.take import Piece, Take, Track, checked_take
 from firmware_host.recording.take_reader import TakeReader
 from tests.unit.recording.e4_fixtures import session_files, write_zip
 from tests.unit.recording.take_fixtures import (
@@ -80,7 +80,8 @@ def test_reader_plays_it_as_a_board_twice_the_same(suffix: str, tmp_path: Path) 
     assert messages == list(reader.messages())
     times = [utc for utc, _ in messages]
     assert times == sorted(times)
-    assert times[-1] - times[0] == pytest.approx(reader.duration_s)
+    # The last block is sent when its last sample is taken, a period before its end.
+    assert 0 < times[0] + reader.duration_s - times[-1] <= 1 / 32
 
 
 @pytest.mark.parametrize("suffix", sorted(WRITERS))
@@ -144,6 +145,15 @@ def test_counts_beyond_the_wire_are_refused(tmp_path: Path) -> None:
         TakeReader(tmp_path / "x", lambda _: replace(take, tracks=(track,)))
 
 
+def test_channels_of_one_name_are_numbered(tmp_path: Path) -> None:
+    take, name = whole_take(), "x" * 32
+    twins = [replace(t, channel=replace(t.channel, name=name)) for t in take.tracks]
+    told = checked_take(replace(take, tracks=tuple(twins)), tmp_path)
+    expected = [name, *(f"{name[:30]}-{n}" for n in (2, 3, 4))]
+    assert [t.channel.name for t in told.tracks] == expected
+    TakeReader(tmp_path, lambda _: told)
+
+
 def _example(suffix: str, folder: Path) -> Path:
     """A small whole file of the format."""
     path = folder / f"whole{suffix}"
@@ -187,23 +197,6 @@ def test_file_cut_anywhere_opens_or_is_refused(suffix: str, tmp_path: Path) -> N
         opened.append(_opens_or_says_why(cut))
     assert opened[-1]
     assert not opened[0]
-
-
-@pytest.mark.parametrize("suffix", sorted(READERS))
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
-def test_damaged_file_opens_or_is_refused(suffix: str, tmp_path: Path, data: st.DataObject) -> None:
-    whole = bytearray(_example(suffix, tmp_path).read_bytes())
-    # Headers decide most, and lie at the front.
-    at = st.one_of(st.integers(0, min(4000, len(whole) - 1)), st.integers(0, len(whole) - 1))
-    for _ in range(data.draw(st.integers(1, 5))):
-        start = data.draw(at)
-        whole[start : start + data.draw(st.integers(0, 6))] = data.draw(st.binary(max_size=8))
-    path = tmp_path / f"damaged{suffix}"
-    path.write_bytes(whole)
-    _opens_or_says_why(path)
 
 
 @pytest.mark.parametrize("suffix", sorted(READERS))

@@ -9,6 +9,7 @@ from firmware_host.adaptation.episodes import Label, LabelSpan
 from firmware_host.adaptation.labels import load_labels, put_label, remove_label, stored_labels
 from firmware_host.adaptation.preferences import Comparison, put_comparison
 from firmware_host.adaptation.samples import WINDOW_KIND
+from firmware_host.errors import StorageError
 from firmware_host.events import Labelled, StreamNoted
 from firmware_host.runtime.baseline import TimedWindow
 from firmware_host.runtime.memory import EVENT_KIND, Memory, stored_events
@@ -131,3 +132,56 @@ def test_windows_that_a_comparison_speaks_of_outlast_the_others(vault: Vault) ->
         t_utc - 1e9 for _, t_utc in vault.times(WINDOW_KIND, since_utc=0.0, until_utc=2e9)
     )
     assert left == [300.0, 360.0, 420.0, 900.0, 960.0, 1020.0]
+
+
+class _NoRoom:
+    """A vault whose disk is full while it is told so."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.is_full = True
+        self.n_refused = 0
+        put_many = Vault.put_many
+
+        def refuse(vault: Vault, *arguments: object, **more: object) -> list[int]:
+            if self.is_full:
+                self.n_refused += 1
+                raise StorageError("vault: expected room to write, got a full disk")
+            return put_many(vault, *arguments, **more)
+
+        monkeypatch.setattr(Vault, "put_many", refuse)
+
+
+def test_full_disk_loses_nothing_that_finds_room_later(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(vault, keep_days=30)
+    disk = _NoRoom(monkeypatch)
+    label = Labelled(400.0, 1e9 + 400, "stress", 1e9, 1e9 + 300, "button")
+    memory.take_events([_note(1e9 + i) for i in range(1000)])
+    memory.take_events([label])
+    assert isinstance(memory.trouble, StorageError)
+    assert 1 < disk.n_refused < 30
+    with pytest.raises(StorageError, match="full disk"):
+        memory.flush()
+    disk.is_full = False
+    memory.take_events([_note(1e9 + i) for i in range(1000, 1100)])
+    assert memory.trouble is None
+    memory.flush()
+    assert memory.n_lost == 0
+    assert len(list(stored_events(vault))) == 1101
+    assert len(load_labels(vault)) == 1
+
+
+def test_disk_that_is_full_for_long_costs_the_oldest_and_they_are_counted(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = Memory(vault, keep_days=30)
+    disk = _NoRoom(monkeypatch)
+    memory.take_events([_note(1e9 + i) for i in range(6000)])
+    disk.is_full = False
+    memory.take_events([_note(1e9 + 7000)])
+    memory.flush()
+    kept = [event["t_s"] for event in stored_events(vault)]
+    assert 900 < memory.n_lost < 1100
+    assert len(kept) + memory.n_lost == 6001
+    assert kept[-2:] == [5999.0, 7000.0]

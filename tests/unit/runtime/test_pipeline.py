@@ -115,10 +115,41 @@ def test_board_that_says_off_skin_is_believed(pipeline: Pipeline) -> None:
     pipeline.feed(board.event(EventKind.WEAR, 0, 0.0), UTC)
     events = _play(pipeline, board, range(90))
     assert set(_states(events)) == {"not_worn"}
+    # Nobody does anything in a band that is off.
+    assert [e for e in events if e.kind in ("activity", "wearer")] == []
     pipeline.feed(board.event(EventKind.WEAR, 1, 90.0), UTC + 90)
-    states = _states(_play(pipeline, board, range(90, 190)))
+    events = _play(pipeline, board, range(90, 190))
+    states = _states(events)
     assert states[0] == "not_worn"
     assert states[-1] == "learning_baseline"
+    first = next(e for e in events if e.kind == "activity")
+    assert 90.0 + 5.0 <= first.t_s <= 90.0 + 10.0
+
+
+def test_quality_of_each_channel_is_told_with_every_window(pipeline: Pipeline) -> None:
+    board = HandBoard()
+    pipeline.feed(board.hello(), UTC)
+    scored = [e for e in _play(pipeline, board, range(70)) if e.kind == "stress"]
+    assert scored
+    assert set(scored[-1].channel_quality) == {"bvp", "eda", "temp", "acc"}
+    assert scored[-1].channel_quality["acc"] == 1.0
+    # The board has no thermometer.
+    assert scored[-1].channel_quality["temp"] == 0.0
+    assert pipeline.quality == scored[-1].channel_quality
+    assert scored[-1].quality == min(scored[-1].channel_quality[name] for name in ("bvp", "eda"))
+
+
+def test_pocket_has_no_skin_to_touch(bundle) -> None:
+    pocket = Pipeline(
+        bundle,
+        open_models(bundle, runtime="auto", placement="pocket"),
+        baseline=WearerBaseline(window_s=bundle.stress.window_s),
+        placement="pocket",
+    )
+    board = HandBoard()
+    pocket.feed(board.hello(), UTC)
+    pocket.feed(board.event(EventKind.WEAR, 0, 0.0), UTC)
+    assert any(e.kind == "activity" for e in _play(pocket, board, range(30)))
 
 
 def test_lost_samples_are_counted_and_said(pipeline: Pipeline) -> None:
@@ -222,3 +253,35 @@ def test_summary_tells_what_was_dropped_and_how_the_clock_runs(pipeline: Pipelin
     repeats = sum(c["duplicate_blocks"] + c["late_blocks"] for c in summary["channels"].values())
     assert repeats == len([p for p in block.split(b"\0") if p])
     assert set(summary["clock"]) >= {"drift_ppm", "jitter_ms"}
+
+
+def test_low_battery_is_said_once_a_limit(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    board = HandBoard()
+    pipeline.feed(board.hello(), UTC)
+    with caplog.at_level(logging.WARNING):
+        for s, percent in enumerate((80, 20, 19, 9)):
+            pipeline.feed(board.event(EventKind.BATTERY, percent, s), UTC + s)
+    assert [r.getMessage() for r in caplog.records] == [
+        "the board's battery is at 20 %",
+        "the board's battery is at 9 %",
+    ]
+    assert pipeline.battery.percent == 9
+
+
+def test_what_waited_when_the_board_rebooted_has_its_own_time(pipeline: Pipeline) -> None:
+    board = HandBoard()
+    hello = Hello(7, "hand", "test", board.channels, ring_bytes=1)
+    pipeline.feed(messages.encode_hello(hello, seq=0, ticks_us=0), UTC)
+    events = _play(pipeline, board, range(67))
+    board.second(67)
+    assert [e for e in _play(pipeline, board, range(68, 72)) if e.kind == "stress"] == []
+    after = Hello(8, "hand", "test", board.channels, ring_bytes=1)
+    events += pipeline.feed(messages.encode_hello(after, seq=0, ticks_us=0), UTC + 1000)
+    scored = [e for e in events if e.kind == "stress"]
+    assert [e.t_s for e in scored] == [60.0, 70.0]
+    assert [e.utc - UTC for e in scored] == pytest.approx([60.0, 70.0], abs=1.1)
+    whats = [e.what for e in events if e.kind == "stream"]
+    assert whats[-1] == "reboot"
+    assert "gap" in whats

@@ -29,8 +29,10 @@ from firmware_host.protocol.messages import (
 )
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_file import McapReader
+from firmware_host.runtime.convert import convert
 from firmware_host.runtime.memory import Memory
-from firmware_host.runtime.recorder import Recorder, recording_tap
+from firmware_host.runtime.recorder import Recorder
+from firmware_host.runtime.tap import recording_tap
 from firmware_host.vault.records import Vault
 
 UTC0 = 1.7e9
@@ -93,6 +95,7 @@ def test_run_writes_labels_of_everybody_and_silences(tmp_path: Path) -> None:
     events: list[AnyEvent] = [
         Labelled(9.0, UTC0 + 9, "stress", UTC0 + 1, UTC0 + 8, "button"),
         StreamNoted(10.0, UTC0 + 10, "silence", "", {"silent_s": 5.0}),
+        StreamNoted(10.5, UTC0 + 10.5, "gap", "eda", {"missing_samples": 3}),
         StreamNoted(11.0, UTC0 + 11, "rate", "eda", {"is_off": 1}),
         Labelled(12.0, UTC0 + 12, "rest", UTC0 + 9, UTC0 + 11, "cli"),
     ]
@@ -106,7 +109,10 @@ def test_run_writes_labels_of_everybody_and_silences(tmp_path: Path) -> None:
         ("stress", "button"),
         ("rest", "cli"),
     ]
-    assert reader.markers() == [(UTC0 + 10, "silence silent_s 5.0")]
+    assert reader.markers() == [
+        (UTC0 + 10, "silence silent_s 5.0"),
+        (UTC0 + 11, "rate eda is_off 1"),
+    ]
 
 
 def test_quota_stops_the_recording_of_a_run_with_an_event_and_not_the_run(
@@ -212,3 +218,19 @@ def test_labels_stored_by_another_command_meanwhile_are_heard_once(tmp_path: Pat
         assert labels() == [Label(UTC0 + 90, UTC0 + 99, "stress", "cli")]
         now[0] = 5.0
         assert labels() == []
+
+
+def test_channel_off_its_declared_rate_is_marked_in_the_recording_and_what_is_made_of_it(
+    tmp_path: Path,
+) -> None:
+    recorder = Recorder(lambda board: tmp_path / f"{board}.mcap")
+    recorder.feed(encode_hello(HELLO, seq=0, ticks_us=0), UTC0)
+    for n in range(40):
+        # Four samples take 1.25 s, not 1 s.
+        block = Block(1, 2, n, n * 1_250_000, 0, 4 * n, struct.pack("<4H", *([n] * 4)))
+        recorder.feed(encode_block(block), UTC0 + 1.25 * n + 0.75)
+    recorder.close()
+    ((_, text),) = McapReader(tmp_path / "b.mcap").markers()
+    assert text.startswith("rate eda declared_hz 4.0 measured_hz 3.2")
+    convert(tmp_path / "b.mcap", tmp_path / "b.csv", report=lambda _: None)
+    assert "measured_hz 3.2" in (tmp_path / "b.csv").read_text()

@@ -185,3 +185,11 @@ def test_features_when_a_faster_board_hears_a_rattle_ignore_it(rng):
     spread = np.array(["log_change" in name or "log_sd" in name for name in FEATURE_NAMES])
     difference = np.abs(loud.features() - quiet.features())[spread]
     assert difference.max() < 0.35
+
+
+def test_feed_when_the_sensor_runs_twice_as_fast_as_declared_goes_on(rng):
+    acc, _ = walk(rng, sample_rate_hz=100.0, duration_s=30.0, cadence_spm=110.0)
+    extractor = GaitFeatures({"acc": 50.0})
+    for start in range(0, len(acc), 10):
+        extractor.feed("acc", start / 100.0, acc[start : start + 10], 0)
+    assert extractor.compute(29.0).missing == 0.0

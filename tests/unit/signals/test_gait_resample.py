@@ -72,6 +72,21 @@ def test_clock_when_stamps_jitter_backwards_keeps_increasing(rng):
     assert (np.diff(times) > 0).all()
 
 
+@pytest.mark.parametrize("true_hz", [51.5, 55.0, 100.0])
+def test_clock_when_the_sensor_is_faster_than_declared_stays_with_the_board(true_hz):
+    clock = SampleClock("acc", sample_rate_hz=50.0)
+    kept, ahead_s = [], []
+    for block in range(600):
+        t0_s = block * 10 / true_hz
+        kept.append(clock.times_s(t0_s, 10, gap=False))
+        ahead_s.append(max(kept[-1].max(initial=t0_s) - t0_s - 0.2, 0.0))
+    times = np.concatenate(kept)
+    assert (np.diff(times) > 0).all()
+    assert max(ahead_s) < 0.3
+    # Blocks move together by half a sample before anything is left out.
+    assert len(times) == pytest.approx(600 * 10 * 50 / true_hz, rel=0.08)
+
+
 def test_clock_when_time_goes_back_refuses():
     clock = SampleClock("gyro", sample_rate_hz=50.0)
     clock.times_s(100.0, 50, gap=False)

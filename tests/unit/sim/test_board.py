@@ -21,10 +21,11 @@ from firmware_host.protocol.messages import (
     encode_command,
     encode_ping,
 )
-from sim.board import VirtualBoard, block_samples
+from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.person import Wearer
 from sim.schedule import load_scenario
+from sim.sensor_stream import block_samples
 from sim.sensors import CHANNELS, NUMPY_DTYPES, to_raw
 
 MakeBoard = Callable[..., VirtualBoard]

@@ -12,7 +12,8 @@ from firmware_host.protocol.messages import Block, Event, EventKind, Hello, Mess
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.days import only_days, parse_days, traits_of_day
-from sim.faults import FaultyBoard, parse_fault_spec
+from sim.fault_plan import parse_fault_spec
+from sim.faults import FaultyBoard
 from sim.links import Loopback
 from sim.person import Wearer
 from sim.schedule import Schedule, build_schedule, load_scenario

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from firmware_host.errors import ConfigError
 from firmware_host.protocol.messages import Block, Hello, MessageParser
+from sim.bad_line import short_pieces
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
-from sim.faults import FaultPlan, FaultyBoard, Moment, parse_fault_spec, short_pieces
+from sim.fault_plan import parse_fault_spec
+from sim.faults import FaultyBoard
 from sim.person import Wearer
 from sim.schedule import load_scenario
 
@@ -105,22 +106,6 @@ def test_blocks_after_a_drop_show_the_gap_in_samples() -> None:
     steps = np.diff([b.sample_idx for b in blocks])
     assert (steps % 32 == 0).all()
     assert steps.max() > 32
-
-
-def test_spec_names_every_kind() -> None:
-    plan = parse_fault_spec("flip=0.1,drop=0.2,duplicate=0.3,short=8,stall=5,unplug=9:2,stall=1:1")
-    assert plan == FaultPlan(
-        0.1, 0.2, 0.3, 8, (Moment(1.0, 1.0), Moment(5.0, 5.0)), (Moment(9.0, 2.0),), ()
-    )
-
-
-@pytest.mark.parametrize(
-    "spec",
-    ["melt=1", "flip=x", "flip=0.9", "flip=nan", "flip=-1", "stall=", "short=0", "unplug=a:1"],
-)
-def test_spec_refuses_what_it_does_not_know(spec: str) -> None:
-    with pytest.raises(ConfigError, match="fault"):
-        parse_fault_spec(spec)
 
 
 def test_short_reads_keep_every_byte() -> None:

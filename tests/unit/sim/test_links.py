@@ -11,7 +11,8 @@ from firmware_host.protocol.messages import (
 )
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
-from sim.faults import FaultyBoard, parse_fault_spec
+from sim.fault_plan import parse_fault_spec
+from sim.faults import FaultyBoard
 from sim.links import Loopback, serve
 from sim.person import Wearer
 from sim.schedule import load_scenario

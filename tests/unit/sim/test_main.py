@@ -14,7 +14,8 @@ from firmware_host.protocol.messages import Command, CommandKind, encode_command
 from sim.__main__ import build_parser, main
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
-from sim.faults import FaultPlan, FaultyBoard
+from sim.fault_plan import parse_fault_spec
+from sim.faults import FaultyBoard
 from sim.host import HostModel, HostTree
 from sim.host_plan import HostPlan
 from sim.links import END_OF_DAY, Loopback, serve_stdio
@@ -70,7 +71,7 @@ def test_help_lists_scenarios_and_faults() -> None:
     text = build_parser().format_help()
     for name in ("day", "short", "walk", "flip=P", "unplug=AT:FOR", "seconds"):
         assert name in text
-    for fault in ("flip", "drop", "duplicate", "short", "stall", "unplug", "reboot"):
+    for fault in ("flip", "drop", "duplicate", "short", "stall", "unplug", "reboot", "brown_out"):
         assert f"{fault}=" in text
 
 
@@ -97,7 +98,9 @@ def test_every_option_has_help() -> None:
 def _device(short_bytes: int = 0, hours: float = 20 / 3600) -> FaultyBoard:
     schedule = load_scenario("short").lasting(hours)
     board = VirtualBoard(SyntheticBody(Wearer(schedule, seed=2)), seed=2)
-    return FaultyBoard(board, FaultPlan(short_bytes=short_bytes), seed=2)
+    return FaultyBoard(
+        board, parse_fault_spec(f"short={short_bytes}" if short_bytes else ""), seed=2
+    )
 
 
 def _split(output: bytes) -> list[tuple[float, bytes]]:

@@ -133,7 +133,7 @@ def test_load_refuses_a_file_that_is_no_scenario(tmp_path: Path, text: str) -> N
 
 
 def test_load_lists_the_known_names_when_the_name_is_unknown() -> None:
-    with pytest.raises(ConfigError, match="day, short"):
+    with pytest.raises(ConfigError, match="one of day, everything"):
         load_scenario("holiday")
 
 

@@ -32,5 +32,5 @@ def block(
 
 
 def arrival_utc(channel: Channel, k: int, *, n_samples: int = 32) -> float:
-    """When that block can arrive at the earliest."""
-    return UTC0 + (k + 1) * n_samples / channel.rate_hz
+    """When that block can arrive at the earliest: its last sample was just taken."""
+    return UTC0 + ((k + 1) * n_samples - 1) / channel.rate_hz

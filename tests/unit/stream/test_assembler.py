@@ -31,7 +31,9 @@ def _feed(assembler: StreamAssembler, pairs: list[tuple[Message, float]]) -> Out
 
 
 def _events(out: Out, *but: str) -> list[StreamEvent]:
-    return [e for e in out if isinstance(e, StreamEvent) and e.what not in {"session", *but}]
+    # Most tests feed one channel of three: that the others have stopped is true, and not their matter.
+    but = ("session", "channel_stopped", *but)
+    return [e for e in out if isinstance(e, StreamEvent) and e.what not in but]
 
 
 def _bvp(
@@ -79,7 +81,7 @@ def test_block_of_a_stream_nobody_described_is_counted() -> None:
 def test_block_of_half_a_sample_is_counted() -> None:
     assembler = StreamAssembler()
     assembler.feed(HELLO, UTC0)
-    assert assembler.feed(replace(block(BVP, 0), data=b"\1\2\3"), UTC0) == []
+    assert assembler.feed(block(BVP, 0)._replace(data=b"\1\2\3"), UTC0) == []
     assert assembler.counters["bvp"].bad_blocks == 1
 
 
@@ -192,7 +194,7 @@ def test_jump_of_the_board_clock_is_one_event_and_samples_stay_continuous(jump_s
     out: Out = assembler.feed(HELLO, UTC0)
     for made, utc in _three_streams(60):
         leap_us = round(jump_s * 1e6) if made.ticks_us > 30_200_000 else 0
-        out += assembler.feed(replace(made, ticks_us=(made.ticks_us + leap_us) % (1 << 32)), utc)
+        out += assembler.feed(made._replace(ticks_us=(made.ticks_us + leap_us) % (1 << 32)), utc)
     (jump,) = _events(out, "clock_wrap")
     assert jump.what == Note.CLOCK_JUMP
     # The counter wraps: a leap of 3000 s cannot be told from one of -1295 s.
@@ -207,6 +209,23 @@ def test_jump_of_the_board_clock_is_one_event_and_samples_stay_continuous(jump_s
         assert np.diff(starts) == pytest.approx(step)
     assert sum(c.lost_samples + c.paused_samples for c in assembler.counters.values()) == 0
     assert assembler.utc(59.0) == pytest.approx(UTC0 + 59.0, abs=1e-3)
+
+
+def test_leap_back_by_as_much_is_a_jump_of_its_own() -> None:
+    """There and back: the second one is not the first one showing late in another stream."""
+    assembler = StreamAssembler()
+    out: Out = assembler.feed(HELLO, UTC0)
+    for made, utc in _three_streams(90):
+        leap_us = 200_000_000 if 30_200_000 < made.ticks_us < 60_200_000 else 0
+        out += assembler.feed(made._replace(ticks_us=made.ticks_us + leap_us), utc)
+    there, back = _events(out)
+    assert (there.what, back.what) == (Note.CLOCK_JUMP, Note.CLOCK_JUMP)
+    assert there.detail["jump_s"] == pytest.approx(200.0)
+    assert back.detail["jump_s"] == pytest.approx(-200.0)
+    starts = [s.t0_s for s in out if isinstance(s, Samples) and s.channel.name == "eda"]
+    assert np.diff(starts) == pytest.approx(1.0)
+    assert assembler.clock is not None
+    assert assembler.clock.unwrap(90_000_000, UTC0 + 90.0) == pytest.approx(90.0)
 
 
 def test_pause_of_a_sensor_is_a_gap_in_time_and_not_a_loss() -> None:
@@ -238,7 +257,7 @@ def test_loss_longer_than_two_wraps_keeps_its_exact_length(host_step_s: float) -
 def test_wild_index_does_not_make_a_wild_gap() -> None:
     assembler = StreamAssembler()
     pairs = _bvp(range(10))
-    pairs[5] = (replace(block(BVP, 5), sample_idx=1_000_000_000), pairs[5][1])
+    pairs[5] = (block(BVP, 5)._replace(sample_idx=1_000_000_000), pairs[5][1])
     out = _feed(assembler, [(HELLO, UTC0), *pairs])
     assert all(s.gap_before_samples == 0 for s in out if isinstance(s, Samples))
     assert _events(out) == []
@@ -249,7 +268,7 @@ def test_wild_index_does_not_make_a_wild_gap() -> None:
 def test_index_that_starts_over_is_followed() -> None:
     assembler = StreamAssembler()
     _feed(assembler, [(HELLO, UTC0), *_bvp(range(10))])
-    moved = [replace(block(BVP, 10 + k), sample_idx=k * 32, seq=13 + k) for k in range(5)]
+    moved = [block(BVP, 10 + k)._replace(sample_idx=k * 32, seq=13 + k) for k in range(5)]
     out = _feed(assembler, [(b, arrival_utc(BVP, 10 + k)) for k, b in enumerate(moved)])
     assert len([s for s in out if isinstance(s, Samples)]) == 5
     assert assembler.counters["bvp"].index_restarts == 1
@@ -261,7 +280,7 @@ def test_rate_outside_tolerance_is_reported_once(true_hz: float, is_off: bool) -
     out = assembler.feed(HELLO, UTC0)
     for k in range(400):
         ticks_us = round(k * 32 / true_hz * 1e6)
-        made = replace(block(BVP, k), ticks_us=ticks_us)
+        made = block(BVP, k)._replace(ticks_us=ticks_us)
         out += assembler.feed(made, UTC0 + (k + 1) * 32 / true_hz)
     events = _events(out)
     assert [e.what for e in events] == (["rate"] if is_off else [])
@@ -410,3 +429,51 @@ def test_hello_without_channels_opens_an_empty_session() -> None:
     assembler = StreamAssembler()
     assembler.feed(Hello(1, "b", "f", ()), UTC0)
     assert assembler.counters == {}
+
+
+def test_totals_go_over_all_sessions_and_layouts() -> None:
+    assembler = StreamAssembler()
+    assembler.feed(HELLO, UTC0)
+    for k in (0, 2, 2):
+        assembler.feed(block(BVP, k), arrival_utc(BVP, k))
+    assembler.feed(replace(HELLO, session=8), UTC0 + 60)
+    for k in (0, 3):
+        assembler.feed(block(BVP, k, session=8), arrival_utc(BVP, k) + 60)
+    assembler.feed(replace(HELLO, session=8, channels=(EDA, ACC)), UTC0 + 70)
+    totals = assembler.totals
+    assert (totals["bvp"]["blocks"], totals["bvp"]["samples"]) == (4, 4 * 32)
+    assert (totals["bvp"]["lost_frames"], totals["bvp"]["duplicate_blocks"]) == (3, 1)
+    assert totals["eda"]["blocks"] == 0
+
+
+def _stops(assembler: StreamAssembler, pairs: list[tuple[Message, float]]) -> list[StreamEvent]:
+    out = _feed(assembler, sorted(pairs, key=lambda pair: pair[1]))
+    return [e for e in out if isinstance(e, StreamEvent) and e.what == Note.STOPPED]
+
+
+def test_channel_that_stops_while_others_go_on_is_said_once() -> None:
+    assembler = StreamAssembler()
+    assembler.feed(HELLO, UTC0)
+    # EDA until 20 s and again from 36 to 40 s; ACC never.
+    eda = [k for k in range(40) if k < 20 or 36 <= k < 40]
+    told = [(block(EDA, k, n_samples=4), arrival_utc(EDA, k, n_samples=4)) for k in eda]
+    stopped = _stops(assembler, told + _bvp(range(120)))
+    assert [(e.channel, round(e.t_s)) for e in stopped] == [("acc", 10), ("eda", 30), ("eda", 50)]
+    assert stopped[1].detail["silent_s"] == pytest.approx(10.0, abs=1.1)
+
+
+def test_silence_of_all_channels_is_not_one_that_stopped() -> None:
+    assembler = StreamAssembler()
+    assembler.feed(replace(HELLO, channels=(BVP, EDA)), UTC0)
+    eda = [k for k in range(60) if not 20 <= k < 45]
+    told = [(block(EDA, k, n_samples=4), arrival_utc(EDA, k, n_samples=4)) for k in eda]
+    bvp = [k for k in range(120) if not 40 <= k < 90]
+    assert _stops(assembler, told + _bvp(bvp)) == []
+
+
+def test_slow_channel_has_not_stopped() -> None:
+    slow = Channel(5, "batt", "V", 0.2, 1.0, 0.0, "i32", 1)
+    assembler = StreamAssembler()
+    assembler.feed(replace(HELLO, channels=(BVP, slow)), UTC0)
+    told = [(block(slow, k, n_samples=2), arrival_utc(slow, k, n_samples=2)) for k in range(12)]
+    assert _stops(assembler, told + _bvp(range(240))) == []

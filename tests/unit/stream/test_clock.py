@@ -134,7 +134,7 @@ def test_envelope_keeps_bounded_memory_over_a_week(rng: np.random.Generator) -> 
     envelope = LowerEnvelope()
     for t_s in np.arange(0.0, 100_000.0, 1.5):
         envelope.add(float(t_s), 5.0 + 1e-5 * t_s + float(rng.exponential(0.01)))
-    assert envelope.span_s <= 620.0
+    assert envelope.span_s <= 680.0
     assert envelope.line is not None
     assert envelope.line.skew == pytest.approx(1e-5, abs=3e-6)
 

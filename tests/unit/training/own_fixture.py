@@ -13,7 +13,7 @@ DAY = (("rest", 3.0), ("stress", 2.5), ("rest", 2.5))
 WALK = (("walk", 1.5),)
 
 
-def record(path: Path, *, seed: int, day=DAY, presses: bool = True) -> Path:
+def record(path: Path, *, seed: int, day=DAY, presses: bool = True, options=()) -> Path:
     """Let a wearer live a short day and record it, with presses of the labelling buttons."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [f"start_utc = {START.isoformat().replace('+00:00', 'Z')}"]
@@ -24,7 +24,7 @@ def record(path: Path, *, seed: int, day=DAY, presses: bool = True) -> Path:
     scenario = path.with_suffix(".toml")
     scenario.write_text("\n".join(rows) + "\n")
     url = f"synthetic:?seed={seed}&scenario={scenario}"
-    assert main(["record", "--device", url, "--out", str(path)]) == 0
+    assert main(["record", "--device", url, "--out", str(path), *options]) == 0
     scenario.unlink()
     return path
 

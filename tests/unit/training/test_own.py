@@ -122,6 +122,13 @@ def test_lost_samples_are_holes_when_a_recording_has_gaps(tmp_path):
     np.testing.assert_array_equal(ours[kept], theirs[: len(ours)][kept])
 
 
+def test_sitting_begins_at_the_rate_that_was_asked_for(tmp_path):
+    path = record(tmp_path / "a.mcap", seed=5, day=(("rest", 1.5),), options=("--rate", "acc=100"))
+    (part,) = read_parts(path)
+    assert part.signals.channels["acc"].rate_hz == 100.0
+    assert len(part.signals.channels["acc"].values) > 88 * 100
+
+
 def test_walks_are_found_by_name_or_by_activity_file(anna, tmp_path):
     folder = anna("walk-1.mcap", "plain.mcap")
     assert gait_sets(tmp_path) == ["own"]

@@ -121,7 +121,7 @@ def test_exit_code_2_after_the_first_chunk_is_link_closed(sim) -> None:
         ("hours=1e300", "at most 10000, got '1e300'"),
         ("scenario=nigth", "scenario: expected one of .*day.* got 'nigth'"),
         ("fault=melt=1", "fault: expected one of flip, .* got 'melt'"),
-        ("fault=flip=2", "fault flip: expected a number from 0 to 0.5, got '2'"),
+        ("fault=flip=2", "fault flip=2: expected a number from 0 to 0.5, got 2"),
     ],
 )
 def test_malformed_option_is_one_line_when_the_real_simulator_opens(query: str, says: str) -> None:
@@ -211,7 +211,7 @@ def test_an_option_given_twice_is_refused() -> None:
 
 
 def test_an_unknown_option_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="fault, host, hours, recording, scenario, seed, truth"):
+    with pytest.raises(ConfigError, match="fault, host, hours, recording, ring, scenario, seed, text"):
         open_simulator(parse_url("sim:?speed=2"))
 
 

@@ -1,0 +1,127 @@
+"""How a stream does, in lines for a person."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from firmware_host.cli.times import local_time
+from firmware_host.stream.rate import TOLERANCE
+
+Facts = Mapping[str, Any]
+# A run writes how it does every 10 s: silence shows only beyond that.
+_FRESH_S = 15.0
+_MINUTE_S = 60.0
+
+
+def stream_lines(health: Facts | None, now_utc: float) -> list[str]:
+    """Lines of ``signet status`` about the latest run's stream; one if there was none."""
+    if health is None:
+        return ["stream      none yet"]
+    return [
+        f"stream      {_stream(health, now_utc)}",
+        *_clock(health),
+        *_rates(health["channels"]),
+        f"losses      {_losses(health)}",
+        *_printed(health.get("lines", {})),
+        *_quality(health["quality"]),
+        *_battery(health.get("battery_percent")),
+    ]
+
+
+def _stream(health: Facts, now_utc: float) -> str:
+    board = f"{health['board']}, {_span(health['stream_s'])}"
+    if not health["is_going_on"]:
+        return f"{board}; {_end(health)}"
+    last_utc = health["last_data_utc"]
+    silent_s = math.inf if last_utc is None else now_utc - last_utc
+    if silent_s < _FRESH_S:
+        return f"{board}; going on, last data {max(silent_s, 0.0):.0f} s ago"
+    where = "the board is there" if health["is_up"] else "the link is lost"
+    since = "yet" if last_utc is None else f"for {_span(silent_s)}"
+    return f"{board}; going on, NO DATA {since}: {where}"
+
+
+def _end(health: Facts) -> str:
+    when = local_time(health["told_utc"])
+    if not health["ended"]:
+        return f"cut off: its process is gone, and it last wrote {when}"
+    return f"ended {when}" + ("" if health["ended"] == "done" else f": {health['ended']}")
+
+
+def _clock(health: Facts) -> list[str]:
+    clock, notes = health["clock"], health["notes"]
+    if not clock:
+        return []
+    ask = clock["round_trip_ms"]
+    trip = "never asked" if ask is None else f"round trip {ask:.1f} ms"
+    counts = ", ".join(
+        f"{notes[what]} {words}" for what, words in _CLOCK_WORDS.items() if notes.get(what)
+    )
+    drift = f"drift {clock['drift_ppm']:+.1f} ppm over {_span(clock['span_s'])}"
+    return [
+        f"clock       {drift}, jitter {clock['jitter_ms']:.1f} ms, {trip}; {counts or 'no steps'}"
+    ]
+
+
+_CLOCK_WORDS = {
+    "clock_step": "steps of the host's clock",
+    "clock_jump": "jumps of the board's clock",
+    "clock_wrap": "wraps of its counter",
+    "reboot": "reboots",
+}
+
+
+def _rates(channels: Mapping[str, Facts]) -> list[str]:
+    told = []
+    for name, channel in channels.items():
+        declared_hz, measured_hz = channel["declared_hz"], channel["measured_hz"]
+        if measured_hz is None:
+            told.append(f"{name} {declared_hz:g} declared")
+        else:
+            is_off = abs(measured_hz / declared_hz - 1.0) > TOLERANCE
+            off = f" BUT {declared_hz:g} DECLARED" if is_off else ""
+            told.append(f"{name} {measured_hz:.4g}{off}")
+    return [f"rates       {', '.join(told)} Hz"] if told else []
+
+
+def _losses(health: Facts) -> str:
+    from firmware_host.runtime.drops import all_drops, drop_words
+
+    channels = health["channels"].values()
+    n_missing = sum(channel["missing_samples"] for channel in channels)
+    n_due = n_missing + sum(channel["n_samples"] for channel in channels)
+    n_gaps = sum(channel["n_gaps"] for channel in channels)
+    share = f" ({100.0 * n_missing / n_due:.2g} %)" if n_missing else ""
+    missing = f"{n_missing} of {n_due} samples missing{share} in {n_gaps} gaps"
+    return "; ".join([missing, *drop_words(all_drops(health))])
+
+
+def _printed(lines: Mapping[str, int]) -> list[str]:
+    from firmware_host.runtime.drops import line_words
+
+    words = line_words(lines)
+    return [f"lines       {words}"] if words else []
+
+
+def _quality(quality: Mapping[str, float]) -> list[str]:
+    if not quality:
+        return []
+    told = ", ".join(f"{name} {share:.2f}" for name, share in quality.items())
+    return [f"quality     {told} of the latest minute"]
+
+
+def _battery(percent: int | None) -> list[str]:
+    from firmware_host.runtime.battery import is_low
+
+    if percent is None:
+        return []
+    return [f"battery     {percent} %{', LOW: charge the board' if is_low(percent) else ''}"]
+
+
+def _span(seconds: float) -> str:
+    if seconds < 2 * _MINUTE_S:
+        return f"{seconds:.0f} s"
+    minutes = seconds / _MINUTE_S
+    return f"{minutes:.0f} min" if minutes < 2 * _MINUTE_S else f"{minutes / _MINUTE_S:.1f} h"

@@ -1,0 +1,88 @@
+"""What did not get through, counted by why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from firmware_host.protocol.messages import MessageParser
+from firmware_host.stream.assembler import StreamAssembler
+
+# Of each channel, in all sessions of a run; with what was dropped stands what of it came after all.
+BLOCK_DROPS = (
+    "board_dropped",
+    "duplicate_blocks",
+    "late_blocks",
+    "bad_blocks",
+    "filled_blocks",
+    "filled_samples",
+    "gone_samples",
+)
+_WORDS = {
+    "board_dropped": "dropped by the board",
+    "late_blocks": "blocks too late",
+    "duplicate_blocks": "blocks twice",
+    "bad_blocks": "blocks of a wrong size",
+    "bad_frames": "bad frames",
+    "oversize": "frames too long",
+    "bad_payloads": "payloads without sense",
+    "unknown_kinds": "frames of unknown kind",
+    "foreign_messages": "messages of an unannounced session",
+    "unknown_streams": "blocks of an unannounced channel",
+    "messages_before_hello": "messages before the board said what it is",
+    "backfill_asked": "times lost blocks were asked for",
+    "filled_samples": "lost samples sent again",
+    "gone_samples": "lost samples gone for good",
+    "links_lost": "times the link was lost",
+}
+
+_SKIPPED_LINES = {
+    "words": "other text",
+    "columns": "other columns",
+    "not_finite": "not finite",
+    "overlong": "too long",
+    "binary": "no text",
+    "out_of_range": "out of range",
+    "bad_time": "impossible time",
+}
+
+
+def line_words(lines: Mapping[str, int]) -> str:
+    """What became of the lines of a board that prints; nothing for one that sends frames."""
+    if not lines:
+        return ""
+    skipped = [f"{lines[name]} {words}" for name, words in _SKIPPED_LINES.items() if lines[name]]
+    return f"{lines['readings']} readings, skipped: {', '.join(skipped) or 'none'}"
+
+
+def line_faults(assembler: StreamAssembler, parser: MessageParser) -> dict[str, int]:
+    """What came over the line and could not be used, by why."""
+    decoder = parser.decoder
+    return {
+        "bad_frames": decoder.bad_frames,
+        "oversize": decoder.oversize,
+        "skipped_bytes": decoder.skipped_bytes,
+        "bad_payloads": parser.bad_payloads,
+        "unknown_kinds": parser.unknown_kinds,
+        "foreign_messages": assembler.n_foreign,
+        "unknown_streams": assembler.n_unknown_stream,
+    }
+
+
+def drops(assembler: StreamAssembler, parser: MessageParser) -> dict[str, int]:
+    """Everything that was dropped, by why: on the line, and of all channels and sessions together."""
+    totals = assembler.totals.values()
+    of_blocks = {name: sum(counts[name] for counts in totals) for name in BLOCK_DROPS}
+    return {**line_faults(assembler, parser), **of_blocks}
+
+
+def drop_words(counts: Mapping[str, Any]) -> list[str]:
+    """Words for each counter that counted, of a run's counts or a channel's."""
+    return [f"{counts[name]} {words}" for name, words in _WORDS.items() if counts.get(name)]
+
+
+def all_drops(summary: Mapping[str, Any]) -> dict[str, int]:
+    """The counters of a run's summary, those of its channels added up."""
+    channels = summary["channels"].values()
+    of_blocks = {name: sum(c.get(name, 0) for c in channels) for name in BLOCK_DROPS}
+    return {**{name: summary[name] for name in _WORDS if name in summary}, **of_blocks}

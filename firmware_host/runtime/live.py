@@ -1,0 +1,120 @@
+"""How the stream does, for another process to read: one record in the vault, written over and over."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from firmware_host.errors import VaultError
+from firmware_host.runtime.link import Link
+from firmware_host.runtime.pipeline import Pipeline
+from firmware_host.runtime.summary import summarise
+from firmware_host.vault.pack import pack, unpack
+from firmware_host.vault.records import Vault
+
+LIVE_KIND = "live"
+# As often as events are written: a memory card takes it, and nobody waits longer for news.
+_EVERY_S = 10.0
+_KEPT = (
+    "board",
+    "firmware",
+    "battery_percent",
+    "stream_s",
+    "n_sessions",
+    "bad_frames",
+    "oversize",
+    "skipped_bytes",
+    "bad_payloads",
+    "unknown_kinds",
+    "foreign_messages",
+    "unknown_streams",
+    "clock",
+    "channels",
+    "notes",
+)
+
+
+@dataclass(slots=True)
+class LiveHealth:
+    """Writes how one run's stream does, every 10 s of a live one and at its end.
+
+    Parameters
+    ----------
+    monotonic
+        Real seconds.
+    """
+
+    vault: Vault
+    link: Link
+    pipeline: Pipeline
+    monotonic: Callable[[], float] = time.monotonic
+    last_data_utc: float | None = None
+    _last_s: float | None = field(default=None, init=False)
+    _record_id: int | None = field(default=None, init=False)
+
+    def look(self, *, now: bool = False) -> None:
+        """Write it if it is time, or ``now``; of a finite source nobody waits for news."""
+        if self.link.is_finite or self.pipeline.hello is None:
+            return
+        now_s = self.monotonic()
+        if now or self._last_s is None or now_s - self._last_s >= _EVERY_S:
+            self._last_s = now_s
+            self._write("")
+
+    def end(self, why: str) -> None:
+        """The run is over, and why in a line."""
+        self._write(why)
+
+    def _write(self, ended: str) -> None:
+        utc = self.link.now_utc()
+        seen = summarise(self.pipeline, Counter(), wall_s=0.0)
+        facts = {
+            **{name: seen[name] for name in _KEPT},
+            "quality": dict(self.pipeline.quality),
+            "links_lost": self.link.n_lost,
+            "lines": dict(self.link.line_counters),
+            "is_up": self.link.is_up,
+            "is_live": not self.link.is_finite,
+            "last_data_utc": self.last_data_utc,
+            "told_utc": utc,
+            "pid": os.getpid(),
+            "ended": ended,
+        }
+        self._put(pack({}, facts), utc)
+
+    def _put(self, payload: bytes, utc: float) -> None:
+        if self._record_id is None:
+            self._record_id = self._id_of_last(utc)
+        self.vault.replace(self._record_id, LIVE_KIND, payload, utc)
+
+    def _id_of_last(self, utc: float) -> int:
+        """The record of the run before, which nobody reads any more, or a new one."""
+        ids = self.vault.times(LIVE_KIND, since_utc=float("-inf"), until_utc=float("inf"))
+        return ids[-1][0] if ids else self.vault.put(LIVE_KIND, b"", utc, durable=False)
+
+
+def live_health(vault: Vault) -> dict[str, Any] | None:
+    """How the latest run's stream does or did; None if there was none, or its record is damaged."""
+    try:
+        record = vault.latest(LIVE_KIND)
+    except VaultError:
+        return None
+    return None if record is None or not record.payload else dict(unpack(record.payload)[1])
+
+
+def is_going_on(health: Mapping[str, Any]) -> bool:
+    """Whether the run that wrote this has neither ended nor been killed."""
+    if health["ended"]:
+        return False
+    try:
+        os.kill(int(health["pid"]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        # Somebody else's process: it is there.
+        return True
+    return True

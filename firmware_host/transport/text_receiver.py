@@ -1,0 +1,141 @@
+"""Lines of numbers become the wire's own frames: HELLO once rate and columns are known, then BLOCKs."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from firmware_host.transport.base import Chunk
+from firmware_host.transport.text_clock import pace_of_arrivals, pace_of_times, rounded_rate_hz
+from firmware_host.transport.text_layout import Wishes, lay_out
+from firmware_host.transport.text_lines import LineCounters, LineReader, Words
+from firmware_host.transport.text_stream import Delivery, Known, TextStream
+
+GROUP_S = 0.1
+"""Lines that arrive within this of the first are one delivery: no later than the eye would see."""
+# From here on the rate is known well enough, or as well as it will be.
+_LEAST_S = 3.0
+_MOST_S, _MOST_DELIVERIES = 10.0, 6
+_END_S = 20.0
+_GOOD_UNCERTAINTY = 0.005
+_LEAST_DELIVERIES = 3
+
+
+class TextReceiver:
+    """Bytes of a printing board in, chunks of wire bytes out; no I/O.
+
+    The chunks depend on the bytes and their arrival times alone, not on the pieces they came in. Lines from
+    before rate and columns were known are in the first chunks, each with its own arrival.
+
+    Parameters
+    ----------
+    board_id
+        What HELLO calls the board.
+    wishes
+        What the device URL says of it.
+    """
+
+    def __init__(self, board_id: str, wishes: Wishes) -> None:
+        self._board_id = board_id
+        self._wishes = wishes
+        self.counters = LineCounters()
+        self._known: Known | None = None
+        self._reader = LineReader(self.counters)
+        self._open: Delivery | None = None
+        self._waiting: list[Delivery] = []
+        self._headers: dict[int, tuple[str, ...]] = {}
+        self._stream: TextStream | None = None
+
+    @property
+    def stream(self) -> TextStream | None:
+        """What makes the frames; None as long as nothing is known of the board."""
+        return self._stream
+
+    @property
+    def n_rows(self) -> int:
+        """Lines of numbers that wait until it is known what they are."""
+        return sum(len(delivery.rows) for delivery in self._waiting)
+
+    def resume(self, before: TextReceiver) -> None:
+        """Go on for an earlier connection: count on, and take its findings if the first lines look the same."""
+        self.counters = before.counters
+        self._reader = LineReader(self.counters)
+        self._known = before._known
+
+    def feed(self, data: bytes, arrival_utc: float) -> list[Chunk]:
+        """Take bytes; return what they complete."""
+        chunks = self.flush(arrival_utc)
+        for line in self._reader.feed(data):
+            if isinstance(line, Words):
+                if line.fields and self._stream is None:
+                    self._headers[len(line.fields)] = line.fields
+                continue
+            if self._open is None:
+                self._open = Delivery(arrival_utc)
+            self._open.rows.append((arrival_utc, line))
+        return chunks
+
+    def flush(self, now_utc: float) -> list[Chunk]:
+        """Return the last delivery's lines if they have waited for company long enough."""
+        delivery = self._open
+        # A host clock that was set back ends the wait too.
+        if delivery is None or 0 <= now_utc - delivery.first_utc < GROUP_S:
+            return []
+        return self.finish()
+
+    def finish(self) -> list[Chunk]:
+        """Return the last delivery's lines: nothing more will come."""
+        delivery, self._open = self._open, None
+        if delivery is None:
+            return []
+        if self._stream is None:
+            self._waiting.append(delivery)
+            self._stream = self._begin()
+            ready = self._waiting if self._stream else []
+        else:
+            ready = [delivery]
+        stream = self._stream
+        return [] if stream is None else [c for d in ready if (c := stream.chunk(d)) is not None]
+
+    def _begin(self) -> TextStream | None:
+        """The stream, once enough lines say what it is."""
+        known = self._known
+        if known is not None and self._waiting[0].rows[0][1].shape != known.layout.shape:
+            # Another board, or other firmware.
+            self._known = known = None
+        if known is None:
+            self._known = known = self._find_out()
+        if known is None:
+            return None
+        marks = _marks(self._waiting, known.layout.shape)
+        return TextStream(self._board_id, known, marks, self.counters)
+
+    def _find_out(self) -> Known | None:
+        span_s = self._waiting[-1].first_utc - self._waiting[0].first_utc
+        if len(self._waiting) < _LEAST_DELIVERIES or span_s < _LEAST_S:
+            return None
+        shapes = Counter(row.shape for delivery in self._waiting for _, row in delivery.rows)
+        shape = shapes.most_common(1)[0][0]
+        rows = [row for delivery in self._waiting for _, row in delivery.rows if row.shape == shape]
+        layout = lay_out(rows, self._headers.get(shape[0]), self._wishes)
+        resolution_s = layout.resolution_s(rows)
+        if layout.time_at is None:
+            pace = pace_of_arrivals(_marks(self._waiting, shape))
+        else:
+            pace = pace_of_times([layout.time_s(row) for row in rows], resolution_s)
+        is_late = span_s >= (_MOST_S if len(self._waiting) >= _MOST_DELIVERIES else _END_S)
+        if pace is None or not (is_late or pace.uncertainty <= _GOOD_UNCERTAINTY):
+            return None
+        layout = layout.at_rate(self._wishes.rate_hz or rounded_rate_hz(pace))
+        return Known(layout, pace, resolution_s)
+
+
+def _marks(waiting: list[Delivery], shape: tuple[int, tuple[str, ...]]) -> list[tuple[float, int]]:
+    """(arrival, lines so far) at the end of each delivery."""
+    marks: list[tuple[float, int]] = []
+    n_lines = 0
+    for delivery in waiting:
+        arrivals = [arrival for arrival, row in delivery.rows if row.shape == shape]
+        if arrivals:
+            n_lines += len(arrivals)
+            marks.append((arrivals[-1], n_lines))
+    return marks

@@ -1,0 +1,158 @@
+"""One recording over every way there is: in the process, in lock-step, over a pty, over TCP.
+
+What has its own clock gives the same bytes. Over a real line the host stamps what comes when it comes, as it does with
+any board, so ``utc`` and the times of labels are of that run; all else is the same, and the run's own recording gives
+the run's own bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import ENV, REPO, Wearer, signet
+
+from firmware_host.config import Recording
+from firmware_host.devices import open_device
+from firmware_host.events import AnyEvent, to_json
+from firmware_host.runtime.build import SessionOptions, open_session
+from firmware_host.runtime.pipeline import Listeners
+from firmware_host.runtime.session import Session
+from firmware_host.runtime.tap import Tap
+from firmware_host.transport.base import Transport
+from firmware_host.transport.serial_port import SerialTransport
+from firmware_host.transport.tcp import TcpTransport
+
+# Body seconds a second: the board and the host's clock live that much faster.
+SPEED = 100.0
+# What the host says of the line itself.
+OF_THE_LINE = ("link", "silence", "clock_step")
+HOST_TIMES = ("utc", "start_utc", "end_utc")
+
+
+def _run(
+    open_transport: Callable[[], Transport], *, until_lost: bool = False, tap: Tap | None = None
+) -> list[str]:
+    lines: list[str] = []
+    sessions: list[Session] = []
+
+    def emit(event: AnyEvent) -> None:
+        lines.append(to_json(event))
+        if tap is not None:
+            tap.event(event)
+
+    options = SessionOptions(
+        url="replay:", listeners=Listeners() if tap is None else Listeners(message=tap.message)
+    )
+    session = open_session(
+        options,
+        None,
+        emit=emit,
+        stop=lambda: until_lost and bool(sessions) and sessions[0].link.n_lost > 0,
+        open_transport=open_transport,
+    )
+    sessions.append(session)
+    session.run()
+    return lines
+
+
+@contextmanager
+def _board(recording: Path, *line: str) -> Iterator[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "sim", *line, "--recording", recording, "--speed", f"{SPEED}"],
+        cwd=REPO,
+        env=ENV,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    try:
+        yield child.stdout.readline().split()[1]
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def _fast_clock() -> Callable[[], float]:
+    start_s = time.monotonic()
+    return lambda: 1_700_000_000.0 + (time.monotonic() - start_s) * SPEED
+
+
+def _on_board_time(lines: list[str]) -> list[dict[str, Any]]:
+    events = [json.loads(line) for line in lines]
+    return [
+        {key: value for key, value in event.items() if key not in HOST_TIMES}
+        for event in events
+        if event.get("what") not in OF_THE_LINE
+    ]
+
+
+@pytest.fixture(scope="module")
+def short(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four minutes with a button, a gap and scored windows."""
+    path = tmp_path_factory.mktemp("short") / "short.mcap"
+    device = f"replay:{recording}?from=2m&to=6m"
+    signet("record", "--device", device, "--out", path).check()
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(short: Path) -> list[str]:
+    lines = _run(lambda: open_device(f"replay:{short}"))
+    assert {"stress", "activity", "stream"} <= {json.loads(line)["kind"] for line in lines}
+    return lines
+
+
+@pytest.mark.parametrize("way", ["replay:{}?speed=200", "synthetic:?recording={}"])
+def test_ways_with_their_own_clock_give_the_same_bytes(
+    short: Path, expected: list[str], way: str
+) -> None:
+    assert _run(lambda: open_device(way.format(short))) == expected
+
+
+@pytest.mark.parametrize("line", ["--pty", "--tcp"])
+def test_real_line_gives_the_same_on_board_time_and_its_recording_the_same_bytes(
+    short: Path, expected: list[str], tmp_path: Path, line: str
+) -> None:
+    clock = _fast_clock()
+
+    def open_line(where: str) -> Transport:
+        if line == "--pty":
+            return SerialTransport(where, clock=clock)
+        return TcpTransport("127.0.0.1", int(where.rpartition(":")[2]), clock=clock)
+
+    with _board(short, *([line, "0"] if line == "--tcp" else [line])) as where:
+        tap = Tap(tmp_path / "live.mcap", Recording(), lambda _: None)
+        live = _run(lambda: open_line(where), until_lost=True, tap=tap)
+        tap.close()
+    assert _on_board_time(live) == _on_board_time(expected)
+    again = _run(lambda: open_device(f"replay:{tmp_path / 'live.mcap'}"))
+    assert again == [text for text in live if json.loads(text).get("what") not in ("link",)]
+
+
+def test_live_run_with_clock_questions_is_replayed_to_the_byte(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    file = tmp_path / "live.mcap"
+    command = [sys.executable, "-m", "sim", "--tcp", "0", "--scenario", "short", "--seed", "8"]
+    board = subprocess.Popen(command, cwd=REPO, env=ENV, stdout=subprocess.PIPE, text=True)
+    assert board.stdout is not None
+    try:
+        url = f"socket://{board.stdout.readline().split()[1]}"
+        options = ("--seconds", "7", "--record", file, "--no-learn", "--json")
+        live = wearer.signet("run", "--device", url, *options).check()
+    finally:
+        board.kill()
+        board.wait()
+        board.stdout.close()
+    again = signet("replay", file, "--json").check()
+    assert any(event["kind"] == "activity" for event in again.events)
+    assert again.out.splitlines() == live.out.splitlines()[:-1]

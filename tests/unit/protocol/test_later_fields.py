@@ -1,0 +1,119 @@
+"""What was added to the wire after version 1 was out: older ends read on as they did."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_host.protocol import frame, messages
+from firmware_host.protocol.messages import (
+    Ack,
+    AckResult,
+    Channel,
+    Command,
+    CommandKind,
+    Hello,
+    MessageParser,
+)
+
+_U32 = st.integers(0, 2**32 - 1)
+
+
+def _hello(n: int, ring_bytes: int) -> Hello:
+    channels = tuple(Channel(i, f"channel-{i}", "uS", 4.0, 1e-6, -0.5, "i32", 1) for i in range(n))
+    return Hello(7, "board-01", "signet 0.1.0", channels, ring_bytes=ring_bytes)
+
+
+def _read_as_version_1_was(payload: bytes) -> list[tuple[object, ...]]:
+    """Channels of a HELLO part, read by the table that had no ring yet."""
+
+    def text() -> str:
+        nonlocal at
+        n = payload[at]
+        at += 1 + n
+        return payload[at - n : at].decode()
+
+    at = 3
+    text()
+    text()
+    n_channels = payload[at]
+    at += 1
+    out: list[tuple[object, ...]] = []
+    for _ in range(n_channels):
+        stream = payload[at]
+        at += 1
+        head = (stream, text(), text())
+        out.append(head + struct.unpack_from("<fddBB", payload, at))
+        at += struct.calcsize("<fddBB")
+    return out
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 6, 32])
+@pytest.mark.parametrize("ring_bytes", [1, 65_536, 2**32 - 1])
+def test_ring_is_told_in_every_part_and_older_hosts_read_the_channels(
+    n: int, ring_bytes: int
+) -> None:
+    hello = _hello(n, ring_bytes)
+    assert MessageParser().feed(messages.encode_hello(hello, seq=0, ticks_us=0)) == [hello]
+    seen = [row for part in messages.hello_payloads(hello) for row in _read_as_version_1_was(part)]
+    assert [row[:3] for row in seen] == [(c.stream, c.name, c.unit) for c in hello.channels]
+
+
+def test_board_without_a_ring_says_what_it_said_before() -> None:
+    (payload,) = messages.hello_payloads(_hello(2, 0))
+    (with_ring,) = messages.hello_payloads(_hello(2, 9))
+    assert with_ring == payload + struct.pack("<I", 9)
+
+
+def test_commands_of_old_are_the_same_bytes() -> None:
+    for kind in (CommandKind.START, CommandKind.STOP, CommandKind.CUE):
+        code = messages.encode_command(Command(kind, -2, 77, stream=9, sample_idx=5), seq=3)
+        assert code == frame.encode(frame.CMD, 0, 0, 3, 0, 0, struct.pack("<BiI", kind, -2, 77))
+
+
+@given(st.integers(-(2**31), 2**31 - 1), _U32, st.integers(0, 255), _U32)
+def test_rate_and_backfill_round_trip(value: int, token: int, stream: int, idx: int) -> None:
+    rate = Command(CommandKind.RATE, value, token, stream)
+    backfill = Command(CommandKind.BACKFILL, value, token, stream, idx)
+    for command in (rate, backfill):
+        assert MessageParser().feed(messages.encode_command(command, seq=0)) == [command]
+
+
+@given(st.binary(max_size=100))
+def test_what_follows_a_command_or_its_answer_is_passed_over(rest: bytes) -> None:
+    """The other side may be newer."""
+    command = struct.pack("<BiI", CommandKind.CUE, 2, 5) + rest
+    answer = struct.pack("<BBI", CommandKind.CUE, 3, 5) + rest
+    parser = MessageParser()
+    got = parser.feed(frame.encode(frame.CMD, 0, 0, 0, 0, 0, command))
+    got += parser.feed(frame.encode(frame.ACK, 0, 7, 0, 99, 0, answer))
+    assert got == [Command(CommandKind.CUE, 2, 5), Ack(7, 99, 3, AckResult.NOT_NOW, 5)]
+
+
+def test_command_nobody_knows_still_has_a_token_to_answer_to() -> None:
+    payload = struct.pack("<BiI", 200, 1, 42) + b"whatever it needs"
+    (command,) = MessageParser().feed(frame.encode(frame.CMD, 0, 0, 0, 0, 0, payload))
+    assert command == Command(200, 1, 42)
+
+
+@pytest.mark.parametrize("kind", [CommandKind.RATE, CommandKind.BACKFILL])
+def test_command_without_its_arguments_is_a_bad_payload(kind: CommandKind) -> None:
+    parser = MessageParser()
+    payload = struct.pack("<BiI", kind, 1, 42)
+    assert parser.feed(frame.encode(frame.CMD, 0, 0, 0, 0, 0, payload)) == []
+    assert parser.bad_payloads == 1
+
+
+@given(st.integers(0, 255), _U32, _U32, st.integers(0, 65_535))
+def test_answer_to_backfill_round_trips(stream: int, idx: int, gone: int, frames: int) -> None:
+    ack = Ack(7, 5, CommandKind.BACKFILL, AckResult.DONE, 17, stream, idx, gone, frames)
+    assert MessageParser().feed(messages.encode_ack(ack, seq=0)) == [ack]
+
+
+def test_answer_of_a_board_that_knows_no_backfill() -> None:
+    payload = struct.pack("<BBI", CommandKind.BACKFILL, AckResult.UNKNOWN, 17)
+    (ack,) = MessageParser().feed(frame.encode(frame.ACK, 0, 7, 0, 5, 0, payload))
+    assert ack == Ack(7, 5, CommandKind.BACKFILL, AckResult.UNKNOWN, 17)

@@ -1,0 +1,120 @@
+"""How a stream does, from the run that writes it to the lines that another process prints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from firmware_host.cli.stream_lines import stream_lines
+from firmware_host.inference.bundle import load_bundle
+from firmware_host.protocol.messages import Ping, Pong, encode_pong
+from firmware_host.runtime.baseline import WearerBaseline
+from firmware_host.runtime.build import open_models
+from firmware_host.runtime.live import LIVE_KIND, LiveHealth, is_going_on, live_health
+from firmware_host.runtime.pipeline import Pipeline
+from firmware_host.vault.records import Vault
+from tests.unit.runtime.test_pipeline import UTC, HandBoard
+
+
+class _Link:
+    is_finite = False
+    is_up = True
+    n_lost = 2
+    line_counters: dict[str, int] = {}  # noqa: RUF012 - never changed
+
+    def __init__(self) -> None:
+        self.at_s = 0.0
+
+    def now_utc(self) -> float:
+        return UTC + self.at_s
+
+
+@pytest.fixture
+def told(tmp_path: Path):
+    """A run of 80 s on a board whose EDA runs at 80 % of what it says: vault, link, health."""
+    bundle = load_bundle()
+    models = open_models(bundle, runtime="auto", placement="wrist")
+    pipeline = Pipeline(bundle, models, baseline=WearerBaseline(window_s=bundle.stress.window_s))
+    key = tmp_path / "key"
+    with Vault.open_or_create(tmp_path / "state", key) as vault:
+        link = _Link()
+        health = LiveHealth(vault, link, pipeline, lambda: link.at_s)  # type: ignore[arg-type]
+        board = HandBoard(true_rate=0.8)
+        pipeline.feed(board.hello(), UTC)
+        for s in range(80):
+            pipeline.asked(Ping(s), UTC + s + 0.99)
+            pipeline.feed(encode_pong(Pong(7, (s + 1) * 1_000_000, s), seq=s), UTC + s + 1.01)
+            link.at_s = s + 1.02
+            pipeline.feed(board.second(s), link.now_utc())
+            health.last_data_utc = link.now_utc()
+            health.look()
+        yield vault, link, health
+
+
+def test_record_is_one_and_tells_clock_rates_losses_and_quality(told) -> None:
+    vault, link, _ = told
+    assert vault.count(LIVE_KIND) == 1
+    seen = live_health(vault)
+    assert seen is not None
+    # Written every ten seconds at most.
+    assert 0 <= link.now_utc() - seen["told_utc"] <= 10.1
+    assert seen["clock"]["round_trip_ms"] == pytest.approx(20.0, abs=0.1)
+    assert seen["channels"]["eda"]["measured_hz"] == pytest.approx(3.2, rel=0.1)
+    assert set(seen["quality"]) == {"bvp", "eda", "temp", "acc"}
+    assert seen["links_lost"] == 2
+    assert is_going_on(seen)
+
+
+def test_lines_say_what_is_wrong(told) -> None:
+    vault, link, health = told
+    seen = {**live_health(vault), "is_going_on": True}
+    lines = {line.split()[0]: line for line in stream_lines(seen, link.now_utc())}
+    assert "going on, last data" in lines["stream"]
+    assert "4 DECLARED" in lines["rates"]
+    assert "round trip 20.0 ms" in lines["clock"]
+    assert "2 times the link was lost" in lines["losses"]
+    assert "battery" not in lines
+    for percent, line in (
+        (80, "battery     80 %"),
+        (12, "battery     12 %, LOW: charge the board"),
+    ):
+        assert stream_lines({**seen, "battery_percent": percent}, 0.0)[-1] == line
+    late = stream_lines(seen, link.now_utc() + 3600.0)[0]
+    assert "NO DATA for 60 min" in late
+    health.end("no data for 300 s: mute")
+    ended = {**live_health(vault), "is_going_on": False}
+    assert stream_lines(ended, 0.0)[0].endswith("no data for 300 s: mute")
+    assert not is_going_on(ended)
+    assert stream_lines(None, 0.0) == ["stream      none yet"]
+
+
+def test_next_run_takes_the_place_of_the_one_before(told) -> None:
+    vault, link, health = told
+    again = LiveHealth(vault, link, health.pipeline, lambda: link.at_s)
+    again.look()
+    again.end("done")
+    assert vault.count(LIVE_KIND) == 1
+    assert live_health(vault)["ended"] == "done"
+
+
+def test_run_whose_process_is_gone_was_cut_off(told) -> None:
+    vault, *_ = told
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    seen = {**live_health(vault), "pid": gone.pid}
+    assert not is_going_on(seen)
+    assert "cut off" in stream_lines({**seen, "is_going_on": False}, 0.0)[0]
+
+
+def test_finite_source_is_told_of_at_its_end_only(told) -> None:
+    vault, link, health = told
+    vault.prune(LIVE_KIND, max_records=0)
+    link.is_finite = True
+    again = LiveHealth(vault, link, health.pipeline, lambda: link.at_s)
+    again.look()
+    assert live_health(vault) is None
+    again.end("done")
+    assert live_health(vault)["ended"] == "done"

@@ -1,0 +1,1 @@
+"""The simulated wearer held against real recordings, through the same measures."""

@@ -1,0 +1,135 @@
+"""Simulated people in the same conditions as the real ones, through the board's own sensors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from firmware_host.events import Activity
+from sim.person import Wearer
+from sim.schedule import Schedule, build_schedule
+from sim.sensors import CHANNELS, to_raw
+from training.body.gait_measures import gait_windows
+from training.body.vital_measures import VitalTracks
+from training.body.windows import Seen, Span
+from training.datasets.motion import MotionRecording
+from training.evaluation.progress import progress
+
+FloatArray = NDArray[np.float64]
+
+# Nobody whom a test, the demo or the week knows.
+FIRST_SEED = 10_000
+_START = datetime(2026, 5, 4, 8, tzinfo=UTC)
+# Label, minutes, and what else differs from the label's own; the protocol of Stress-Predict.
+_LABORATORY = (
+    ("rest", 10, {}),
+    ("stress", 5, {"task": "stroop"}),
+    ("rest", 5, {}),
+    ("stress", 9, {"task": "speech"}),
+    ("rest", 5, {}),
+    ("stress", 4, {"task": "arithmetic"}),
+    ("rest", 12, {}),
+)
+_EXERCISE = (
+    ("rest", 2, {}),
+    ("walk", 4, {}),
+    ("run", 12, {}),
+    ("walk", 3, {}),
+    ("run", 6, {}),
+    ("rest", 4, {}),
+)
+_MOVING = (
+    ("rest", 3, {}),
+    ("walk", 3, {}),
+    ("run", 3, {}),
+    ("stairs", 3, {}),
+    ("other", 3, {"activity": "typing"}),
+    ("other", 3, {"activity": "eating"}),
+)
+# Putting the device on, and people who start and stop moving.
+_SETTLE_S, _HANDLING_S = 60, 2
+_GAITS = {"walk": Activity.WALK, "run": Activity.RUN, "stairs": Activity.STAIRS}
+_CONDITIONS = {"still": "sit"}
+_SAME_AS = {"walk_pocket": "walk", "run_pocket": "run"}
+
+
+def simulated_people(n_people: int) -> tuple[list[Seen], dict[str, list[MotionRecording]]]:
+    """That many people in every condition, and their walks."""
+    seen: list[Seen] = []
+    walks = {}
+    for seed in progress(range(FIRST_SEED, FIRST_SEED + n_people), "simulated"):
+        person = f"simulated/{seed}"
+        seen += _vitals(person, seed)
+        recordings = list(_motion(seed))
+        for one in recordings:
+            seen.append(Seen(person, one.trial, gait_windows([one])))
+        walks[person] = [one for one in recordings if one.trial == "walk"]
+    own = {(one.person, one.condition): one for one in seen}
+    for condition, origin in _SAME_AS.items():
+        seen += [
+            Seen(person, condition, one.windows)
+            for (person, name), one in own.items()
+            if name == origin
+        ]
+    return seen, walks
+
+
+def _vitals(person: str, seed: int) -> Iterator[Seen]:
+    schedule = _schedule(_LABORATORY)
+    spans = defaultdict(list)
+    for bout in schedule.bouts:
+        spans[bout.label].append(Span(max(bout.start_s, _SETTLE_S), bout.end_s))
+    tracks = _tracks(schedule, seed)
+    for condition in ("rest", "stress"):
+        yield Seen(person, condition, tracks.windows(spans[condition]))
+    schedule = _schedule(_EXERCISE)
+    tracks = _tracks(schedule, seed)
+    yield Seen(person, "exercise", tracks.windows([Span(_SETTLE_S, schedule.duration_s)]))
+
+
+def _schedule(rows: tuple[tuple[str, float, dict[str, str]], ...]) -> Schedule:
+    bouts = [{"label": label, "minutes": minutes, **more} for label, minutes, more in rows]
+    return build_schedule({"start_utc": _START, "bout": bouts}, name="body")
+
+
+def _tracks(schedule: Schedule, seed: int) -> VitalTracks:
+    parts = defaultdict(list)
+    for piece in Wearer(schedule, seed=seed):
+        for channel in CHANNELS:
+            raw = to_raw(channel, piece.channel(channel.name))
+            parts[channel.name].append(raw * channel.scale + channel.offset)
+    values = {name: np.concatenate(pieces) for name, pieces in parts.items() if name != "gyro"}
+    return VitalTracks(
+        {name: one if name == "acc" else one[:, 0] for name, one in values.items()},
+        {channel.name: channel.rate_hz for channel in CHANNELS},
+        dict.fromkeys(values, 0.0),
+    )
+
+
+def _motion(seed: int) -> Iterator[MotionRecording]:
+    by_name = {channel.name: channel for channel in CHANNELS}
+    parts: dict[str, list[tuple[FloatArray, ...]]] = defaultdict(list)
+    for piece in Wearer(_schedule(_MOVING), seed=seed):
+        activity = piece.piece.bout.activity
+        sensed = tuple(
+            to_raw(by_name[name], piece.channel(name)) * by_name[name].scale
+            for name in ("acc", "gyro")
+        )
+        parts[activity].append(sensed)
+    rate_hz = by_name["acc"].rate_hz
+    cut = slice(round(_HANDLING_S * rate_hz), -round(_HANDLING_S * rate_hz))
+    for activity, pieces in parts.items():
+        acc, gyro = (np.concatenate(one)[cut] for one in zip(*pieces, strict=True))
+        yield MotionRecording(
+            "simulated",
+            str(seed),
+            _CONDITIONS.get(activity, activity),
+            _GAITS.get(activity, Activity.OTHER),
+            rate_hz,
+            acc,
+            gyro,
+        )
