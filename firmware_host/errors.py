@@ -4,7 +4,9 @@
 
     SignetError                                exit 1
     ├─ ConfigError (ValueError)                exit 2   key, expected, received
+    │  └─ BoardFileError                                path, expected, received
     ├─ LinkError                               exit 3
+    │  ├─ FlashError                                    what the board holds now, how to go on
     │  ├─ LinkClosed                                    the other side went away
     │  │  └─ LinkEnded                                  a finite source is finished: no fault
     │  ├─ LinkTimeout (TimeoutError)
@@ -12,6 +14,7 @@
     │  └─ ProtocolMismatch                              ours, theirs
     ├─ DataError                               exit 4
     │  ├─ RecordingError                                path, expected, received
+    │  ├─ ImageError                                    path, expected, received
     │  ├─ LabelError
     │  └─ SignalError                                   channel, reason
     ├─ ModelError                              exit 5
@@ -77,6 +80,16 @@ class ConfigError(SignetError, ValueError):
         self.received = received
 
 
+class BoardFileError(ConfigError):
+    """A board's description has a wrong or missing entry."""
+
+    def __init__(self, path: object, expected: str, received: str) -> None:
+        SignetError.__init__(self, f"board {path}: expected {expected}, got {received}")
+        self.key = str(path)
+        self.expected = expected
+        self.received = received
+
+
 class LinkError(SignetError):
     """The board cannot be reached or does not speak our protocol."""
 
@@ -85,6 +98,10 @@ class LinkError(SignetError):
 
 class LinkClosed(LinkError):
     """The other side went away: unplugged, connection lost, process ended."""
+
+
+class FlashError(LinkError):
+    """Flashing stopped, the board can be flashed again, and the text says how to go on."""
 
 
 class LinkEnded(LinkClosed):
@@ -124,6 +141,16 @@ class RecordingError(DataError):
 
     def __init__(self, path: object, expected: str, received: str) -> None:
         super().__init__(f"{path}: expected {expected}, got {received}")
+        self.path = str(path)
+        self.expected = expected
+        self.received = received
+
+
+class ImageError(DataError):
+    """A firmware image is damaged, for another chip, or not the one whose hash was given."""
+
+    def __init__(self, path: object, expected: str, received: str) -> None:
+        super().__init__(f"image {path}: expected {expected}, got {received}")
         self.path = str(path)
         self.expected = expected
         self.received = received

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from firmware_host.errors import BundleError, shown
+from firmware_host.errors import BoardFileError, BundleError, shown
 
 
 class TomlTable:
-    """A table of a bundle's contract; a wrong kind or an unread key is a BundleError.
+    """A table of a bundle's contract; a wrong kind or an unread key is an ``error``.
 
     Parameters
     ----------
@@ -22,19 +22,21 @@ class TomlTable:
         What `tomllib` gave.
     """
 
+    error: type[BundleError] | type[BoardFileError] = BundleError
+
     def __init__(self, path: Path, where: str, values: dict[str, Any]) -> None:
         self._path = path
         self._where = where
         self._values = values
         self._read: set[str] = set()
 
-    def __enter__(self) -> TomlTable:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         unknown = sorted(set(self._values) - self._read)
         if kind is None and unknown:
-            raise BundleError(
+            raise self.error(
                 self._path,
                 f"in [{self._where or 'top'}] only {', '.join(sorted(self._read))}",
                 f"unknown {', '.join(unknown)}",
@@ -77,10 +79,10 @@ class TomlTable:
         sizes = _all(lambda v: type(v) is int and v > 0)
         return tuple(self._take(key, "a list of positive integers", sizes))
 
-    def table(self, key: str) -> TomlTable:
+    def table(self, key: str) -> Self:
         """Read a table inside this one."""
         values = self._take(key, "a table", lambda v: isinstance(v, dict))
-        return TomlTable(self._path, f"{self._where}.{key}".lstrip("."), values)
+        return type(self)(self._path, f"{self._where}.{key}".lstrip("."), values)
 
     def all_numbers(self) -> dict[str, float]:
         """Read every key as a number."""
@@ -98,10 +100,10 @@ class TomlTable:
         self._read.add(key)
         name = f"{self._where}.{key}".lstrip(".")
         if key not in self._values:
-            raise BundleError(self._path, f"{name} as {expected}", "nothing")
+            raise self.error(self._path, f"{name} as {expected}", "nothing")
         value = self._values[key]
         if not accept(value):
-            raise BundleError(self._path, f"{name} as {expected}", shown(value))
+            raise self.error(self._path, f"{name} as {expected}", shown(value))
         return value
 
 

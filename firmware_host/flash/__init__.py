@@ -1,0 +1,1 @@
+"""From a bare board to its first block: boards, images, and the programs that write them."""

@@ -1,0 +1,96 @@
+"""What a board is, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A microcontroller as images name it.
+
+    ``esp_id`` is in the header of Espressif's images ("Firmware image format" of esptool, extended
+    header, bytes 4 and 5), ``uf2_family`` in UF2 blocks (microsoft/uf2, utils/uf2families.json).
+    """
+
+    name: str
+    esp_id: int | None
+    uf2_family: int
+
+
+CHIPS = {
+    chip.name: chip
+    for chip in (
+        Chip("esp32s3", 9, 0xC47E5767),
+        Chip("nrf52840", None, 0xADA52840),
+        Chip("nrf52833", None, 0x621E937A),
+        Chip("rp2040", None, 0xE48BFF56),
+    )
+}
+
+Pin = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """An I2C bus: its number, pins and clock in Hz."""
+
+    id: int
+    scl: Pin
+    sda: Pin
+    hz: int
+
+
+@dataclass(frozen=True, slots=True)
+class Eda:
+    """Pin of the conductance amplifier, and the conductance at the converter's full scale."""
+
+    adc: Pin
+    full_scale_usiemens: float
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """Pin that sees the battery's voltage divided by ``ratio``, and what has to be set for it."""
+
+    adc: Pin
+    ratio: float
+    enable: Pin | None
+    enabled_by: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One kind of board.
+
+    ``usb_app`` are USB ids while an app or MicroPython runs, ``usb_boot`` those of its bootloader.
+    ``enter`` tells a person how to get into the bootloader. ``board_id`` begins the Board-ID of its
+    UF2 drive. ``onboard`` can be sensed as it comes, ``wired`` with sensors added.
+    """
+
+    key: str
+    name: str
+    chip: Chip
+    usb_app: tuple[str, ...]
+    usb_boot: tuple[str, ...]
+    way: str
+    enter: str
+    offset: int
+    board_id: str
+    advice: str
+    onboard: tuple[str, ...]
+    wired: tuple[str, ...]
+    buses: tuple[Bus, ...]
+    eda: Eda | None
+    battery: Battery | None
+    pins: dict[str, Pin]
+    led_lit: int
+
+    @property
+    def prints(self) -> bool:
+        """Whether its app prints readings instead of sending frames."""
+        return self.way == "uflash"
+
+    def has_usb_id(self, usb_id: str | None) -> bool:
+        """Whether a board of this kind may have this USB id."""
+        return usb_id in self.usb_app or usb_id in self.usb_boot
