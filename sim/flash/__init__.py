@@ -1,0 +1,1 @@
+"""Bootloaders as flashing programs meet them."""

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from firmware_host.errors import ConfigError, ImageError
+from firmware_host.flash.boards import load_board
+from firmware_host.flash.images import load_image
+from sim.flash.uf2_drive import encode
+from tests.flash.conftest import esp_image
+
+S3, PICO = load_board("esp32-s3"), load_board("pico")
+PICO_FILE = encode(b"\1" * 600, address=0x1000_0000, family=PICO.chip.uf2_family)
+NRF_FILE = encode(b"\1" * 600, address=0x2_6000, family=0xADA52840)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "micropython.bin"
+
+
+def test_right_image_is_taken_and_described(file) -> None:
+    data = esp_image()
+    file.write_bytes(data)
+    image = load_image(file, S3)
+    assert image.data == data
+    assert image.summary.endswith(
+        f"sha256 {hashlib.sha256(data).hexdigest()}, not compared with anything)"
+    )
+
+
+def test_right_uf2_is_taken(file) -> None:
+    file.write_bytes(PICO_FILE)
+    assert load_image(file, PICO).data == PICO_FILE
+
+
+def test_hash_that_was_given_is_checked(file) -> None:
+    file.write_bytes(PICO_FILE)
+    good = hashlib.sha256(PICO_FILE).hexdigest()
+    assert load_image(file, PICO, good.upper()).hash_from == "--sha256"
+    with pytest.raises(ImageError, match=rf"expected sha256 {'0' * 64} \(--sha256\), got {good}"):
+        load_image(file, PICO, "0" * 64)
+    with pytest.raises(ConfigError, match="--sha256: expected 64 hexadecimal digits, got 'abc'"):
+        load_image(file, PICO, "abc")
+
+
+def test_hash_beside_the_file_is_checked(file) -> None:
+    file.write_bytes(PICO_FILE)
+    beside = file.with_name("micropython.bin.sha256")
+    beside.write_text(f"{hashlib.sha256(PICO_FILE).hexdigest()}  micropython.bin\n")
+    assert load_image(file, PICO).hash_from == "micropython.bin.sha256"
+    file.write_bytes(PICO_FILE + PICO_FILE)
+    with pytest.raises(ImageError, match="expected sha256 "):
+        load_image(file, PICO)
+    beside.write_text("what?")
+    with pytest.raises(ImageError, match="64 hexadecimal digits first"):
+        load_image(file, PICO)
+
+
+@pytest.mark.parametrize(
+    ("board", "data", "says"),
+    [
+        (S3, esp_image(chip_id=5), "an image for esp32s3 .*got one for another chip .id 5."),
+        (S3, PICO_FILE, "an image for esp32s3 .*got a UF2 file for rp2040"),
+        (S3, PICO_FILE[:-9], "got a UF2 file for an unknown chip"),
+        (S3, b"hello" * 99, "an image for esp32s3 .*got a file that does not begin as one"),
+        (S3, esp_image()[:20], "got a file that does not begin as one"),
+        (S3, esp_image()[:0x6000], "a whole image, with a partition table .* got none"),
+        (S3, esp_image()[0x10000:], "is it an app or update image"),
+        (S3, b"\xe9\xff" + esp_image()[2:], "1 to 16 segments, got 255"),
+        (S3, b"", "at most .* got nothing"),
+        (PICO, esp_image(), "a UF2 file for rp2040, got a file that does not begin as one"),
+        (PICO, NRF_FILE, "a UF2 file for rp2040, got one for nrf52840"),
+        (PICO, PICO_FILE[:-512], "expected block 0 of 2 .* got 0 of 3"),
+        (PICO, PICO_FILE[:-5], "expected blocks of 512 bytes, got 1531 bytes in all"),
+    ],
+)
+def test_wrong_image_is_refused_in_one_line(file, board, data, says) -> None:
+    file.write_bytes(data)
+    with pytest.raises(ImageError, match=says) as caught:
+        load_image(file, board)
+    assert caught.value.exit_code == 4
+
+
+def test_no_file_is_refused(file) -> None:
+    with pytest.raises(ImageError, match="No such file"):
+        load_image(file, S3)
+
+
+@pytest.mark.needs_flash_tools
+def test_our_made_up_image_is_one_to_esptool(esptool, file) -> None:
+    file.write_bytes(esp_image())
+    assert "ESP32-S3" in esptool("image-info", file)
