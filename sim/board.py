@@ -14,6 +14,7 @@ from firmware_host.protocol.messages import (
     Ack,
     AckResult,
     Block,
+    BootCause,
     Channel,
     Command,
     CommandKind,
@@ -21,13 +22,17 @@ from firmware_host.protocol.messages import (
     EventKind,
     Hello,
     MessageParser,
+    Part,
     Ping,
     Pong,
+    Reset,
+    Status,
     encode_ack,
     encode_block,
     encode_event,
     encode_hello,
     encode_pong,
+    encode_status,
 )
 from sim.ring import DEFAULT_RING_BYTES, NOTHING, Coming, Ring
 from sim.schedule import BodyEvent
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from sim.body import Body
 
 HELLO_EVERY_S = 5.0
+STATUS_EVERY_S = 10.0
 FIRMWARE = "signet-sim 0.1"
 CUE_PATTERNS = (1, 2, 3)
 # How long somebody takes to press a button about a tap on the wrist.
@@ -197,9 +203,11 @@ class VirtualBoard:
             [self._seed, _SESSION_STREAM, self._boot_salt, self.counters.reboots]
         )
         self._session = int(rng.integers(1, 1 << 16))
+        self._is_asked = False
         self._boot_s = t_s
         self._leapt_us = 0
-        self._hello_s = t_s
+        self._hello_s = self._status_s = t_s
+        self._n_dropped = 0
         self._streaming = True
         self._seqs: dict[str, int] = {}
         self._ring.clear()
@@ -214,6 +222,8 @@ class VirtualBoard:
     def _do_next(self, end_s: float) -> bool:
         """Do what is due next, unless that is after ``end_s``."""
         when_s, act = self._hello_s, self._say_hello
+        if self._status_s < when_s:
+            when_s, act = self._status_s, self._tell_status
         if self._event_at < len(self._events) and self._events[self._event_at].t_s < when_s:
             when_s, act = self._events[self._event_at].t_s, self._tell_event
         best: SensorStream | None = None
@@ -246,6 +256,20 @@ class VirtualBoard:
         # At boot, whatever a bootloader or a failing supply put on the line ends here.
         self._emit(encoded if seq else b"\0" + encoded)
         self._hello_s += HELLO_EVERY_S
+
+    def _tell_status(self) -> None:
+        status = Status(
+            self._session,
+            self._ticks_us(self._status_s),
+            int(self._status_s - self._boot_s),
+            BootCause.ASKED if self._is_asked else BootCause.POWER,
+            n_boots=self.counters.reboots + 1,
+            n_dropped=self._n_dropped,
+            n_bad_frames=self._parser.decoder.bad_frames + self._parser.decoder.oversize,
+            parts=tuple(Part(stream.channel.name) for stream in self._streams),
+        )
+        self._emit(encode_status(status, seq=self._next_seq("status")))
+        self._status_s += STATUS_EVERY_S
 
     def _tell_event(self) -> None:
         event: BodyEvent = self._events[self._event_at]
@@ -304,6 +328,7 @@ class VirtualBoard:
     def _emit(self, encoded: bytes) -> bool:
         if len(encoded) > self._room:
             self.counters.dropped_frames += 1
+            self._n_dropped += 1
             return False
         self._room -= len(encoded)
         self._out += encoded
@@ -326,6 +351,9 @@ class VirtualBoard:
             *coming,
         )
         self._replies += encode_ack(ack, seq=self._next_seq("ack"))
+        if command.kind == CommandKind.RESET and result is AckResult.DONE:
+            self.reboot()
+            self._is_asked = True
 
     @property
     def _orders(self) -> dict[int, Callable[[Command], AckResult]]:
@@ -334,6 +362,8 @@ class VirtualBoard:
             CommandKind.STOP: self._stop,
             CommandKind.CUE: self._buzz,
             CommandKind.RATE: self._set_rate,
+            CommandKind.STATUS: self._show_status,
+            CommandKind.RESET: self._reset,
         }
 
     def _start(self, _: Command) -> AckResult:
@@ -365,6 +395,14 @@ class VirtualBoard:
             self._numbers[number] = stream
         self._hello_s = self._now_s
         return AckResult.DONE
+
+    def _show_status(self, _: Command) -> AckResult:
+        self._status_s = self._now_s
+        return AckResult.DONE
+
+    def _reset(self, command: Command) -> AckResult:
+        # It has no bootloader, and nothing that could fail.
+        return AckResult.DONE if command.value == Reset.ANEW else AckResult.BAD_VALUE
 
     def _fill(self, command: Command) -> tuple[AckResult, Coming]:
         if not self._ring.capacity_bytes or command.value < 1:

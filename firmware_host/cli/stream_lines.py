@@ -27,6 +27,7 @@ def stream_lines(health: Facts | None, now_utc: float) -> list[str]:
         *_printed(health.get("lines", {})),
         *_quality(health["quality"]),
         *_battery(health.get("battery_percent")),
+        *_board(health.get("board_status")),
     ]
 
 
@@ -118,6 +119,30 @@ def _battery(percent: int | None) -> list[str]:
     if percent is None:
         return []
     return [f"battery     {percent} %{', LOW: charge the board' if is_low(percent) else ''}"]
+
+
+def _board(status: Facts | None) -> list[str]:
+    """How the board itself does; nothing of one that does not tell."""
+    if status is None:
+        return []
+    told = [f"up {_span(status['uptime_s'])}"]
+    told += [f"{status[name]} {words}" for name, words in _BOARD_WORDS.items() if status[name]]
+    for part in status["parts"]:
+        if part["state"]:
+            told.append(f"{part['name']} {_PART_WORDS.get(part['state'], 'odd').upper()}")
+        elif part["n_errors"]:
+            told.append(f"{part['name']} {part['n_errors']} bus errors")
+    return [f"board       {', '.join(told)}"]
+
+
+_BOARD_WORDS = {
+    "n_late": "samples late",
+    "n_dropped": "frames the line did not take",
+    "n_overruns": "sensor overruns",
+    "n_bad_frames": "bad frames heard",
+    "n_failures": "failures of its app in a row",
+}
+_PART_WORDS = {1: "absent", 2: "fails"}
 
 
 def _span(seconds: float) -> str:

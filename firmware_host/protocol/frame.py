@@ -16,6 +16,8 @@ PING = 4
 PONG = 5
 CMD = 6
 ACK = 7
+STATUS = 8
+LOG = 9
 
 HEADER = "<BBHHIH"
 HEADER_BYTES = 12
@@ -36,6 +38,22 @@ _BYTE = [bytes([i]) for i in range(256)]
 def cobs_encode(body: bytes) -> bytes:
     """COBS code of ``body`` (bytes, at most 253), without the closing zero."""
     return b"".join([_BYTE[len(part) + 1] + part for part in body.split(b"\0")])
+
+
+def stuff(buffer):
+    """COBS in place, for a board that must not allocate: ``buffer`` has one byte before its body and one
+    after it, which become the first length and the closing zero. At most 253 bytes of body.
+    """
+    n = len(buffer) - 1
+    zero = 0
+    i = 1
+    while i < n:
+        if buffer[i] == 0:
+            buffer[zero] = i - zero
+            zero = i
+        i += 1
+    buffer[zero] = n - zero
+    buffer[n] = 0
 
 
 def cobs_decode(code: bytes):

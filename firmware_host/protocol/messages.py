@@ -17,6 +17,7 @@ from firmware_host.protocol.values import (
     Ack,
     AckResult,
     Block,
+    BootCause,
     Button,
     Channel,
     Command,
@@ -24,10 +25,16 @@ from firmware_host.protocol.values import (
     Event,
     EventKind,
     Hello,
+    Log,
     Message,
     Mismatch,
+    Part,
+    PartState,
     Ping,
     Pong,
+    Reset,
+    SettingOrder,
+    Status,
 )
 
 __all__ = [
@@ -40,6 +47,7 @@ __all__ = [
     "Ack",
     "AckResult",
     "Block",
+    "BootCause",
     "Button",
     "Channel",
     "Command",
@@ -47,19 +55,27 @@ __all__ = [
     "Event",
     "EventKind",
     "Hello",
+    "Log",
     "Message",
     "MessageParser",
     "Mismatch",
+    "Part",
+    "PartState",
     "Ping",
     "Pong",
     "RawFrame",
+    "Reset",
+    "SettingOrder",
+    "Status",
     "encode_ack",
     "encode_block",
     "encode_command",
     "encode_event",
     "encode_hello",
+    "encode_log",
     "encode_ping",
     "encode_pong",
+    "encode_status",
     "hello_payloads",
 ]
 
@@ -69,6 +85,17 @@ _DTYPE_NAMES = {code: name for name, code in DTYPE_CODES.items()}
 # What every command and its answer begin with; the arguments and the answer of BACKFILL.
 _COMMAND, _ACK = "<BiI", "<BBI"
 _RANGE, _COMING = "<BI", "<BIIH"
+_UPTIME, _COUNTER, _PART_FACTS = "<IB", "<BI", "<BI"
+# Counters of a STATUS by their number there.
+_COUNTERS = {
+    1: "free_bytes",
+    2: "n_boots",
+    3: "n_late",
+    4: "n_dropped",
+    5: "n_overruns",
+    6: "n_bad_frames",
+    7: "n_failures",
+}
 
 RawFrame = tuple[int, int, int, int, int, int, bytes]
 
@@ -169,6 +196,8 @@ def encode_command(command: Command, *, seq: int) -> bytes:
         payload += bytes([command.stream])
     elif command.kind == CommandKind.BACKFILL:
         payload += struct.pack(_RANGE, command.stream, command.sample_idx)
+    elif command.kind == CommandKind.SETTING:
+        payload += _pack_string(command.key) + _pack_string(command.text)
     return frame.encode(frame.CMD, 0, 0, seq, 0, 0, payload)
 
 
@@ -177,7 +206,38 @@ def encode_ack(ack: Ack, *, seq: int) -> bytes:
     payload = struct.pack(_ACK, ack.command, ack.result, ack.token)
     if ack.command == CommandKind.BACKFILL:
         payload += struct.pack(_COMING, ack.stream, ack.sample_idx, ack.gone, ack.frames)
+    elif ack.command == CommandKind.SETTING:
+        payload += _pack_string(ack.key) + _pack_string(ack.text)
     return frame.encode(frame.ACK, 0, ack.session, seq, ack.ticks_us, 0, payload)
+
+
+def encode_status(status: Status, *, seq: int) -> bytes:
+    """One STATUS frame; parts that no longer fit are left out."""
+    told = {number: getattr(status, name) for number, name in _COUNTERS.items()}
+    counters = [
+        struct.pack(_COUNTER, number, min(value, 0xFFFFFFFF))
+        for number, value in told.items()
+        if value is not None
+    ]
+    payload = struct.pack(_UPTIME, status.uptime_s & 0xFFFFFFFF, status.cause)
+    payload += bytes([len(counters)]) + b"".join(counters)
+    parts: list[bytes] = []
+    n_left = frame.MAX_PAYLOAD_BYTES - len(payload) - 1
+    for part in status.parts:
+        packed = _pack_string(part.name) + struct.pack(_PART_FACTS, part.state, part.n_errors)
+        n_left -= len(packed)
+        if n_left < 0:
+            break
+        parts.append(packed)
+    payload += bytes([len(parts)]) + b"".join(parts)
+    return frame.encode(frame.STATUS, 0, status.session, seq, status.ticks_us, 0, payload)
+
+
+def encode_log(log: Log, *, seq: int) -> bytes:
+    """One LOG frame; a text that is too long is cut."""
+    text = log.text.encode()[: frame.MAX_PAYLOAD_BYTES - 1].decode(errors="ignore")
+    payload = bytes([log.level]) + (text.encode() or b"?")
+    return frame.encode(frame.LOG, 0, log.session, seq, log.ticks_us, 0, payload)
 
 
 class _Reader:
@@ -249,6 +309,9 @@ def _parse_event(raw: RawFrame) -> Event:
 def _parse_ack(raw: RawFrame) -> Ack:
     reader = _Reader(raw[6])
     command, result, token = map(int, reader.take(_ACK))
+    if command == CommandKind.SETTING and reader.n_left:
+        key, text = reader.string(), reader.string()
+        return Ack(raw[2], raw[4], command, AckResult(result), token, key=key, text=text)
     # A board that has no ring answers without them.
     has_more = command == CommandKind.BACKFILL and reader.n_left
     more = map(int, reader.take(_COMING)) if has_more else ()
@@ -263,7 +326,33 @@ def _parse_command(raw: RawFrame) -> Command:
     if kind == CommandKind.BACKFILL:
         stream, sample_idx = map(int, reader.take(_RANGE))
         return Command(kind, value, token, stream, sample_idx)
+    if kind == CommandKind.SETTING:
+        return Command(kind, value, token, key=reader.string(), text=reader.string())
     return Command(kind, value, token)
+
+
+def _parse_status(raw: RawFrame) -> Status:
+    reader = _Reader(raw[6])
+    uptime_s, cause = map(int, reader.take(_UPTIME))
+    counters = [map(int, reader.take(_COUNTER)) for _ in range(reader.byte())]
+    told = {_COUNTERS[number]: value for number, value in counters if number in _COUNTERS}
+    parts = tuple(_parse_part(reader) for _ in range(reader.byte()))
+    known = BootCause(cause) if cause in set(BootCause) else BootCause.UNKNOWN
+    return Status(raw[2], raw[4], uptime_s, known, **told, parts=parts)
+
+
+def _parse_part(reader: _Reader) -> Part:
+    name = reader.string()
+    state, n_errors = map(int, reader.take(_PART_FACTS))
+    return Part(name, PartState(state), n_errors)
+
+
+def _parse_log(raw: RawFrame) -> Log:
+    payload = raw[6]
+    if len(payload) < 2:
+        msg = "a LOG without a text"
+        raise ValueError(msg)
+    return Log(raw[2], raw[4], payload[0], payload[1:].decode(errors="replace"))
 
 
 @dataclass(slots=True)
@@ -344,4 +433,6 @@ _PARSERS: dict[int, Callable[[RawFrame], Message]] = {
     frame.PONG: _parse_pong,
     frame.CMD: _parse_command,
     frame.ACK: _parse_ack,
+    frame.STATUS: _parse_status,
+    frame.LOG: _parse_log,
 }

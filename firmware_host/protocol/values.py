@@ -45,6 +45,43 @@ class CommandKind(IntEnum):
     CUE = 3
     RATE = 4
     BACKFILL = 5
+    STATUS = 6
+    RESET = 7
+    SETTING = 8
+
+
+class Reset(IntEnum):
+    """Values of a RESET command."""
+
+    ANEW = 1
+    BOOTLOADER = 2
+    SAFE = 3
+
+
+class SettingOrder(IntEnum):
+    """Values of a SETTING command."""
+
+    TELL = 0
+    KEEP = 1
+    FORGET = 2
+
+
+class BootCause(IntEnum):
+    """Why a board booted."""
+
+    UNKNOWN = 0
+    POWER = 1
+    WATCHDOG = 2
+    ASKED = 3
+    FAILED = 4
+
+
+class PartState(IntEnum):
+    """How a part of a board does."""
+
+    WORKS = 0
+    ABSENT = 1
+    FAILS = 2
 
 
 class AckResult(IntEnum):
@@ -144,7 +181,7 @@ class Command:
     """Order from the host; ``token`` comes back in the ACK.
 
     ``kind`` is a `CommandKind`, or the number of one that we do not know. ``stream`` belongs to
-    RATE and BACKFILL, ``sample_idx`` to BACKFILL.
+    RATE and BACKFILL, ``sample_idx`` to BACKFILL, ``key`` and ``text`` to SETTING.
     """
 
     kind: int
@@ -152,6 +189,8 @@ class Command:
     token: int = 0
     stream: int = 0
     sample_idx: int = 0
+    key: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +198,7 @@ class Ack:
     """How the command with this token ended.
 
     The rest answers BACKFILL: of the samples of ``stream`` from ``sample_idx`` on the first
-    ``gone`` will not come; for the others ``frames`` frames will.
+    ``gone`` will not come; for the others ``frames`` frames will. ``key`` and ``text`` answer SETTING: what is kept now.
     """
 
     session: int
@@ -171,6 +210,45 @@ class Ack:
     sample_idx: int = 0
     gone: int = 0
     frames: int = 0
+    key: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A sensor or another part of a board, and how often its bus failed since boot."""
+
+    name: str
+    state: PartState = PartState.WORKS
+    n_errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the board itself does; a counter it does not tell is None."""
+
+    session: int
+    ticks_us: int
+    uptime_s: int
+    cause: BootCause = BootCause.UNKNOWN
+    free_bytes: int | None = None
+    n_boots: int | None = None
+    n_late: int | None = None
+    n_dropped: int | None = None
+    n_overruns: int | None = None
+    n_bad_frames: int | None = None
+    n_failures: int | None = None
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A line of the board's, for a person; ``level`` as Python's logging counts."""
+
+    session: int
+    ticks_us: int
+    level: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +258,6 @@ class Mismatch:
     theirs: int
 
 
-PlainMessage = Hello | Event | Ping | Pong | Command | Ack | Mismatch
+PlainMessage = Hello | Event | Ping | Pong | Command | Ack | Status | Log | Mismatch
 """Every message but samples."""
 Message = Block | PlainMessage

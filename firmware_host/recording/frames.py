@@ -9,15 +9,19 @@ from firmware_host.protocol.messages import (
     Block,
     Event,
     Hello,
+    Log,
     Message,
     Ping,
     Pong,
+    Status,
     encode_ack,
     encode_block,
     encode_event,
     encode_hello,
+    encode_log,
     encode_ping,
     encode_pong,
+    encode_status,
 )
 
 TimedMessage = tuple[float, Message]
@@ -63,7 +67,7 @@ class MessageEncoder:
             # One zero byte ends each frame, and a frame holds one part.
             self._n_hellos += data.count(0)
             return data
-        if isinstance(message, Pong | Ack):
+        if isinstance(message, Pong | Ack | Status | Log):
             self._n_answers += 1
         return self._plain(message)
 
@@ -75,6 +79,10 @@ class MessageEncoder:
                 data = encode_pong(message, seq=self._n_answers)
             case Ack():
                 data = encode_ack(message, seq=self._n_answers)
+            case Status():
+                data = encode_status(message, seq=self._n_answers)
+            case Log():
+                data = encode_log(message, seq=self._n_answers)
             case Ping() if self._has_questions:
                 data = encode_ping(message, seq=message.token)
             case _:

@@ -13,16 +13,22 @@ from firmware_host.protocol.messages import (
     Ack,
     AckResult,
     Block,
+    BootCause,
     Channel,
     Command,
     Event,
     EventKind,
     Hello,
+    Log,
     Message,
     Mismatch,
+    Part,
+    PartState,
     Ping,
     Pong,
+    Status,
     encode_hello,
+    encode_status,
 )
 from firmware_host.protocol.values import PlainMessage
 from firmware_host.recording.labels import Label
@@ -37,13 +43,15 @@ _WIDE = struct.Struct("<q")
 # The wire's limit for a channel.
 _MAX_RATE_HZ = 1e6
 _STRUCT_CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I"}
-_SOME_HAVE = {"ring_bytes", "stream", "sample_idx", "gone", "frames"}
+_SOME_HAVE = {"ring_bytes", "stream", "sample_idx", "gone", "frames", "key", "text"}
 # Type of the message, topic, schema name.
 _PLAIN: dict[type, tuple[str, str]] = {
     Hello: ("/board/hello", HELLO),
     Event: ("/board/event", "signet.Event"),
     Pong: ("/board/pong", "signet.Pong"),
     Ack: ("/board/ack", "signet.Ack"),
+    Status: ("/board/status", "signet.Status"),
+    Log: ("/board/log", "signet.Log"),
     Mismatch: ("/board/mismatch", "signet.Mismatch"),
     Ping: ("/host/ping", "signet.Ping"),
     Command: ("/host/command", "signet.Command"),
@@ -160,8 +168,31 @@ def _decode_event(payload: bytes) -> Event:
 
 
 def _decode_ack(payload: bytes) -> Ack:
-    fields = _integers(payload)
+    fields = _integers(payload, "key", "text")
     return Ack(result=AckResult(fields.pop("result")), **fields)
+
+
+def _decode_command(payload: bytes) -> Command:
+    fields = _integers(payload, "key", "text")
+    return Command(**fields)
+
+
+def _decode_status(payload: bytes) -> Status:
+    fields = json.loads(payload)
+    parts = tuple(
+        Part(str(part["name"]), PartState(part["state"]), part["n_errors"])
+        for part in fields.pop("parts")
+    )
+    cause = BootCause(fields.pop("cause"))
+    status = Status(cause=cause, parts=parts, **fields)
+    # Refuses what no STATUS can say.
+    encode_status(status, seq=0)
+    return status
+
+
+def _decode_log(payload: bytes) -> Log:
+    fields = _integers(payload, "text")
+    return Log(**fields)
 
 
 DECODERS: dict[str, Callable[[bytes], Message]] = {
@@ -172,7 +203,9 @@ DECODERS: dict[str, Callable[[bytes], Message]] = {
     "signet.Ack": _decode_ack,
     "signet.Mismatch": lambda payload: Mismatch(**_integers(payload)),
     "signet.Ping": lambda payload: Ping(**_integers(payload)),
-    "signet.Command": lambda payload: Command(**_integers(payload)),
+    "signet.Command": _decode_command,
+    "signet.Status": _decode_status,
+    "signet.Log": _decode_log,
 }
 """Schema name -> way back, for every message whose layout does not depend on a channel."""
 
@@ -184,15 +217,17 @@ def _block(fields: dict[str, Any], data: bytes) -> Block:
     return Block(session, stream, seq, ticks_us, dropped, idx, data)
 
 
-def _integers(payload: bytes) -> dict[str, int]:
+def _integers(payload: bytes, *texts: str) -> dict[str, Any]:
+    """The fields, all 32-bit integers but for ``texts``, which need not be there."""
     fields = json.loads(payload)
+    said = {name: str(fields.pop(name)) for name in texts if name in fields}
     for value in fields.values():
         # Refuses what is no 32-bit integer, signed or not.
         _WIDE.pack(value)
         if not -(1 << 31) <= value < 1 << 32:
             msg = f"expected a 32-bit integer, got {value}"
             raise ValueError(msg)
-    return dict(fields)
+    return {**fields, **said}
 
 
 def _header(block: Block) -> str:

@@ -57,6 +57,19 @@ _CHANNEL = {
         **dict.fromkeys(("rate_hz", "scale", "offset"), _NUMBER),
     },
 }
+STATUS_COUNTERS = (
+    "free_bytes",
+    "n_boots",
+    "n_late",
+    "n_dropped",
+    "n_overruns",
+    "n_bad_frames",
+    "n_failures",
+)
+_PART = {
+    "type": "object",
+    "properties": {"name": _STRING, "state": _INTEGER, "n_errors": _INTEGER},
+}
 _SCHEMAS = {
     RAW_BLOCK: _schema(
         RAW_BLOCK,
@@ -99,12 +112,26 @@ _SCHEMAS = {
         "stream from sample_idx on, the first gone will not come; for the others frames frames will.",
         **_BOARD,
         **dict.fromkeys(("command", "result", "token", *_RANGE, "gone", "frames"), _INTEGER),
+        **dict.fromkeys(("key", "text"), _STRING),
+    ),
+    "signet.Status": _schema(
+        "signet.Status",
+        "How the board itself does; cause: 0 not known, 1 power, 2 watchdog, 3 asked, 4 the app failed.",
+        **_BOARD,
+        **dict.fromkeys(("uptime_s", "cause"), _INTEGER),
+        **dict.fromkeys(STATUS_COUNTERS, {"type": ["integer", "null"]}),
+        parts={"type": "array", "items": _PART},
+    ),
+    "signet.Log": _schema(
+        "signet.Log", "A line of the board's.", **_BOARD, level=_INTEGER, text=_STRING
     ),
     "signet.Mismatch": _schema("signet.Mismatch", "HELLO of another version.", theirs=_INTEGER),
     "signet.Ping": _schema("signet.Ping", "The host's clock question, when sent.", token=_INTEGER),
     "signet.Command": _schema(
         "signet.Command",
-        "The host's order: 1 start, 2 stop, 3 cue, 4 rate (value in mHz), 5 backfill (value samples).",
+        "The host's order: 1 start, 2 stop, 3 cue, 4 rate (value in mHz), 5 backfill (value samples), "
+        "6 status, 7 reset, 8 setting.",
         **dict.fromkeys(("kind", "value", "token", *_RANGE), _INTEGER),
+        **dict.fromkeys(("key", "text"), _STRING),
     ),
 }

@@ -12,7 +12,16 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from firmware_host.errors import ConfigError, RecordingError
-from firmware_host.protocol.messages import Ack, Block, Event, Hello, Message, Pong
+from firmware_host.protocol.messages import (
+    Ack,
+    Block,
+    Event,
+    Hello,
+    Log,
+    Message,
+    Pong,
+    Status,
+)
 from firmware_host.recording.frames import TimedMessage, pieces
 from firmware_host.recording.positions import parse_length_s, position_utc
 from firmware_host.units import MICROSECONDS_PER_SECOND, TICKS_WRAP_US
@@ -209,7 +218,7 @@ class _Sessions:
     def _of_new_session(self, message: Message) -> Message:
         if isinstance(message, Block):
             return message._replace(session=self._renumbered(message.session))
-        if isinstance(message, Hello | Event | Pong | Ack):
+        if isinstance(message, Hello | Event | Pong | Ack | Status | Log):
             changed: Message = replace(message, session=self._renumbered(message.session))
             return changed
         return message
@@ -243,7 +252,7 @@ def _from_place(reader: RecordingReader, start_utc: float) -> Iterator[TimedMess
     _, hello = next(messages, (0.0, reader.hello))
     untimed: list[TimedMessage] = []
     for utc, message in messages:
-        if isinstance(message, Hello | Block | Event | Pong | Ack):
+        if isinstance(message, Hello | Block | Event | Pong | Ack | Status | Log):
             break
         untimed.append((utc, message))
     else:

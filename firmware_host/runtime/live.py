@@ -23,6 +23,7 @@ _KEPT = (
     "board",
     "firmware",
     "battery_percent",
+    "board_status",
     "stream_s",
     "n_sessions",
     "bad_frames",

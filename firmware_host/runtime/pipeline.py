@@ -8,13 +8,22 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from firmware_host.errors import ContractError, ProtocolMismatch
+from firmware_host.errors import ContractError, ProtocolMismatch, shown
 from firmware_host.events import AnyEvent, Labelled, State, StreamNoted
 from firmware_host.identity.self_update import Walk
 from firmware_host.inference.base import SignatureModel, runs_on
 from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import Block, Command, Hello, Message, MessageParser, Ping
+from firmware_host.protocol.messages import (
+    Block,
+    Command,
+    Hello,
+    Log,
+    Message,
+    MessageParser,
+    Ping,
+    Status,
+)
 from firmware_host.recording.labels import Span, is_said
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.runtime.battery import Battery
@@ -123,6 +132,8 @@ class Pipeline:
         self._pulse_hash = hashlib.sha256()
         self.adapter = 0
         self.battery = Battery()
+        self.board_status: Status | None = None
+        """How the board itself does, as it last told."""
         self.parser = MessageParser()
         self.assembler = StreamAssembler()
         self.counts = Counts()
@@ -154,6 +165,10 @@ class Pipeline:
                 self._listeners.message(message, arrival_utc, sent_utc)
             if isinstance(message, Block) and message.stream == self._pulse_stream:
                 self._pulse_hash.update(message.data)
+            elif isinstance(message, Status):
+                self.board_status = message
+            elif isinstance(message, Log):
+                _LOGGER.log(message.level, "the board says: %s", shown(message.text))
             self._take_items(items, events)
         self._take_labels(self._pending.due(self.assembler.t_s, self._now_utc()), events)
         self.counts.events.update(event.kind for event in events)

@@ -37,6 +37,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "board": hello.board_id if hello else None,
         "firmware": hello.firmware if hello else None,
         "battery_percent": pipeline.battery.percent,
+        "board_status": None if pipeline.board_status is None else asdict(pipeline.board_status),
         "placement": pipeline.placement,
         "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),
         "wall_s": round(wall_s, 3),

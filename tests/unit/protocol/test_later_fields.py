@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,11 +13,16 @@ from firmware_host.protocol import frame, messages
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
+    BootCause,
     Channel,
     Command,
     CommandKind,
     Hello,
+    Log,
     MessageParser,
+    Part,
+    PartState,
+    Status,
 )
 
 _U32 = st.integers(0, 2**32 - 1)
@@ -117,3 +123,64 @@ def test_answer_of_a_board_that_knows_no_backfill() -> None:
     payload = struct.pack("<BBI", CommandKind.BACKFILL, AckResult.UNKNOWN, 17)
     (ack,) = MessageParser().feed(frame.encode(frame.ACK, 0, 7, 0, 5, 0, payload))
     assert ack == Ack(7, 5, CommandKind.BACKFILL, AckResult.UNKNOWN, 17)
+
+
+_STATUS = Status(
+    session=7,
+    ticks_us=5,
+    uptime_s=61,
+    cause=BootCause.WATCHDOG,
+    free_bytes=90_000,
+    n_late=0,
+    parts=(Part("lsm6ds3"), Part("tmp117", PartState.ABSENT), Part("max30102", PartState.FAILS, 9)),
+)
+
+
+def test_status_and_log_round_trip() -> None:
+    log = Log(7, 5, 30, "tmp117: nobody at 0x48 – ok")
+    data = messages.encode_status(_STATUS, seq=3) + messages.encode_log(log, seq=4)
+    assert MessageParser().feed(data) == [_STATUS, log]
+
+
+def test_status_with_more_parts_than_fit_tells_the_first() -> None:
+    parts = tuple(Part(f"a-rather-long-name-{i:02}") for i in range(30))
+    (got,) = MessageParser().feed(messages.encode_status(replace(_STATUS, parts=parts), seq=0))
+    assert isinstance(got, Status)
+    assert 5 < len(got.parts) < 30
+    assert got.parts == parts[: len(got.parts)]
+
+
+def test_counter_and_cause_of_a_newer_board_are_passed_over() -> None:
+    payload = struct.pack("<IB", 9, 77) + bytes([2]) + struct.pack("<BIBI", 200, 1, 1, 5) + b"\0"
+    (got,) = MessageParser().feed(frame.encode(frame.STATUS, 0, 7, 0, 0, 0, payload + b"more"))
+    assert got == Status(7, 0, 9, free_bytes=5)
+
+
+def test_status_cut_short_is_a_bad_payload() -> None:
+    whole = messages.encode_status(_STATUS, seq=0)
+    payload = frame.decode(whole[:-1])[6]
+    for n in range(1, len(payload)):
+        parser = MessageParser()
+        assert parser.feed(frame.encode(frame.STATUS, 0, 7, 0, 0, 0, payload[:n])) == []
+        assert parser.bad_payloads == 1
+
+
+def test_log_that_is_too_long_is_cut_between_characters() -> None:
+    (got,) = MessageParser().feed(messages.encode_log(Log(7, 5, 40, "ä" * 200), seq=0))
+    assert got == Log(7, 5, 40, "ä" * 116)
+
+
+def test_setting_round_trips_both_ways_in_a_short_frame() -> None:
+    order = Command(CommandKind.SETTING, 1, 5, key="rate.acc", text="12.5")
+    ack = Ack(7, 5, CommandKind.SETTING, AckResult.DONE, 5, key="rate.acc", text="12.5")
+    data = messages.encode_command(order, seq=0) + messages.encode_ack(ack, seq=0)
+    assert MessageParser().feed(data) == [order, ack]
+    longest = Command(CommandKind.SETTING, 1, 5, key="k" * 32, text="v" * 32)
+    assert len(messages.encode_command(longest, seq=0)) <= 96
+
+
+@given(st.binary(max_size=236))
+def test_stuffing_in_place_is_the_same_code(body: bytes) -> None:
+    buffer = bytearray(b"\xaa" + body + b"\xbb")
+    frame.stuff(buffer)
+    assert bytes(buffer) == frame.cobs_encode(body) + b"\0"

@@ -9,6 +9,7 @@ from firmware_host.protocol.messages import (
     Ack,
     AckResult,
     Block,
+    BootCause,
     Command,
     CommandKind,
     Event,
@@ -18,6 +19,8 @@ from firmware_host.protocol.messages import (
     MessageParser,
     Ping,
     Pong,
+    Reset,
+    Status,
     encode_command,
     encode_ping,
 )
@@ -146,7 +149,7 @@ def test_stop_silences_blocks_and_start_shows_the_gap(make_board: MakeBoard) -> 
     before = _blocks(board.advance(10.0), 0)
     _order(board, CommandKind.STOP)
     quiet = _parse(board.advance(20.2))
-    assert {type(m) for m in quiet} == {Ack, Hello}
+    assert {type(m) for m in quiet} == {Ack, Hello, Status}
     _order(board, CommandKind.START)
     after = _parse(board.advance(30.0))
     first = next(m for m in after if isinstance(m, Block) and m.stream == 0)
@@ -217,3 +220,31 @@ def test_to_raw_saturates_at_the_sensors_range() -> None:
     assert raw[0, 1] == -32768
     assert raw[0, 2] * acc.scale == pytest.approx(9.80665, abs=acc.scale)
     assert to_raw(eda, np.array([[-1.0], [1000.0]])).ravel().tolist() == [0, 60_000_000]
+
+
+def test_status_comes_at_boot_every_ten_seconds_and_when_asked(make_board: MakeBoard) -> None:
+    board = make_board()
+    told = [m for m in _parse(board.advance(25.0)) if isinstance(m, Status)]
+    assert [status.uptime_s for status in told] == [0, 10, 20]
+    assert {part.name for part in told[0].parts} == {channel.name for channel in CHANNELS}
+    _order(board, CommandKind.STATUS)
+    ack, status = [m for m in _parse(board.advance(26.0)) if isinstance(m, Ack | Status)]
+    assert isinstance(ack, Ack)
+    assert isinstance(status, Status)
+    assert (ack.result, status.uptime_s) == (AckResult.DONE, 25)
+
+
+def test_reset_answers_then_boots(make_board: MakeBoard) -> None:
+    board = make_board()
+    before = board.session
+    board.advance(25.0)
+    _order(board, CommandKind.RESET, Reset.SAFE)
+    _order(board, CommandKind.RESET, Reset.ANEW)
+    told = _parse(board.advance(26.0))
+    acks = [m for m in told if isinstance(m, Ack)]
+    assert [ack.result for ack in acks] == [AckResult.BAD_VALUE, AckResult.DONE]
+    assert {ack.session for ack in acks} == {before}
+    hello = next(m for m in told if isinstance(m, Hello))
+    status = next(m for m in told if isinstance(m, Status))
+    assert hello.session != before
+    assert (status.session, status.cause, status.uptime_s) == (hello.session, BootCause.ASKED, 0)
