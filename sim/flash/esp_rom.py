@@ -1,4 +1,4 @@
-"""The serial bootloader in the ROM of an ESP32-S3, on a pty: what `esptool` talks to, byte for byte.
+"""The serial bootloader in the ROM of an ESP32-S3: what `esptool` talks to, byte for byte.
 
 The stub that `esptool` loads is not run: its first word is answered, and from then on commands are answered
 as the stub would. SPI flash is an array; its chip is asked for its size through registers, as on the chip.
@@ -12,14 +12,12 @@ ESP32-S3 technical reference manual, chapters on SPI1 and eFuse: addresses of th
 from __future__ import annotations
 
 import hashlib
-import os
-import select
 import struct
-import tty
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+
+from sim.flash.pty_port import Unplugged
 
 ESP32_S3 = 9
 _END, _ESC, _ESC_END, _ESC_ESC = b"\xc0", b"\xdb", b"\xdb\xdc", b"\xdb\xdd"
@@ -56,10 +54,6 @@ class Faults:
     unplugged_at: int = 0
     flips_bit_at: int = 0
     wrong_md5: bool = False
-
-
-class Unplugged(Exception):  # noqa: N818 - what happened, no error of ours
-    """The cable was pulled."""
 
 
 class EspRom:
@@ -103,6 +97,15 @@ class EspRom:
             else:
                 self._packet = bytearray()
         return out
+
+    def tick(self) -> bytes:
+        """Nothing: it speaks when it is spoken to."""
+        return b""
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the last thing the host asked for was the MD5 of what it wrote."""
+        return self.commands[-1:] == [_MD5]
 
     def _answer(self, raw: bytes) -> bytes:
         packet = raw.replace(_ESC_END, _END).replace(_ESC_ESC, _ESC)
@@ -203,7 +206,7 @@ class EspRom:
         return 0, b"", 0
 
 
-_SYNC, _MEM_END = 0x08, 0x06
+_SYNC, _MEM_END, _MD5 = 0x08, 0x06, 0x13
 Handler = Callable[[EspRom, bytes, int], tuple[int, bytes, int]]
 _HANDLERS: dict[int, Handler] = {
     0x02: EspRom._begin,
@@ -223,7 +226,7 @@ _HANDLERS: dict[int, Handler] = {
     0x10: EspRom._begin_packed,
     0x11: EspRom._data,
     0x12: EspRom._done,
-    0x13: EspRom._md5,
+    _MD5: EspRom._md5,
     0x14: EspRom._security_info,
     0xD0: EspRom._erase_all,
     0xD1: EspRom._erase_region,
@@ -239,41 +242,3 @@ def _checksum(block: bytes) -> int:
 
 def _slip(packet: bytes) -> bytes:
     return _END + packet.replace(_ESC, _ESC_ESC).replace(_END, _ESC_END) + _END
-
-
-class RomPty:
-    """The chip behind a pseudo-terminal of its own; :meth:`serve` it from a thread.
-
-    Parameters
-    ----------
-    link
-        Where a link to the terminal is made, for a name that is known before; None for no link.
-    """
-
-    def __init__(self, rom: EspRom, link: Path | None = None) -> None:
-        self.rom = rom
-        # Both ends stay open here, so that a host may come and go.
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        self._stop, self._wake = os.pipe()
-        self.path = os.ttyname(self._slave)
-        if link is not None:
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.path)
-            self.path = str(link)
-
-    def serve(self) -> None:
-        """Answer until :meth:`close`, or until the cable is pulled."""
-        try:
-            while self._stop not in select.select([self._master, self._stop], [], [])[0]:
-                reply = self.rom.feed(os.read(self._master, 65_536))
-                while reply:
-                    reply = reply[os.write(self._master, reply) :]
-        except (Unplugged, OSError):
-            pass
-        os.close(self._slave)
-        os.close(self._master)
-
-    def close(self) -> None:
-        """End :meth:`serve`."""
-        os.write(self._wake, b"x")

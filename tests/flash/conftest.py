@@ -8,10 +8,13 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from sim.flash.pty_port import Device, PtyPort
 
 ESP32_S3 = 9
 
@@ -36,6 +39,25 @@ def esptool() -> Callable[..., str]:
         return done.stdout
 
     return run
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[Device], str]]:
+    """Puts a device behind a pty of its own; gives its path."""
+    running: list[tuple[PtyPort, threading.Thread]] = []
+
+    def start(device: Device) -> str:
+        port = PtyPort(device, tmp_path / f"ttyBoard{len(running)}")
+        thread = threading.Thread(target=port.serve)
+        thread.start()
+        running.append((port, thread))
+        return port.path
+
+    yield start
+    for port, thread in running:
+        port.close()
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def esp_image(n_bytes: int = 70_000, *, chip_id: int = ESP32_S3, seed: int = 1) -> bytes:

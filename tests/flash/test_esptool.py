@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,30 +12,20 @@ from firmware_host.flash.boards import load_board
 from firmware_host.flash.esptool import has_modem_lines, write_args, write_image
 from firmware_host.flash.images import Image, load_image
 from firmware_host.flash.programs import ESPTOOL, Program
-from sim.flash.esp_rom import EspRom, Faults, RomPty
+from sim.flash.esp_rom import EspRom, Faults
 from tests.flash.conftest import esp_image, program
 
 S3 = load_board("xiao-esp32-s3")
 pytestmark = pytest.mark.needs_flash_tools
-Serve = Callable[..., RomPty]
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    running: list[tuple[RomPty, threading.Thread]] = []
+def rom(serve) -> Callable[..., tuple[EspRom, str]]:
+    def start(**kwargs: object) -> tuple[EspRom, str]:
+        chip = EspRom(**kwargs)  # type: ignore[arg-type]
+        return chip, serve(chip)
 
-    def start(**kwargs: object) -> RomPty:
-        pty = RomPty(EspRom(**kwargs))  # type: ignore[arg-type]
-        thread = threading.Thread(target=pty.serve)
-        thread.start()
-        running.append((pty, thread))
-        return pty
-
-    yield start
-    for pty, thread in running:
-        pty.close()
-        thread.join(10)
-        assert not thread.is_alive()
+    return start
 
 
 @pytest.fixture
@@ -46,86 +35,78 @@ def image(tmp_path: Path) -> Image:
     return load_image(file, S3)
 
 
-def flash(pty: RomPty, image: Image) -> list[float]:
+def flash(port: str, image: Image) -> list[float]:
     shares: list[float] = []
     tool = Program(ESPTOOL, program("esptool"), "5")
-    write_image(tool, S3, pty.path, image, say=lambda _line: None, progress=shares.append)
+    write_image(tool, S3, port, image, say=lambda _line: None, progress=shares.append)
     return shares
 
 
-def test_image_arrives_byte_for_byte(serve, image) -> None:
-    pty = serve()
-    shares = flash(pty, image)
-    assert pty.rom.flash[: len(image.data)] == image.data
-    assert set(pty.rom.flash[-4096:]) == {0xFF}
+def test_image_arrives_byte_for_byte(rom, image) -> None:
+    chip, port = rom()
+    shares = flash(port, image)
+    assert chip.flash[: len(image.data)] == image.data
+    assert set(chip.flash[-4096:]) == {0xFF}
     assert shares[-1] == 1.0
     assert shares == sorted(shares)
 
 
-def test_again_after_a_failure_is_the_same_command(serve, image) -> None:
-    pty = serve(faults=Faults(bad_checksums_from=3))
+def test_again_after_a_failure_is_the_same_command(rom, image) -> None:
+    chip, port = rom(faults=Faults(bad_checksums_from=3))
     with pytest.raises(FlashError, match=r"same command"):
-        flash(pty, image)
-    assert pty.rom.flash[: len(image.data)] != image.data
-    again = serve()
-    flash(again, image)
-    assert again.rom.flash[: len(image.data)] == image.data
+        flash(port, image)
+    assert chip.flash[: len(image.data)] != image.data
+    again, port = rom()
+    flash(port, image)
+    assert again.flash[: len(image.data)] == image.data
 
 
-def test_one_damaged_block_is_sent_again(serve, image) -> None:
-    pty = serve(faults=Faults(bad_checksum_at=3))
-    flash(pty, image)
-    assert pty.rom.flash[: len(image.data)] == image.data
+def test_one_damaged_block_is_sent_again(rom, image) -> None:
+    chip, port = rom(faults=Faults(bad_checksum_at=3))
+    flash(port, image)
+    assert chip.flash[: len(image.data)] == image.data
 
 
 @pytest.mark.parametrize(
     "faults", [Faults(wrong_md5=True), Faults(flips_bit_at=2)], ids=["wrong-md5", "flipped-bit"]
 )
-def test_what_the_chip_has_is_compared(serve, image, faults) -> None:
-    pty = serve(faults=faults)
+def test_what_the_chip_has_is_compared(rom, image, faults) -> None:
+    _, port = rom(faults=faults)
     says = (
         r"^esptool: MD5 of file does not match data in flash!; .*cannot be overwritten: hold BOOT"
     )
     with pytest.raises(FlashError, match=says):
-        flash(pty, image)
+        flash(port, image)
 
 
-def test_cable_pulled_in_the_middle(serve, image) -> None:
-    pty = serve(faults=Faults(unplugged_at=4))
+def test_cable_pulled_in_the_middle(rom, image) -> None:
+    _, port = rom(faults=Faults(unplugged_at=4))
     with pytest.raises(FlashError, match=r"check the cable, hold BOOT.*run the same command again"):
-        flash(pty, image)
+        flash(port, image)
 
 
-def test_wrong_chip_is_not_written_to(serve, image) -> None:
-    pty = serve(chip_id=5)
+def test_wrong_chip_is_not_written_to(rom, image) -> None:
+    chip, port = rom(chip_id=5)
     with pytest.raises(
         FlashError, match=r"This chip is ESP32-C3, not ESP32-S3.*nothing was written"
     ):
-        flash(pty, image)
-    assert set(pty.rom.flash) == {0xFF}
+        flash(port, image)
+    assert set(chip.flash) == {0xFF}
 
 
-def test_line_at_which_nothing_answers(image) -> None:
+def test_line_at_which_nothing_answers(serve, image) -> None:
     class Mute(EspRom):
         def feed(self, _data: bytes) -> bytes:
             return b""
 
-    pty = RomPty(Mute())
-    thread = threading.Thread(target=pty.serve)
-    thread.start()
-    try:
-        with pytest.raises(
-            FlashError, match=r"Failed to connect to ESP32-S3.*nothing was written: hold BOOT"
-        ):
-            flash(pty, image)
-    finally:
-        pty.close()
-        thread.join(10)
+    says = r"Failed to connect to ESP32-S3.*nothing was written: hold BOOT"
+    with pytest.raises(FlashError, match=says):
+        flash(serve(Mute()), image)
 
 
-def test_lines_that_reset_are_used_where_there_are_some(serve, tmp_path) -> None:
-    pty = serve()
-    assert not has_modem_lines(pty.path)
-    assert "no-reset" in write_args(S3, pty.path, tmp_path)
+def test_lines_that_reset_are_used_where_there_are_some(rom, tmp_path) -> None:
+    _, port = rom()
+    assert not has_modem_lines(port)
+    assert "no-reset" in write_args(S3, port, tmp_path)
     assert has_modem_lines("/dev/no-such-port")
     assert "default-reset" in write_args(S3, "/dev/no-such-port", tmp_path)

@@ -9,7 +9,6 @@ import pytest
 from firmware_host.errors import FlashError
 from firmware_host.flash.programs import ESPTOOL, MPREMOTE, Program, Wanted, find, last_word
 
-
 PYTHON = sys.executable
 
 

@@ -1,0 +1,204 @@
+"""Boards with MicroPython on them, through the program `mpremote`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from firmware_host.errors import FlashError
+from firmware_host.flash.app_files import MAIN, AppFile
+from firmware_host.flash.programs import Program, Say
+from firmware_host.flash.values import CHIPS, Board
+
+_ASK_LIMIT_S = 60.0
+# 100 kB take 16 s without raw paste.
+_COPY_LIMIT_S = 600.0
+_MARK = "signet-board "
+# Chips as MicroPython names them in sys.implementation._machine.
+_CHIP = re.compile(r"esp32[a-z]?\d*|esp8266|rp2\d{3}|nrf5\d{4}|samd\d+|stm32[a-z0-9]+|mimxrt\d*")
+_BLOCK_BYTES = 4096
+_INSPECT = """\
+import json, os, sys
+from binascii import hexlify
+from hashlib import sha256
+def digest(name):
+    try:
+        file = open(name, "rb")
+    except OSError:
+        return None
+    total = sha256()
+    while True:
+        data = file.read(256)
+        if not data:
+            break
+        total.update(data)
+    file.close()
+    return hexlify(total.digest()).decode()
+space = os.statvfs("/")
+facts = {"machine": getattr(sys.implementation, "_machine", ""), "free": space[0] * space[3]}
+facts["files"] = {name: digest(name) for name in NAMES}
+print("MARK" + json.dumps(facts))
+"""
+# What is not there need not be removed, what is there not made.
+_PREPARE = """\
+import os
+for act, name in STEPS:
+    try:
+        getattr(os, act)(name)
+    except OSError:
+        pass
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a board holds: its chip in MicroPython's words, room in bytes, hashes of files (None: not there)."""
+
+    machine: str
+    free_bytes: int
+    hashes: dict[str, str | None]
+
+    def lacks(self, files: Sequence[AppFile]) -> list[AppFile]:
+        """Files that are not there or are others, in their order."""
+        return [file for file in files if self.hashes.get(file.name) != file.sha256]
+
+
+class Mpremote:
+    """One board at one port."""
+
+    def __init__(self, program: Program, port: str, board: Board) -> None:
+        self._program = program
+        self._port = port
+        self._board = board
+
+    def inspect(self, files: Sequence[AppFile]) -> Contents:
+        """Ask what it holds of these files; an app that runs is stopped.
+
+        Raises
+        ------
+        FlashError
+            If no MicroPython answers, or it is on another chip than the board's.
+        """
+        names = json.dumps([file.name for file in files])
+        code = _INSPECT.replace("NAMES", names).replace("MARK", _MARK)
+        said = self._run(["exec", code], limit_s=_ASK_LIMIT_S)
+        facts = next((line for line in said.splitlines() if line.startswith(_MARK)), "")
+        try:
+            told = json.loads(facts.removeprefix(_MARK))
+            contents = Contents(str(told["machine"]), int(told["free"]), dict(told["files"]))
+        except (ValueError, KeyError, TypeError) as err:
+            msg = f"{self._port}: expected MicroPython to tell its files, got {said[-80:]!r}"
+            raise FlashError(msg) from err
+        self._check_chip(contents.machine)
+        return contents
+
+    def copy(
+        self, files: Sequence[AppFile], contents: Contents, *, progress: Callable[[float], None]
+    ) -> None:
+        """Write the files that differ; ``main.py`` is away until all others are there and compared.
+
+        Raises
+        ------
+        FlashError
+            If there is no room, or a file does not arrive as it was sent.
+        """
+        lacking = contents.lacks(files)
+        if not lacking:
+            return
+        self._check_room(lacking, contents)
+        folders = sorted({str(PurePosixPath(file.name).parent) for file in lacking} - {"."})
+        steps = [["remove", MAIN], *(["mkdir", folder] for folder in folders)]
+        self._run(["exec", _PREPARE.replace("STEPS", json.dumps(steps))], limit_s=_ASK_LIMIT_S)
+        others = [file for file in lacking if file.name != MAIN]
+        last = [file for file in files if file.name == MAIN]
+        n_done = 0
+
+        def hear(line: str) -> None:
+            nonlocal n_done
+            if line.startswith("cp "):
+                n_done += 1
+                progress((n_done - 1) / (len(others) + len(last)))
+
+        for batch in (others, last):
+            if batch:
+                self._copy(batch, hear)
+                self._compare(batch)
+        progress(1.0)
+
+    def restart(self) -> None:
+        """Start it anew, as its reset button does.
+
+        Raises
+        ------
+        FlashError
+            If no MicroPython answers.
+        """
+        self._run(["reset"], limit_s=_ASK_LIMIT_S)
+
+    def enter_bootloader(self) -> None:
+        """Have it start its bootloader.
+
+        Raises
+        ------
+        FlashError
+            If no MicroPython answers.
+        """
+        self._run(["bootloader"], limit_s=_ASK_LIMIT_S)
+
+    def _copy(self, files: Sequence[AppFile], hear: Say) -> None:
+        with TemporaryDirectory(prefix="signet-app-") as folder:
+            args: list[str] = []
+            for file in files:
+                local = Path(folder) / file.name
+                local.parent.mkdir(parents=True, exist_ok=True)
+                local.write_bytes(file.data)
+                args += [*(["+"] if args else []), "fs", "cp", "-f", str(local), f":{file.name}"]
+            self._run(args, limit_s=_COPY_LIMIT_S, say=hear)
+
+    def _compare(self, files: Sequence[AppFile]) -> None:
+        bad = self.inspect(files).lacks(files)
+        if bad:
+            names = ", ".join(file.name for file in bad)
+            raise FlashError(
+                f"{self._port}: {names} did not arrive as sent; run the same command again"
+            )
+
+    def _check_room(self, lacking: Sequence[AppFile], contents: Contents) -> None:
+        # Flash is given out in blocks; what is replaced is freed only when the new one is whole.
+        needed = sum(-(-len(file.data) // _BLOCK_BYTES) * _BLOCK_BYTES for file in lacking)
+        if needed > contents.free_bytes:
+            got = f"{contents.free_bytes} free"
+            msg = f"{self._port}: the app needs {needed} bytes on the board, got {got}"
+            raise FlashError(
+                f"{msg}: remove files of yours (mpremote fs rm) and run the same command again"
+            )
+
+    def _check_chip(self, machine: str) -> None:
+        found = set(_CHIP.findall(machine.lower().replace("-", "")))
+        if found and not any(name.startswith(self._board.chip.name) for name in found):
+            known = ", ".join(sorted(found & set(CHIPS) or found))
+            msg = f"{self._port}: expected a board with {self._board.chip.name} ({self._board.key})"
+            raise FlashError(f"{msg}, got one with {known}: name the board that it is with --board")
+
+    def _run(self, args: Sequence[str], *, limit_s: float, say: Say = lambda _line: None) -> str:
+        try:
+            return self._program.run(["connect", self._port, *args], say=say, limit_s=limit_s)
+        except FlashError as err:
+            raise FlashError(f"{self._port}: {_explained(str(err))}") from err
+
+
+def _explained(said: str) -> str:
+    if "raw repl" in said or "still not done" in said:
+        return (
+            "no MicroPython prompt answers: press RESET and run the same command again, or put MicroPython on the "
+            "board with --image"
+        )
+    if "No space left" in said or "ENOSPC" in said:
+        return "the board's flash is full: remove files of yours (mpremote fs rm) and run the same command again"
+    if "failed to access" in said or "no device" in said:
+        return "cannot be opened, it may be in use by another program: close that one and run the same command again"
+    return f"the board went away or stopped answering ({said}): check its cable and run the same command again"

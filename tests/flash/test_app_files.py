@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from firmware_host.errors import FlashError
+from firmware_host.flash.app_files import CODEC, app_files, config_bytes
+from firmware_host.flash.boards import load_board, load_boards
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sensors").mkdir()
+    for name in ("main.py", "zebra.py", "sensors/eda.py"):
+        (tmp_path / name).write_text(f"# {name}\n")
+    (tmp_path / "notes.txt").write_text("no code")
+    return tmp_path
+
+
+def test_files_are_the_apps_the_codec_and_the_boards_description(folder) -> None:
+    files = app_files(load_board("pico"), folder)
+    assert [file.name for file in files] == [
+        "board.json",
+        "frame.py",
+        "sensors/eda.py",
+        "zebra.py",
+        "main.py",
+    ]
+    assert files[1].data == CODEC.read_bytes()
+
+
+def test_no_app_is_one_line(tmp_path) -> None:
+    with pytest.raises(FlashError, match=r"got no main\.py"):
+        app_files(load_board("pico"), tmp_path)
+
+
+def test_description_says_what_the_table_does() -> None:
+    told = json.loads(config_bytes(load_board("xiao-nrf52840-sense")))
+    assert told == {
+        "board": "xiao-nrf52840-sense",
+        "i2c": [
+            {"id": 0, "scl": 27, "sda": 7, "hz": 400000},
+            {"id": 1, "scl": 5, "sda": 4, "hz": 400000},
+        ],
+        "eda": {"adc": 2, "full_scale_usiemens": 60.0},
+        "pins": {"led": 26, "button": 28, "haptic": 29},
+        "led_lit": 0,
+        "battery": {"adc": 31, "ratio": 2.961, "enable": 14, "enabled_by": 0},
+    }
+
+
+def test_what_a_board_lacks_is_left_out() -> None:
+    assert "battery" not in json.loads(config_bytes(load_board("pico")))
+
+
+@pytest.mark.parametrize("key", sorted(load_boards()))
+def test_description_fits_a_small_board(key) -> None:
+    assert len(config_bytes(load_board(key))) < 512

@@ -1,0 +1,130 @@
+"""The real `mpremote` against a simulated prompt, for the mishaps; the real interpreter is in tests/board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from firmware_host.errors import FlashError
+from firmware_host.flash.app_files import AppFile
+from firmware_host.flash.boards import load_board
+from firmware_host.flash.mpremote import Mpremote
+from firmware_host.flash.programs import MPREMOTE, Program
+from sim.flash.repl_board import ReplBoard, ReplFaults
+from tests.flash.conftest import program
+
+pytestmark = pytest.mark.needs_flash_tools
+S3 = load_board("esp32-s3")
+FILES = [
+    AppFile("app.py", b"print('hello')\n" * 40),
+    AppFile("board.json", b"{}\n"),
+    AppFile("sensors/eda.py", bytes(range(256)) * 4),
+    AppFile("main.py", b"import app\n"),
+]
+Made = Callable[..., Mpremote]
+
+
+@pytest.fixture
+def flash_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "flash"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def board(serve, flash_folder) -> Made:
+    def start(**kwargs: object) -> Mpremote:
+        port = serve(ReplBoard(flash_folder, **kwargs))  # type: ignore[arg-type]
+        return Mpremote(Program(MPREMOTE, program("mpremote"), "1"), port, S3)
+
+    return start
+
+
+def copy(board: Mpremote) -> list[float]:
+    shares: list[float] = []
+    board.copy(FILES, board.inspect(FILES), progress=shares.append)
+    return shares
+
+
+def on_flash(folder: Path) -> dict[str, bytes]:
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def test_files_arrive_and_are_compared(board, flash_folder) -> None:
+    made = board()
+    shares = copy(made)
+    assert on_flash(flash_folder) == {file.name: file.data for file in FILES}
+    assert not made.inspect(FILES).lacks(FILES)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+
+def test_only_what_differs_is_copied_and_strangers_stay(board, flash_folder) -> None:
+    made = board()
+    copy(made)
+    (flash_folder / "diary.txt").write_text("mine")
+    (flash_folder / "app.py").write_text("old")
+    assert made.inspect(FILES).lacks(FILES) == FILES[:1]
+    copy(made)
+    kept = {file.name: file.data for file in FILES}
+    assert on_flash(flash_folder) == {**kept, "diary.txt": b"mine"}
+
+
+def test_cable_pulled_while_copying_leaves_no_main_and_can_go_on(board, flash_folder) -> None:
+    (flash_folder / "main.py").write_text("an older app")
+    with pytest.raises(FlashError, match=r"check its cable and run the same command again"):
+        copy(board(faults=ReplFaults(unplugged_after_bytes=3500)))
+    assert "main.py" not in on_flash(flash_folder)
+    assert "app.py" in on_flash(flash_folder)
+    copy(board())
+    assert on_flash(flash_folder) == {file.name: file.data for file in FILES}
+
+
+def test_damaged_file_is_not_believed(board, flash_folder) -> None:
+    with pytest.raises(FlashError, match=r"app\.py did not arrive as sent"):
+        copy(board(faults=ReplFaults(damages_write=1)))
+    assert "main.py" not in on_flash(flash_folder)
+
+
+def test_full_board_is_said_before_anything_is_removed(board, flash_folder) -> None:
+    (flash_folder / "main.py").write_text("an older app")
+    with pytest.raises(FlashError, match=r"needs 16384 bytes on the board, got 8192 free"):
+        copy(board(room_bytes=3 * 4096))
+    assert on_flash(flash_folder) == {"main.py": b"an older app"}
+
+
+def test_flash_that_fills_up_meanwhile(board, flash_folder) -> None:
+    made = board(room_bytes=6 * 4096)
+    contents = made.inspect(FILES)
+    (flash_folder / "other").write_bytes(bytes(5 * 4096))
+    with pytest.raises(FlashError, match="flash is full"):
+        made.copy(FILES, contents, progress=lambda _share: None)
+    assert "main.py" not in on_flash(flash_folder)
+
+
+def test_board_of_another_chip_is_not_written_to(board, flash_folder) -> None:
+    made = board(machine="Raspberry Pi Pico W with RP2040")
+    with pytest.raises(FlashError, match=r"expected a board with esp32s3 .*got one with rp2040"):
+        made.inspect(FILES)
+    assert not on_flash(flash_folder)
+
+
+@pytest.mark.parametrize(
+    "machine", ["Seeed XIAO ESP32S3 with ESP32-S3-FN8", "JS with Emscripten", ""]
+)
+def test_chip_is_told_from_micropythons_words(board, machine) -> None:
+    assert board(machine=machine).inspect(FILES).machine == machine
+
+
+def test_no_prompt_is_said_with_what_to_do(board) -> None:
+    with pytest.raises(FlashError, match=r"no MicroPython prompt answers: press RESET.*--image"):
+        board(faults=ReplFaults(no_prompt=True)).inspect(FILES)
+
+
+def test_port_that_is_not_there(flash_folder) -> None:
+    made = Mpremote(Program(MPREMOTE, program("mpremote"), "1"), str(flash_folder / "tty"), S3)
+    with pytest.raises(FlashError, match="cannot be opened"):
+        made.inspect(FILES)
