@@ -8,28 +8,26 @@ import numpy as np
 
 from firmware_host.protocol.messages import Channel
 from firmware_host.units import STANDARD_GRAVITY_MS2
+from sim.devices import eda, lsm6ds3, max30102, tmp117
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# LSM6DS3TR-C at +-8 g and +-1000 dps (datasheet table 3): 0.244 mg and 35 mdps per count.
-_ACC_SCALE = 0.244e-3 * STANDARD_GRAVITY_MS2
-_GYRO_SCALE = float(np.deg2rad(0.035))
-
+# The chips' own steps, as the drivers of the board announce them.
 CHANNELS = (
-    Channel(0, "bvp", "au", 64.0, 0.01, 0.0, "i32", 1),
-    Channel(1, "eda", "uS", 4.0, 1e-6, 0.0, "i32", 1),
-    Channel(2, "temp", "degC", 4.0, 0.01, 0.0, "i16", 1),
-    Channel(3, "acc", "m/s2", 50.0, _ACC_SCALE, 0.0, "i16", 3),
-    Channel(4, "gyro", "rad/s", 50.0, _GYRO_SCALE, 0.0, "i16", 3),
+    Channel(0, "bvp", "au", 64.0, max30102.AU_PER_COUNT, max30102.MIDDLE_AU, "i32", 1),
+    Channel(1, "eda", "uS", 4.0, eda.USIEMENS_PER_COUNT, 0.0, "u16", 1),
+    Channel(2, "temp", "degC", 4.0, tmp117.DEGC_PER_COUNT, 0.0, "i16", 1),
+    Channel(3, "acc", "m/s2", 50.0, lsm6ds3.G_PER_COUNT * STANDARD_GRAVITY_MS2, 0.0, "i16", 3),
+    Channel(4, "gyro", "rad/s", 50.0, lsm6ds3.RAD_S_PER_COUNT, 0.0, "i16", 3),
 )
-_LIMITS = {"i8": (-(2**7), 2**7 - 1), "i16": (-(2**15), 2**15 - 1), "i32": (-(2**31), 2**31 - 1)}
-# Readings outside these are what the front end reports when it is at its end.
-_BVP_LIMIT_AU = 2000.0
-_EDA_LIMIT_USIEMENS = 60.0
-# The converters' steps, where they are coarser than the wire's scale.
-_EDA_STEP_USIEMENS = 0.00128
-_TEMP_STEP_DEGC = 0.02
+_LIMITS = {
+    f"{sign}{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if sign == "i" else (0, 2**bits - 1)
+    for sign in "iu"
+    for bits in (8, 16, 32)
+}
+# 18 bits in a wider type.
+_OWN_LIMITS = {"bvp": (0, max30102.MAX_COUNT)}
 
 NUMPY_DTYPES = {
     "i8": "<i1", "u8": "<u1", "i16": "<i2", "u16": "<u2", "i32": "<i4", "u32": "<u4", "f32": "<f4",
@@ -37,14 +35,9 @@ NUMPY_DTYPES = {
 
 
 def to_raw(channel: Channel, values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Raw counts (n, axes) for SI values (n, axes): stepped, rounded, saturated."""
-    if channel.name == "eda":
-        values = np.clip(values, 0.0, _EDA_LIMIT_USIEMENS)
-        values = np.rint(values / _EDA_STEP_USIEMENS) * _EDA_STEP_USIEMENS
-    elif channel.name == "temp":
-        values = np.rint(values / _TEMP_STEP_DEGC) * _TEMP_STEP_DEGC
-    elif channel.name == "bvp":
-        values = np.clip(values, -_BVP_LIMIT_AU, _BVP_LIMIT_AU)
+    """Raw counts (n, axes) for SI values (n, axes): rounded, and saturated where the chip is at its end."""
     low, high = _LIMITS[channel.dtype]
+    if channel in CHANNELS:
+        low, high = _OWN_LIMITS.get(channel.name, (low, high))
     counts = np.rint((values - channel.offset) / channel.scale)
     return np.asarray(np.clip(counts, low, high), dtype=np.int64)

@@ -7,10 +7,10 @@ from micropython import const
 
 import frame
 
+# Where the body begins, behind COBS' first byte; its header's ticks; its samples, behind header and index.
 _BODY = const(1)
-_TICKS = const(1 + 6)
-_IDX = const(1 + frame.HEADER_BYTES)
-_DATA = const(1 + frame.HEADER_BYTES + 4)
+_TICKS = const(7)
+_DATA = const(17)
 # Half a second of a fast channel, a second of a slow one, as SPEC's hosts expect them to come.
 _FAST_BLOCK_MS, _SLOW_BLOCK_MS, _SLOW_MHZ = 500, 1000, 10000
 

@@ -1,41 +1,102 @@
-"""One channel: its sensor, its pace, the block that fills up."""
+"""Channels and the sensors they come from."""
 
 from time import ticks_diff
 
 from block import Block
 from clock import Pace
 
+_BYTES = {"i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4}
+# As many errors of the bus in a row, and the sensor is begun anew, which may help after a brown-out.
+_MAX_ERRORS = 10
+
 
 class Stream:
-    """What one sensor gives for one channel; several channels may share a sensor and its bus transfer."""
+    """What one sensor gives for one channel."""
 
-    def __init__(self, sensor, description, number, session, rate_mhz, start):
-        self.sensor = sensor
+    def __init__(self, source, description):
+        self.source = source
         self.name, self.unit, self.scale, self.offset, self.dtype, self.axes, self._at = description
-        self._session = session
-        self.n_errors = 0
-        self.n_late = 0
-        self.begin(number, rate_mhz, start)
+        self.rate_mhz = 0
+        self.block = None
+        self.pace = None
 
-    def begin(self, number, rate_mhz, start):
+    def begin(self, number, session, rate_mhz, start):
         """Count from 0 under this number, at this rate."""
         self.rate_mhz = rate_mhz
-        sample_bytes = len(self.sensor.data) - self._at if self.axes == 0 else self.axes * _BYTES[self.dtype]
-        self.block = Block(number, self._session, rate_mhz, sample_bytes)
+        self.block = Block(number, session, rate_mhz, self.axes * _BYTES[self.dtype])
         self.pace = Pace(rate_mhz, start)
-
-    def is_due(self, now):
-        """Whether a sample is to be taken."""
-        return ticks_diff(now, self.pace.due) >= 0
 
     def take(self, clock):
         """Take the sample that is due; allocates nothing. Whether the block is full now."""
         block = self.block
         if block.n == 0:
             block.begin(clock, self.pace.due)
-        is_full = block.add(self.sensor.data, self._at)
+        is_full = block.add(self.source.sensor.data, self._at)
         self.pace.step()
         return is_full
 
+    def skip(self, n_samples):
+        """Samples that are not taken: a gap. What the block held must have been sent."""
+        block = self.block
+        block.skip(block.n + n_samples)
+        block.n = 0
+        while n_samples:
+            self.pace.step()
+            n_samples -= 1
 
-_BYTES = {"i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4}
+
+class Source:
+    """One sensor and its streams, which share a transfer when they are due together."""
+
+    def __init__(self, name, sensor):
+        self.name = name
+        self.sensor = sensor
+        self.streams = tuple([Stream(self, description) for description in sensor.channels])
+        self.n_errors = 0
+        self._n_in_row = 0
+        self._rate_hz = 0.0
+
+    @property
+    def is_failing(self):
+        """Whether it has not answered for a while."""
+        return self._n_in_row >= _MAX_ERRORS
+
+    def can_do(self, rate_mhz):
+        """Whether the sensor can be read so often; it is left as it was."""
+        can = self.sensor.set_rate(rate_mhz / 1000)
+        if self._rate_hz:
+            self.sensor.set_rate(self._rate_hz)
+        return can
+
+    def set_fastest(self):
+        """Let the sensor run as fast as its fastest stream needs."""
+        self._rate_hz = max([stream.rate_mhz for stream in self.streams]) / 1000
+        return self.sensor.set_rate(self._rate_hz)
+
+    def is_due(self, now):
+        """Whether a stream wants a sample; allocates nothing."""
+        for stream in self.streams:
+            if ticks_diff(now, stream.pace.due) >= 0:
+                return True
+        return False
+
+    def sample(self):
+        """Read the sensor; allocates nothing unless the bus fails. Whether there is a sample."""
+        try:
+            self.sensor.sample()
+        except OSError:
+            self._failed()
+            return False
+        self._n_in_row = 0
+        return True
+
+    def _failed(self):
+        self.n_errors += 1
+        self._n_in_row += 1
+        if self._n_in_row % _MAX_ERRORS == 0:
+            try:
+                self.sensor.start()
+                self.sensor.set_rate(self._rate_hz)
+            except (OSError, ValueError):
+                # Still away: counted, and tried again later.
+                pass

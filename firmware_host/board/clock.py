@@ -28,6 +28,10 @@ class Clock:
         self.high = (self.high + (low >> _LOW_BITS)) & 0xFF
         self.low = low & _LOW_MASK
 
+    def value(self):
+        """The time of the last `tick` as the wire's 32 bits."""
+        return (self.high << 24) | self.low
+
     def put_into(self, buffer, at, ticks):
         """Write the 32-bit time of a tick count near now, little-endian."""
         low = self.low + ticks_diff(ticks, self.now)

@@ -7,7 +7,8 @@ import frame
 _DTYPES = {"i8": 1, "u8": 2, "i16": 3, "u16": 4, "i32": 5, "u32": 6, "f32": 7}
 
 
-def _string(text):
+def string(text):
+    """Length and UTF-8 of a text, at most 32 bytes."""
     data = text.encode()[:32]
     return bytes([len(data)]) + data
 
@@ -15,8 +16,8 @@ def _string(text):
 def _channel(stream):
     return (
         bytes([stream.block.stream])
-        + _string(stream.name)
-        + _string(stream.unit)
+        + string(stream.name)
+        + string(stream.unit)
         + pack("<fdd", stream.rate_mhz / 1000, stream.scale, stream.offset)
         + bytes([_DTYPES[stream.dtype], stream.axes])
     )
@@ -24,7 +25,7 @@ def _channel(stream):
 
 def payloads(board_id, firmware, streams, ring_bytes):
     """HELLO payloads, as many parts as the channels need."""
-    ids = _string(board_id) + _string(firmware)
+    ids = string(board_id) + string(firmware)
     tail = pack("<I", ring_bytes) if ring_bytes else b""
     room = frame.MAX_PAYLOAD_BYTES - 3 - len(ids) - 1 - len(tail)
     parts = [[]]

@@ -2,14 +2,19 @@
 
 import sys
 from select import POLLIN, POLLOUT, poll
+from time import sleep_ms, ticks_diff, ticks_ms
 
 import micropython
 from micropython import const
 
 _READ_BYTES = const(64)
-# What `mpremote` sends to get the prompt. As the beginning of a frame it is none of a host's:
-# theirs are PING (4) and CMD (6), and the byte after the first would be that.
-_INTERRUPT = b"\r\x03"
+# What `mpremote` sends to get the prompt: \r and Ctrl-C. As the beginning of a frame it is none of a
+# host's: theirs are PING (4) and CMD (6), and the byte after the first would be that.
+_CR, _CTRL_C = const(13), const(3)
+# A host sends its frames whole: after a rest, whatever comes begins anew.
+_REST_MS = const(100)
+_FLUSH_MS = const(100)
+_FRAME_ENDS, _CR_CAME, _IN_FRAME = const(0), const(1), const(2)
 
 
 class Link:
@@ -23,7 +28,8 @@ class Link:
         self._can_read.register(sys.stdin, POLLIN)
         self._can_write = poll()
         self._can_write.register(sys.stdout, POLLOUT)
-        self._at_border = True
+        self._where = _FRAME_ENDS
+        self._heard_ms = ticks_ms()
 
     def write(self, data):
         """Send all of ``data``, or nothing if the line does not take it. Whether it was sent."""
@@ -34,18 +40,36 @@ class Link:
 
     def read(self):
         """What has come; raises KeyboardInterrupt for whoever wants the prompt."""
-        data = b""
+        if not self._can_read.poll(0):
+            return b""
+        data = bytearray()
         while len(data) < _READ_BYTES and self._can_read.poll(0):
             byte = self._in.read(1)
             if not byte:
                 break
             data += byte
-        if data and self._at_border and data.startswith(_INTERRUPT):
+        now_ms = ticks_ms()
+        if ticks_diff(now_ms, self._heard_ms) >= _REST_MS and self._where == _IN_FRAME:
+            self._where = _FRAME_ENDS
+        self._heard_ms = now_ms
+        for byte in data:
+            self._follow(byte)
+        return bytes(data)
+
+    def _follow(self, byte):
+        if byte == _CTRL_C and self._where == _CR_CAME:
             raise KeyboardInterrupt
-        if data:
-            self._at_border = data[-1] == 0
-        return data
+        if byte == 0:
+            self._where = _FRAME_ENDS
+        elif byte == _CR and self._where != _IN_FRAME:
+            self._where = _CR_CAME
+        else:
+            self._where = _IN_FRAME
+
+    def flush(self):
+        """Let what was sent leave the board."""
+        sleep_ms(_FLUSH_MS)
 
     def close(self):
         """Give Ctrl-C back its meaning."""
-        micropython.kbd_intr(3)
+        micropython.kbd_intr(_CTRL_C)

@@ -6,8 +6,8 @@ from time import ticks_add, ticks_diff
 from micropython import const
 
 _MAX_ASKED = const(8)
-# SPEC.md: at most 4096 bytes a second of what is sent again: 244 us a byte.
-_US_PER_BYTE = const(244)
+# SPEC.md: at most 4096 bytes a second of what is sent again, so 245 us a byte.
+_US_PER_BYTE = const(245)
 # About the shortest block that is worth keeping; more frames than that only find fewer places.
 _BYTES_PER_FRAME = const(64)
 
@@ -62,42 +62,60 @@ class Ring:
 
     def ask(self, stream, sample_idx, n_samples, now):
         """(gone samples, frames that will come) of a range, or None if too many are asked for already."""
+        self._asked = [asked for asked in self._asked if self._find(asked) is not None]
         if len(self._asked) == _MAX_ASKED:
             return None
+        asked = [stream, sample_idx, n_samples, self._first]
+        first = self._find(asked)
+        if first is None:
+            return n_samples, 0
         n = 0
-        first_idx = sample_idx + n_samples
-        for number in range(self._first, self._next):
-            if self._holds(number, stream, sample_idx, n_samples):
-                first_idx = min(first_idx, self._idx[number % self._places])
-                n += 1
-        if n:
-            if not self._asked:
-                self._free = now
-            self._asked.append([stream, sample_idx, n_samples, self._first])
-        return max(0, first_idx - sample_idx), n
+        for number in range(first, self._next):
+            n += self._holds(number, stream, sample_idx, n_samples)
+        if not self._asked and ticks_diff(now, self._free) > 0:
+            self._free = now
+        self._asked.append(asked)
+        return max(0, _ahead(self._idx[first % self._places], sample_idx)), n
 
-    def due(self, now):
+    def is_due(self, now):
         """Whether a frame may be sent again now."""
         return bool(self._asked) and ticks_diff(now, self._free) >= 0
 
     def next(self, now):
-        """The next frame to send again, as a view; None if there is none left."""
-        while self._asked:
-            asked = self._asked[0]
-            for number in range(max(asked[3], self._first), self._next):
-                if self._holds(number, asked[0], asked[1], asked[2]):
-                    asked[3] = number + 1
-                    i = number % self._places
-                    self._free = ticks_add(now, self._size[i] * _US_PER_BYTE)
-                    return self._view[self._at[i] : self._at[i] + self._size[i]]
-            self._asked.pop(0)
-        return None
+        """The oldest frame of all ranges, as a view; None if there is none left."""
+        oldest = None
+        for asked in self._asked:
+            number = self._find(asked)
+            if number is not None and (oldest is None or number < oldest):
+                oldest = number
+        if oldest is None:
+            self._asked = []
+            return None
+        for asked in self._asked:
+            if asked[3] == oldest:
+                asked[3] += 1
+        i = oldest % self._places
+        self._free = ticks_add(now, self._size[i] * _US_PER_BYTE)
+        return self._view[self._at[i] : self._at[i] + self._size[i]]
 
     def forget_asked(self):
         """Send nothing again of what was asked so far."""
         self._asked = []
 
+    def _find(self, asked):
+        """The next frame of a range, where the range goes on then; None if there is none."""
+        asked[3] = max(asked[3], self._first)
+        while asked[3] < self._next:
+            if self._holds(asked[3], asked[0], asked[1], asked[2]):
+                return asked[3]
+            asked[3] += 1
+        return None
+
     def _holds(self, number, stream, sample_idx, n_samples):
         i = number % self._places
-        ahead = self._idx[i] - sample_idx
-        return self._stream[i] == stream and -self._n[i] < ahead < n_samples
+        return self._stream[i] == stream and -self._n[i] < _ahead(self._idx[i], sample_idx) < n_samples
+
+
+def _ahead(idx, than):
+    """Difference of two 32-bit indices, the short way round."""
+    return ((idx - than + 0x80000000) & 0xFFFFFFFF) - 0x80000000

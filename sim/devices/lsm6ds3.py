@@ -1,6 +1,9 @@
 """An LSM6DS3TR-C at register level (ST, LSM6DS3TR-C datasheet, DocID030071 Rev 3)."""
 
 ADDRESS = 0x6A
+# A count at +-8 g and +-1000 dps (table 3).
+G_PER_COUNT = 0.244e-3
+RAD_S_PER_COUNT = 35e-3 * 0.017453292519943295
 _WHO_AM_I, _CHIP_ID = 0x0F, 0x6A
 _CTRL1_XL, _CTRL2_G, _CTRL3_C = 0x10, 0x11, 0x12
 _STATUS, _OUT_G, _OUT_END = 0x1E, 0x22, 0x2E

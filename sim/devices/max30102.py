@@ -1,11 +1,14 @@
 """A MAX30102 at register level (Maxim, 19-7740 rev 1): infrared only, as our driver asks for."""
 
 ADDRESS = 0x57
+# Our driver's convention for what a count of light is worth, upside down: more blood takes up more light.
+AU_PER_COUNT = -1 / 64
+MIDDLE_AU = 2048.0
 _WRITE, _OVERRUN, _READ, _FIFO, _CONFIG, _MODE, _SPO2 = 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A
 _PART_ID, _CHIP_ID = 0xFF, 0x15
 _RATES_HZ = (50, 100, 200, 400, 800, 1000, 1600, 3200)
 _DEPTH = 32
-_MAX_COUNT = 0x3FFFF
+MAX_COUNT = 0x3FFFF
 
 
 class Max30102:
@@ -62,7 +65,7 @@ class Max30102:
         if n <= 0:
             return
         self._taken = due
-        count = max(0, min(_MAX_COUNT, self._body.sample("bvp")[0]))
+        count = max(0, min(MAX_COUNT, self._body.sample("bvp")[0]))
         self._samples += [count] * min(n, _DEPTH)
         over = max(0, len(self._samples) - _DEPTH) + max(0, n - _DEPTH)
         if over:

@@ -1,6 +1,7 @@
 """A TMP117 at register level (Texas Instruments, SNOSD82D)."""
 
 ADDRESS = 0x48
+DEGC_PER_COUNT = 0.0078125
 _RESULT, _CONFIG, _DEVICE_ID, _CHIP_ID = 0x00, 0x01, 0x0F, 0x0117
 _DATA_READY = 0x2000
 

@@ -14,6 +14,9 @@ class Eda:
         self.data = bytearray(2)
         self.channels = (("eda", "uS", full_scale_usiemens / 65535, 0.0, "u16", 1, 0),)
 
+    def start(self):
+        """Nothing to configure."""
+
     def set_rate(self, rate_hz):
         """Whether it may be read so often."""
         return 0 < rate_hz <= 64

@@ -40,9 +40,13 @@ class Lsm6ds3:
             ("acc", "m/s2", per_count_g * _GRAVITY_MS2, 0.0, "i16", 3, 6),
             ("gyro", "rad/s", per_count_dps * _RAD_PER_DEG, 0.0, "i16", 3, 0),
         )
-        i2c.readfrom_mem_into(address, _WHO_AM_I, self._one)
-        if self._one[0] != _CHIP_ID:
-            raise ValueError("lsm6ds3: chip id 0x%02x, expected 0x%02x" % (self._one[0], _CHIP_ID))
+        self.start()
+
+    def start(self):
+        """Check the chip id and configure; ValueError for another chip, OSError for a bus that fails."""
+        chip_id = self._read(_WHO_AM_I)
+        if chip_id != _CHIP_ID:
+            raise ValueError("lsm6ds3: chip id 0x%02x, expected 0x%02x" % (chip_id, _CHIP_ID))
         self._write(_CTRL3_C, _SOFTWARE_RESET)
         # Takes 50 us (section 6.5); a bus that answers nonsense must not hang the board.
         for _ in range(_RESET_READS):

@@ -51,12 +51,18 @@ class Max30102:
         view = memoryview(self._fifo)
         self._views = [view[: _SAMPLE_BYTES * n] for n in range(_FIFO_SAMPLES + 1)]
         self._last = 0
+        self._is_read = False
         self.n_overrun = 0
         self.data = bytearray(4)
         self.channels = (("bvp", "au", _SCALE, _MIDDLE, "i32", 1, 0),)
-        i2c.readfrom_mem_into(address, _PART_ID, self._one)
-        if self._one[0] != _CHIP_ID:
-            raise ValueError("max30102: part id 0x%02x, expected 0x%02x" % (self._one[0], _CHIP_ID))
+        self.start()
+
+    def start(self):
+        """Check the part id and configure; ValueError for another chip, OSError for a bus that fails."""
+        part_id = self._read(_PART_ID)
+        if part_id != _CHIP_ID:
+            raise ValueError("max30102: part id 0x%02x, expected 0x%02x" % (part_id, _CHIP_ID))
+        self._is_read = False
         self._write(_MODE, _RESET)
         for _ in range(_RESET_READS):
             if not self._read(_MODE) & _RESET:
@@ -78,7 +84,7 @@ class Max30102:
         n = (pointers[0] - pointers[2]) & (_FIFO_SAMPLES - 1)
         if pointers[1]:
             # Overrun: all 32 places hold samples, and older ones are gone.
-            self.n_overrun += 1
+            self.n_overrun += self._is_read
             n = _FIFO_SAMPLES
         if n:
             view = self._views[n]
@@ -89,6 +95,7 @@ class Max30102:
                 total += ((view[i] << 16) | (view[i + 1] << 8) | view[i + 2]) & _COUNT_MASK
                 i += _SAMPLE_BYTES
             self._last = (total + n // 2) // n
+        self._is_read = True
         # Nothing new since the last call: the newest known sample again.
         data = self.data
         value = self._last

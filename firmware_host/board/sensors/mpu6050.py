@@ -33,20 +33,24 @@ class Mpu6050:
         self._address = address
         self._one = bytearray(1)
         self._burst = bytearray(14)
-        xl_bits, counts_per_g = _RANGES_G[range_g]
-        g_bits, counts_per_dps = _RANGES_DPS[range_dps]
+        self._xl_bits, counts_per_g = _RANGES_G[range_g]
+        self._g_bits, counts_per_dps = _RANGES_DPS[range_dps]
         self.data = bytearray(12)
         self.channels = (
             ("acc", "m/s2", _GRAVITY_MS2 / counts_per_g, 0.0, "i16", 3, 6),
             ("gyro", "rad/s", _RAD_PER_DEG / counts_per_dps, 0.0, "i16", 3, 0),
         )
-        i2c.readfrom_mem_into(address, _WHO_AM_I, self._one)
+        self.start()
+
+    def start(self):
+        """Check the chip id and configure; ValueError for another chip, OSError for a bus that fails."""
+        self._i2c.readfrom_mem_into(self._address, _WHO_AM_I, self._one)
         if self._one[0] != _CHIP_ID:
             raise ValueError("mpu6050: chip id 0x%02x, expected 0x%02x" % (self._one[0], _CHIP_ID))
         self._write(_PWR_MGMT_1, _AWAKE)
         self._write(_CONFIG, _LOW_PASS)
-        self._write(_GYRO_CONFIG, g_bits)
-        self._write(_ACCEL_CONFIG, xl_bits)
+        self._write(_GYRO_CONFIG, self._g_bits)
+        self._write(_ACCEL_CONFIG, self._xl_bits)
 
     def set_rate(self, rate_hz):
         """Sample at least as fast as it will be read; False if the sensor cannot."""

@@ -24,14 +24,18 @@ class Tmp117:
         self._two = bytearray(2)
         self.data = bytearray(2)
         self.channels = (("temp", "degC", _DEGC_PER_COUNT, 0.0, "i16", 1, 0),)
-        i2c.readfrom_mem_into(address, _DEVICE_ID, self._two)
+        self.start()
+
+    def start(self):
+        """Check the device id and configure; ValueError for another chip, OSError for a bus that fails."""
+        self._i2c.readfrom_mem_into(self._address, _DEVICE_ID, self._two)
         # The four highest bits are the revision.
         chip_id = ((self._two[0] << 8) | self._two[1]) & 0x0FFF
         if chip_id != _CHIP_ID:
             raise ValueError("tmp117: device id 0x%03x, expected 0x%03x" % (chip_id, _CHIP_ID))
         self._two[0] = _CONFIG_HIGH
         self._two[1] = _CONFIG_LOW
-        i2c.writeto_mem(address, _CONFIG, self._two)
+        self._i2c.writeto_mem(self._address, _CONFIG, self._two)
 
     def set_rate(self, rate_hz):
         """Whether it may be read so often: there are eight results a second."""

@@ -219,7 +219,10 @@ def test_to_raw_saturates_at_the_sensors_range() -> None:
     assert raw[0, 0] == 32767
     assert raw[0, 1] == -32768
     assert raw[0, 2] * acc.scale == pytest.approx(9.80665, abs=acc.scale)
-    assert to_raw(eda, np.array([[-1.0], [1000.0]])).ravel().tolist() == [0, 60_000_000]
+    assert to_raw(eda, np.array([[-1.0], [1000.0]])).ravel().tolist() == [0, 65_535]
+    bvp = CHANNELS[0]
+    # More light, less blood: the chip is upside down.
+    assert to_raw(bvp, np.array([[1e5], [-1e5]])).ravel().tolist() == [0, 2**18 - 1]
 
 
 def test_status_comes_at_boot_every_ten_seconds_and_when_asked(make_board: MakeBoard) -> None:

@@ -17,6 +17,7 @@ from sim.faults import FaultyBoard
 from sim.links import Loopback
 from sim.person import Wearer
 from sim.schedule import Schedule, build_schedule, load_scenario
+from sim.sensors import CHANNELS
 from sim.traits import draw_traits
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
@@ -95,8 +96,10 @@ def test_days_of_one_person_differ_and_the_first_is_as_drawn() -> None:
 def test_a_sensor_changes_from_its_minute_on() -> None:
     drift = [{"channel": "bvp", "minutes": 1, "gain": 0.25}]
     plain, drifted = _life(("rest", 2)), _life(("rest", 2), drift=drift)
+    middle = CHANNELS[0].offset / -CHANNELS[0].scale
     before, after = (
-        SyntheticBody(Wearer(life, seed=7)).read("bvp", 128 * 60) for life in (plain, drifted)
+        SyntheticBody(Wearer(life, seed=7)).read("bvp", 128 * 60) - middle
+        for life in (plain, drifted)
     )
     minute = 64 * 60
     np.testing.assert_array_equal(before[:minute], after[:minute])

@@ -143,7 +143,7 @@ def test_saturation_clips_and_counts_every_sample() -> None:
     temp, clean = body.read("temp", 4 * SECONDS), _body().read("temp", 4 * SECONDS)
     eda = body.read("eda", 4 * SECONDS)
     assert (temp[200:320] == 2**15 - 1).all() == (clean[200:320] * 50 > 2**15).all()
-    assert (eda[200:320] == 60_000_000).all()
+    assert (eda[200:320] == 2**16 - 1).all()
     assert (temp[:200] == clean[:200]).all()
     assert (temp[320:] == clean[320:]).all()
     assert body.counts["saturation", "eda"] == 120
@@ -154,7 +154,7 @@ def test_off_skin_is_air_on_the_sensors_and_an_event_for_the_whole_band() -> Non
     plan = build_faults([{"kind": "off_skin", "at_s": 60, "for_s": 60}])
     device = _device(plan)
     data = _run(device)
-    eda, temp = _samples(data, 1, "<i4"), _samples(data, 2, "<i2") * 0.01
+    eda, temp = _samples(data, 1, "<u2"), _samples(data, 2, "<i2") * 0.0078125
     assert (eda[240:480] == 0).all()
     assert (eda[:240] > 0).all()
     assert temp[479] == pytest.approx(22.0 + (temp[480] - 22.0) * math.exp(-1), abs=0.5)

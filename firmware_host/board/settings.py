@@ -1,0 +1,92 @@
+"""What is kept in flash: never half of it, whenever the power goes."""
+
+import json
+import os
+
+SETTINGS = "settings.json"
+STATE = "state.json"
+
+
+def load(name):
+    """The dict kept under that name; empty if there is none, or it is damaged."""
+    try:
+        with open(name) as file:
+            kept = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def store(name, values):
+    """Keep a dict; the old one stays until the new one is whole. OSError if the flash is full or broken."""
+    fresh = name + ".new"
+    with open(fresh, "w") as file:
+        json.dump(values, file)
+    try:
+        os.rename(fresh, name)
+    except OSError:
+        # A FAT file system does not rename onto a file.
+        os.remove(name)
+        os.rename(fresh, name)
+
+
+def is_usable(key, value, channels):
+    """Whether a setting has a value that the app can begin with; ``channels`` are the names there are."""
+    if key == "id":
+        return 0 < len(value.encode()) <= 32
+    try:
+        number = float(value)
+    except ValueError:
+        return False
+    if key == "ring":
+        return 0 <= number <= 8192 and number == int(number)
+    return key.startswith("rate.") and key[5:] in channels and 0.1 <= number <= 200
+
+
+class State:
+    """What the board remembers of its boots; every change is written at once."""
+
+    def __init__(self):
+        self._kept = load(STATE)
+        self.n_boots = self._number("boots")
+        self.n_failures = self._number("failures")
+        self.why = str(self._kept.get("why", ""))
+        # What the boot before wanted of this one: "asked", "failed" or "safe".
+        self.next = self._kept.get("next", "")
+
+    def _number(self, name):
+        value = self._kept.get(name, 0)
+        return value if isinstance(value, int) else 0
+
+    def booted(self):
+        """Count this boot."""
+        self.n_boots += 1
+        self._write("")
+
+    def failed(self, why):
+        """The app failed; the next boot is the app's again, or safe mode."""
+        self.n_failures += 1
+        self.why = why[:200]
+        self._write("failed")
+
+    def leave(self, wish):
+        """The next boot is wanted: "asked" tries the app again, "safe" does not."""
+        if wish == "asked":
+            self.n_failures = 0
+            self.why = ""
+        self._write(wish)
+
+    def is_good(self):
+        """The app has run for a while: earlier failures count no more."""
+        if self.n_failures:
+            self.n_failures = 0
+            self.why = ""
+            self._write("")
+
+    def _write(self, wish):
+        values = {"boots": self.n_boots, "failures": self.n_failures, "why": self.why, "next": wish}
+        try:
+            store(STATE, values)
+        except OSError:
+            # A full flash must not stop the stream.
+            pass

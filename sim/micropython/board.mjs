@@ -1,0 +1,288 @@
+// A board: the official MicroPython build, its prompt on descriptors 0 and 1, its body on 3.
+//   board.mjs FLASH ROM [SECONDS]: FLASH is the folder that is its flash, ROM holds machine.py and the chips;
+//   with SECONDS its clock is virtual, counts only what the interpreter does, and stops there.
+import { loadMicroPython } from "@micropython/micropython-webassembly-pyscript/micropython.mjs";
+import fs from "node:fs";
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import { Body } from "./body.mjs";
+
+const [flash, rom, seconds] = process.argv.slice(2);
+const endMs = seconds === undefined ? Infinity : Number(seconds) * 1000;
+const isVirtual = endMs < Infinity;
+const body = new Body(3);
+const { facts } = body;
+const CTRL_C = 3;
+// What a small board's USB driver holds, and a frame of the greatest length.
+const TX_BYTES = 4096;
+const FRAME_BYTES = 256;
+// A call of the clock takes a real board some microseconds.
+const CALL_MS = 0.02;
+
+// ---- Bytes from the host.
+const SIZE = 65536;
+const shared = new SharedArrayBuffer(16 + SIZE);
+const at = new Int32Array(shared, 0, 4);
+const rx = new Uint8Array(shared, 16, SIZE);
+const script = (facts.say ?? []).map(([s, hex]) => [s * 1000, Buffer.from(hex, "hex")]);
+const reader = isVirtual ? null : new Worker(new URL("./reader.mjs", import.meta.url), { workerData: { shared, size: SIZE, fd: 0 } });
+reader?.unref();
+function hear() {
+  // In virtual time the host's words come from a script, when they are due.
+  while (script.length && script[0][0] <= nowMs()) {
+    for (const byte of script.shift()[1]) {
+      rx[at[0]] = byte;
+      at[0] = (at[0] + 1) % SIZE;
+    }
+  }
+}
+function nWaiting() {
+  hear();
+  return (Atomics.load(at, 0) - Atomics.load(at, 1) + SIZE) % SIZE;
+}
+function take() {
+  if (!nWaiting()) return null;
+  const tail = Atomics.load(at, 1);
+  const byte = rx[tail];
+  Atomics.store(at, 1, (tail + 1) % SIZE);
+  Atomics.notify(at, 1);
+  return byte;
+}
+function wait() {
+  while (!nWaiting()) {
+    flush();
+    if (Atomics.load(at, 3)) return null;
+    Atomics.wait(at, 0, Atomics.load(at, 0), tx.length ? 5 : 1000);
+  }
+  return take();
+}
+
+// ---- Bytes to the host.
+let tx = Buffer.alloc(0);
+const never = new Int32Array(new SharedArrayBuffer(4));
+function flush() {
+  while (tx.length) {
+    try {
+      tx = tx.subarray(fs.writeSync(1, tx));
+    } catch (error) {
+      if (error.code !== "EAGAIN") process.exit(0);
+      return;
+    }
+  }
+}
+function put(bytes) {
+  tx = Buffer.concat([tx, bytes]);
+  flush();
+  // A prompt waits until it is read; frames are only sent when there is room.
+  while (tx.length > TX_BYTES) {
+    Atomics.wait(never, 0, 0, 1);
+    flush();
+  }
+}
+const say = (text) => put(Buffer.from(text.replace(/\r?\n/g, "\r\n"), "latin1"));
+
+// ---- Time. Every tick and delay of the interpreter comes through Date.now: the place for Ctrl-C, too.
+const realNow = Date.now.bind(Date);
+const epochMs = realNow();
+let virtualMs = 0;
+let seenC = 0;
+let lastMs = 0;
+let nTight = 0;
+let mp;
+const nowMs = () => (isVirtual ? virtualMs : performance.now());
+function interrupt() {
+  const c = Atomics.load(at, 2);
+  if (c === seenC || !mp) return;
+  seenC = c;
+  if (mp._module._mp_hal_get_interrupt_char() !== CTRL_C) return;
+  Atomics.store(at, 1, c & 0xfffff);
+  mp._module._mp_sched_keyboard_interrupt();
+}
+function checkDog() {
+  if (dog.ms && nowMs() > dog.fedMs + dog.ms) {
+    cause = 3;
+    dog.ms = 0;
+    throw new Error("watchdog");
+  }
+}
+Date.now = () => {
+  if (isVirtual) {
+    virtualMs += CALL_MS;
+    if (virtualMs >= endMs) {
+      flush();
+      process.exit(0);
+    }
+  } else {
+    interrupt();
+    // A loop that only looks at the clock rests, or it would take a whole core.
+    const now = performance.now();
+    nTight = now - lastMs < 0.05 ? nTight + 1 : 0;
+    lastMs = now;
+    if (nTight > 40) {
+      nTight = 0;
+      flush();
+      Atomics.wait(never, 0, 0, 0.5);
+    }
+  }
+  checkDog();
+  return epochMs + nowMs();
+};
+function sleep(ms) {
+  if (isVirtual) {
+    virtualMs += ms;
+    Date.now();
+    return;
+  }
+  const end = performance.now() + ms;
+  for (let left = ms; left > 0; left = end - performance.now()) {
+    flush();
+    interrupt();
+    Atomics.wait(never, 0, 0, Math.min(left, 20));
+  }
+  Date.now();
+}
+
+// ---- The hardware that machine.py asks.
+const dog = { ms: 0, fedMs: 0 };
+let cause = 1;
+let wish = null;
+const pins = {};
+const hardware = {
+  waiting: nWaiting,
+  room: () => {
+    flush();
+    return tx.length + FRAME_BYTES <= TX_BYTES;
+  },
+  sleep,
+  now_ms: () => Math.floor(nowMs()),
+  has: (name) => facts.parts.includes(name),
+  channel: (name) => body.names.get(name) ?? -1,
+  axes: (i) => body.channels[i]?.axes ?? 3,
+  count: (i, axis) => body.count(i, axis, nowMs()),
+  finger: () => body.finger(nowMs()),
+  battery: () => facts.battery,
+  is_bus_broken: () => facts.broken.some(([from, to]) => from <= body.seconds(nowMs()) && body.seconds(nowMs()) < to),
+  pin: (number, value) => {
+    pins[number] = value;
+    if (facts.tell_pins) fs.writeSync(2, `pin ${number} ${value} ${(nowMs() / 1000).toFixed(2)}\n`);
+  },
+  watchdog: (ms) => Object.assign(dog, { ms, fedMs: nowMs() }),
+  feed: () => {
+    dog.fedMs = nowMs();
+  },
+  unique_id: () => facts.unique_id,
+  reset_cause: () => cause,
+  reset: (what) => {
+    wish = what ? "bootloader" : "reset";
+  },
+  random: (n) => Buffer.from(facts.random, "hex").subarray(0, n).reduce((sum, byte) => sum * 256 + byte, nBoots),
+};
+
+// ---- Flash.
+function load(FS, host, to) {
+  for (const entry of fs.readdirSync(host, { withFileTypes: true })) {
+    const from = path.join(host, entry.name);
+    if (!entry.isDirectory()) {
+      FS.writeFile(to + entry.name, fs.readFileSync(from));
+    } else if (!["__pycache__", "node_modules"].includes(entry.name)) {
+      FS.mkdir(to + entry.name);
+      load(FS, from, `${to}${entry.name}/`);
+    }
+  }
+}
+function save(FS, from, host) {
+  const names = FS.readdir(from).filter((name) => name !== "." && name !== "..");
+  for (const name of names) {
+    const to = path.join(host, name);
+    if (FS.isDir(FS.stat(from + name).mode)) {
+      fs.mkdirSync(to, { recursive: true });
+      save(FS, `${from}${name}/`, to);
+    } else {
+      const data = FS.readFile(from + name);
+      if (!fs.existsSync(to) || !fs.readFileSync(to).equals(Buffer.from(data))) fs.writeFileSync(to, data);
+    }
+  }
+  for (const name of fs.readdirSync(host)) {
+    if (!names.includes(name)) fs.rmSync(path.join(host, name), { recursive: true });
+  }
+}
+
+// ---- Boots.
+let nBoots = 0;
+let isRaw = false;
+async function boot() {
+  nBoots += 1;
+  dog.ms = 0;
+  wish = null;
+  mp = await loadMicroPython({ heapsize: 256 * 1024, stdout: put, stderr: put, linebuffer: false, stdin: take });
+  mp.FS.mkdir("/flash");
+  mp.FS.mkdir("/rom");
+  load(mp.FS, flash, "/flash/");
+  load(mp.FS, rom, "/rom/");
+  mp.registerJsModule("_hw", hardware);
+  mp.runPython(fs.readFileSync(new URL("./vfsmap.py", import.meta.url), "utf8"));
+  mp.runPython("import time, _hw\ntime.sleep_ms = _hw.sleep\nimport random\nrandom.seed(_hw.random(4))");
+  for (const file of isRaw ? ["boot.py"] : ["boot.py", "main.py"]) {
+    if (!fs.existsSync(path.join(flash, file))) continue;
+    try {
+      mp.runPython(`exec(compile(open('/${file}').read(), '${file}', 'exec'))`);
+    } catch (error) {
+      if (!wish && error.message === "watchdog") wish = "reset";
+      if (!wish && !String(error.message).includes("SystemExit")) say(`${error.message}\n`);
+    }
+    if (wish) return;
+  }
+  mp.runPython("import micropython\nmicropython.kbd_intr(3)");
+  mp.replInit();
+  if (isRaw) mp.replProcessChar(1);
+}
+async function start() {
+  await boot();
+  while (wish) {
+    save(mp.FS, "/flash/", flash);
+    if (wish === "bootloader") process.exit(64);
+    if (cause === 1) cause = 2;
+    isRaw = false;
+    await boot();
+  }
+  if (cause === 3) cause = 1;
+}
+
+await start();
+// Raw paste is answered as boards do that do not have it: this build would wait for ever.
+const RAW_PASTE = [5, 0x41, 1];
+let asked = [];
+for (;;) {
+  const byte = wait();
+  if (byte === null) process.exit(0);
+  if (isRaw && (asked.length || byte === RAW_PASTE[0])) {
+    asked.push(byte);
+    if (asked.every((each, i) => each === RAW_PASTE[i])) {
+      if (asked.length === RAW_PASTE.length) {
+        put(Buffer.from("R\0"));
+        asked = [];
+      }
+      continue;
+    }
+    for (const each of asked) mp.replProcessChar(each);
+    asked = [];
+    continue;
+  }
+  seenC = Atomics.load(at, 2);
+  if (byte === 1) isRaw = true;
+  else if (byte === 2) isRaw = false;
+  let ended = 0;
+  try {
+    ended = mp.replProcessChar(byte);
+  } catch (error) {
+    if (!wish) throw error;
+  }
+  if (byte === 4) save(mp.FS, "/flash/", flash);
+  if (wish) {
+    isRaw = false;
+    await start();
+  } else if (ended & 0x100) {
+    put(Buffer.from("MPY: soft reboot\r\n"));
+    await start();
+  }
+}

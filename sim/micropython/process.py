@@ -1,0 +1,154 @@
+"""The Node process that is the board: its flash, its pipes, its body."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from firmware_host.errors import LinkError
+from sim.micropython.worn import EMPTY_V, FULL_V, RATIO, REFERENCE_V, Hardware, Worn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from sim.body import Body
+
+_HERE = Path(__file__).resolve().parent
+_REPO = _HERE.parents[1]
+APP = _REPO / "firmware_host" / "board"
+FRAME = _REPO / "firmware_host" / "protocol" / "frame.py"
+# Pins as sim/micropython/lib/machine.py has them.
+_BUTTON_PIN, _HAPTIC_PIN, _EDA_PIN, _BATTERY_PIN = 2, 3, 4, 5
+_RING_KIB = 64
+_ASK_NPM = "Node.js and the npm package in sim/micropython: tools/install-tools.sh"
+
+
+def board_json(worn: Worn, hardware: Hardware, **changes: Any) -> dict[str, Any]:
+    """What the virtual board's board.json says."""
+    return {
+        "board": "virtual",
+        "i2c": {"bus": 0},
+        "sensors": ["lsm6ds3", "max30102", "tmp117"],
+        "eda": {"pin": _EDA_PIN, "full_scale_usiemens": 60.0},
+        "button": {"pin": _BUTTON_PIN},
+        "haptic": {"pin": _HAPTIC_PIN},
+        "battery": {
+            "pin": _BATTERY_PIN,
+            "ratio": RATIO,
+            "empty_v": EMPTY_V,
+            "full_v": FULL_V,
+            "reference_v": REFERENCE_V,
+        },
+        "rates": worn.rates_hz,
+        "ring": _RING_KIB,
+        **changes,
+    }
+
+
+def put_app(flash: Path, config: Mapping[str, Any]) -> None:
+    """Put the app, the frame codec and its board.json into a folder that is a board's flash."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    shutil.copytree(APP, flash, dirs_exist_ok=True, ignore=ignore)
+    shutil.copy(FRAME, flash)
+    (flash / "board.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+class MicroPythonBoard:
+    """A board process; ``stdin`` and ``stdout`` are its line, to be closed with `close`.
+
+    Parameters
+    ----------
+    flash
+        Folder that is its flash; it changes as the board writes.
+    virtual_s
+        Seconds of virtual time until it ends; None for real time without an end.
+
+    Raises
+    ------
+    LinkError
+        If there is no Node.js, or its package is not installed.
+    """
+
+    def __init__(
+        self, body: Body, hardware: Hardware, flash: Path, *, virtual_s: float | None = None
+    ) -> None:
+        if not (shutil.which("node") and (_HERE / "node_modules").is_dir()):
+            raise LinkError("node", f"expected {_ASK_NPM}, got none")
+        self._worn = Worn(body, hardware)
+        self._rom = tempfile.TemporaryDirectory(prefix="signet-rom-")
+        rom = Path(self._rom.name)
+        shutil.copytree(_HERE / "lib", rom, dirs_exist_ok=True)
+        shutil.copytree(_REPO / "sim" / "devices", rom / "devices")
+        body_out, body_in = os.pipe()
+        command = ["node", str(_HERE / "board.mjs"), str(flash), str(rom)]
+        command += [] if virtual_s is None else [repr(virtual_s)]
+        # Node finds the body on descriptor 3.
+        self.process = subprocess.Popen(
+            ["sh", "-c", f'exec "$@" 3<&{body_out}', "sh", *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=(body_out,),
+        )
+        os.close(body_out)
+        self._feeder = threading.Thread(target=self._feed, args=(body_in,), daemon=True)
+        self._feeder.start()
+
+    def _feed(self, fd: int) -> None:
+        """Hand over the body; the pipe's size says how far ahead."""
+        with os.fdopen(fd, "wb", buffering=0) as pipe:
+            try:
+                pipe.write(self._worn.facts())
+                for piece in self._worn.pieces():
+                    pipe.write(piece)
+            except BrokenPipeError:
+                # The board is gone.
+                return
+
+    def __enter__(self) -> MicroPythonBoard:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Cut its power."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._feeder.join()
+        self._rom.cleanup()
+
+
+def run_virtually(
+    body: Body,
+    hardware: Hardware,
+    *,
+    seconds: float,
+    flash: Path | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Everything that the app sends in so many seconds of its own virtual time.
+
+    Without ``flash`` it is the app of this repository, with ``config`` in its board.json.
+    """
+    with tempfile.TemporaryDirectory(prefix="signet-flash-") as folder:
+        if flash is None:
+            flash = Path(folder)
+            put_app(flash, board_json(Worn(body, hardware), hardware, **(config or {})))
+        with MicroPythonBoard(body, hardware, flash, virtual_s=seconds) as board:
+            assert board.process.stdout is not None
+            return board.process.stdout.read()
