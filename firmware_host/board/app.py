@@ -21,6 +21,7 @@ _BEGIN_US = const(150000)
 # Below this there is no time for anything but the next sample.
 _SPARE_US = const(2000)
 _REST_MS = const(5)
+_MAX_WAIT_US = const(100000)
 _TALK_MS = const(10)
 RATES_HZ = {"acc": 100, "gyro": 100, "bvp": 64, "eda": 4, "temp": 4}
 
@@ -47,6 +48,7 @@ class Board(Talk):
         self._refused_ms = None
         self._talk_ms = ticks_ms()
         start = ticks_add(ticks_us(), _BEGIN_US)
+        self._due = start
         rates = dict(RATES_HZ)
         rates.update(config.get("rates", {}))
         for source in self.sources:
@@ -113,26 +115,35 @@ class Board(Talk):
     def step(self):
         """Take what is due; with time to spare, talk, look around and rest."""
         now = self.clock.tick()
-        for source in self.sources:
-            if source.is_due(now):
-                self.take(source, now)
-        wait_us = self.wait_us(ticks_us())
+        wait_us = ticks_diff(self._due, now)
+        if wait_us <= 0:
+            self.sample(now)
+            wait_us = ticks_diff(self._due, ticks_us())
         now_ms = ticks_ms()
-        is_talk_due = ticks_diff(now_ms, self._talk_ms) >= _TALK_MS
-        if is_talk_due and (wait_us > _SPARE_US or ticks_diff(now_ms, self._talk_ms) >= 4 * _TALK_MS):
+        since_ms = ticks_diff(now_ms, self._talk_ms)
+        # A board that is always late must answer all the same.
+        if since_ms >= _TALK_MS and (wait_us > _SPARE_US or since_ms >= 4 * _TALK_MS):
             self._talk_ms = now_ms
             self.clock.tick()
             self._look_around(now_ms)
-        elif wait_us > _SPARE_US:
-            sleep_ms(min(wait_us // 1000 - 1, _REST_MS))
+        elif wait_us >= 1000:
+            sleep_ms(min(wait_us // 1000, _REST_MS))
 
-    def wait_us(self, now):
-        """Microseconds until the next sample; allocates nothing."""
-        wait = 100000
+    def sample(self, now):
+        """Everything that is due; allocates nothing until a block is full."""
+        for source in self.sources:
+            if source.is_due(now):
+                self.take(source, now)
+        self._due = self._next_due(now)
+
+    def _next_due(self, now):
+        wait = _MAX_WAIT_US
         for source in self.sources:
             for stream in source.streams:
-                wait = min(wait, ticks_diff(stream.pace.due, now))
-        return wait
+                due = ticks_diff(stream.pace.due, now)
+                if due < wait:
+                    wait = due
+        return ticks_add(now, wait)
 
     def take(self, source, now):
         """One sample of each stream of the source that is due; allocates nothing until a block is full."""
@@ -246,6 +257,7 @@ class Board(Talk):
         stream.begin(number, self.session, rate_mhz, stream.pace.due)
         self._numbers[number] = stream
         stream.source.set_fastest()
+        self._due = self.clock.now
         return DONE
 
     def _backfill(self, value, token, rest):

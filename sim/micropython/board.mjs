@@ -17,7 +17,7 @@ const CTRL_C = 3;
 const TX_BYTES = 4096;
 const FRAME_BYTES = 256;
 // A call of the clock takes a real board some microseconds.
-const CALL_MS = 0.02;
+const CALL_MS = 0.05;
 
 // ---- Bytes from the host.
 const SIZE = 65536;
@@ -52,31 +52,37 @@ function wait() {
   while (!nWaiting()) {
     flush();
     if (Atomics.load(at, 3)) return null;
-    Atomics.wait(at, 0, Atomics.load(at, 0), tx.length ? 5 : 1000);
+    Atomics.wait(at, 0, Atomics.load(at, 0), nTx ? 5 : 1000);
   }
   return take();
 }
 
 // ---- Bytes to the host.
-let tx = Buffer.alloc(0);
+// The interpreter gives byte after byte; they leave together.
+const tx = Buffer.alloc(2 * TX_BYTES);
+let nTx = 0;
 const never = new Int32Array(new SharedArrayBuffer(4));
 function flush() {
-  while (tx.length) {
+  let n = 0;
+  while (n < nTx) {
     try {
-      tx = tx.subarray(fs.writeSync(1, tx));
+      n += fs.writeSync(1, tx, n, nTx - n);
     } catch (error) {
       if (error.code !== "EAGAIN") process.exit(0);
-      return;
+      break;
     }
   }
+  tx.copyWithin(0, n, nTx);
+  nTx -= n;
 }
 function put(bytes) {
-  tx = Buffer.concat([tx, bytes]);
-  flush();
-  // A prompt waits until it is read; frames are only sent when there is room.
-  while (tx.length > TX_BYTES) {
-    Atomics.wait(never, 0, 0, 1);
-    flush();
+  for (const byte of bytes) {
+    // A prompt waits until it is read; frames are only sent when there is room.
+    while (nTx === tx.length) {
+      flush();
+      if (nTx === tx.length) Atomics.wait(never, 0, 0, 1);
+    }
+    tx[nTx++] = byte;
   }
 }
 const say = (text) => put(Buffer.from(text.replace(/\r?\n/g, "\r\n"), "latin1"));
@@ -87,6 +93,7 @@ const epochMs = realNow();
 let virtualMs = 0;
 let seenC = 0;
 let lastMs = 0;
+let flushedMs = 0;
 let nTight = 0;
 let mp;
 const nowMs = () => (isVirtual ? virtualMs : performance.now());
@@ -118,9 +125,12 @@ Date.now = () => {
     const now = performance.now();
     nTight = now - lastMs < 0.05 ? nTight + 1 : 0;
     lastMs = now;
+    if (nTx && now - flushedMs > 1) {
+      flushedMs = now;
+      flush();
+    }
     if (nTight > 40) {
       nTight = 0;
-      flush();
       Atomics.wait(never, 0, 0, 0.5);
     }
   }
@@ -150,8 +160,9 @@ const pins = {};
 const hardware = {
   waiting: nWaiting,
   room: () => {
+    if (isVirtual) return true;
     flush();
-    return tx.length + FRAME_BYTES <= TX_BYTES;
+    return nTx + FRAME_BYTES <= TX_BYTES;
   },
   sleep,
   now_ms: () => Math.floor(nowMs()),
@@ -278,6 +289,7 @@ for (;;) {
     if (!wish) throw error;
   }
   if (byte === 4) save(mp.FS, "/flash/", flash);
+  flush();
   if (wish) {
     isRaw = false;
     await start();
