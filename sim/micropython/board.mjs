@@ -231,7 +231,7 @@ async function boot() {
   load(mp.FS, flash, "/flash/");
   load(mp.FS, rom, "/rom/");
   mp.registerJsModule("_hw", hardware);
-  mp.runPython(fs.readFileSync(new URL("./vfsmap.py", import.meta.url), "utf8"));
+  mp.runPython(fs.readFileSync(new URL("./lib/vfsmap.py", import.meta.url), "utf8"));
   mp.runPython("import time, _hw\ntime.sleep_ms = _hw.sleep\nimport random\nrandom.seed(_hw.random(4))");
   for (const file of isRaw ? ["boot.py"] : ["boot.py", "main.py"]) {
     if (!fs.existsSync(path.join(flash, file))) continue;
@@ -251,6 +251,7 @@ async function start() {
   await boot();
   while (wish) {
     save(mp.FS, "/flash/", flash);
+    flush();
     if (wish === "bootloader") process.exit(64);
     if (cause === 1) cause = 2;
     isRaw = false;

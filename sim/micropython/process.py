@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.errors import LinkError
-from sim.micropython.worn import EMPTY_V, FULL_V, RATIO, REFERENCE_V, Hardware, Worn
+from sim.micropython.worn import EMPTY_V, FULL_V, PARTS, RATIO, REFERENCE_V, Hardware, Worn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,15 +29,19 @@ FRAME = _REPO / "firmware_host" / "protocol" / "frame.py"
 # Pins as sim/micropython/lib/machine.py has them.
 _BUTTON_PIN, _HAPTIC_PIN, _EDA_PIN, _BATTERY_PIN = 2, 3, 4, 5
 _RING_KIB = 64
+BOOTLOADER = 64
+"""Exit code of a board that was told to start its bootloader."""
+# A page, the least that Linux gives a pipe: what a host does not read is soon the board's to drop.
+_PIPE_BYTES = 4096
 _ASK_NPM = "Node.js and the npm package in sim/micropython: tools/install-tools.sh"
 
 
-def board_json(worn: Worn, hardware: Hardware, **changes: Any) -> dict[str, Any]:
+def board_json(rates_hz: Mapping[str, float], **changes: Any) -> dict[str, Any]:
     """What the virtual board's board.json says."""
     return {
         "board": "virtual",
         "i2c": {"bus": 0},
-        "sensors": ["lsm6ds3", "max30102", "tmp117"],
+        "sensors": list(PARTS),
         "eda": {"pin": _EDA_PIN, "full_scale_usiemens": 60.0},
         "button": {"pin": _BUTTON_PIN},
         "haptic": {"pin": _HAPTIC_PIN},
@@ -46,7 +52,7 @@ def board_json(worn: Worn, hardware: Hardware, **changes: Any) -> dict[str, Any]
             "full_v": FULL_V,
             "reference_v": REFERENCE_V,
         },
-        "rates": worn.rates_hz,
+        "rates": dict(rates_hz),
         "ring": _RING_KIB,
         **changes,
     }
@@ -61,7 +67,7 @@ def put_app(flash: Path, config: Mapping[str, Any]) -> None:
 
 
 class MicroPythonBoard:
-    """A board process; ``stdin`` and ``stdout`` are its line, to be closed with `close`.
+    """A board process, to be closed; `read` and `write` are its line.
 
     Parameters
     ----------
@@ -86,19 +92,40 @@ class MicroPythonBoard:
         rom = Path(self._rom.name)
         shutil.copytree(_HERE / "lib", rom, dirs_exist_ok=True)
         shutil.copytree(_REPO / "sim" / "devices", rom / "devices")
-        body_out, body_in = os.pipe()
         command = ["node", str(_HERE / "board.mjs"), str(flash), str(rom)]
         command += [] if virtual_s is None else [repr(virtual_s)]
+        body_out, body_in = os.pipe()
+        self._out, out_in = os.pipe()
+        if virtual_s is None:
+            fcntl.fcntl(out_in, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            os.set_blocking(out_in, False)
         # Node finds the body on descriptor 3.
-        self.process = subprocess.Popen(
+        self._process = subprocess.Popen(
             ["sh", "-c", f'exec "$@" 3<&{body_out}', "sh", *command],
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=out_in,
             pass_fds=(body_out,),
         )
         os.close(body_out)
+        os.close(out_in)
         self._feeder = threading.Thread(target=self._feed, args=(body_in,), daemon=True)
         self._feeder.start()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; None while it lives."""
+        return self._process.poll()
+
+    def read(self, n: int = 1 << 16) -> bytes:
+        """Up to n bytes from the board, after waiting for the first; none once it has ended."""
+        return os.read(self._out, n)
+
+    def write(self, data: bytes) -> None:
+        """Bytes to the board; a board that has ended hears nothing."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
 
     def _feed(self, fd: int) -> None:
         """Hand over the body; the pipe's size says how far ahead."""
@@ -124,12 +151,10 @@ class MicroPythonBoard:
 
     def close(self) -> None:
         """Cut its power."""
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                pipe.close()
+        self._process.kill()
+        self._process.communicate()
         self._feeder.join()
+        os.close(self._out)
         self._rom.cleanup()
 
 
@@ -148,7 +173,6 @@ def run_virtually(
     with tempfile.TemporaryDirectory(prefix="signet-flash-") as folder:
         if flash is None:
             flash = Path(folder)
-            put_app(flash, board_json(Worn(body, hardware), hardware, **(config or {})))
+            put_app(flash, board_json(Worn(body, hardware).rates_hz, **(config or {})))
         with MicroPythonBoard(body, hardware, flash, virtual_s=seconds) as board:
-            assert board.process.stdout is not None
-            return board.process.stdout.read()
+            return b"".join(iter(board.read, b""))

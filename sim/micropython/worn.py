@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from firmware_host.protocol.messages import Channel
     from sim.body import Body
 
+PARTS = ("lsm6ds3", "max30102", "tmp117")
 _CHIP_CHANNELS = {channel.name: channel for channel in CHANNELS}
 # A motion sensor is read twice as often as the body is lived; the means between are the sensor's.
 _MOTION_MHZ = 100_000
@@ -36,7 +37,7 @@ _TOLD_BY = {
     Button.REST_STARTS: (_SHORT_S, _SHORT_S),
     Button.REST_ENDS: (_SHORT_S, _SHORT_S),
 }
-# 4.0 V behind a divider by two, on a converter of 3.3 V: as board.json of the virtual board has it.
+# A lithium cell behind a divider by two, on a converter of 3.3 V.
 EMPTY_V, FULL_V, RATIO, REFERENCE_V = 3.3, 4.15, 2.0, 3.3
 
 
@@ -48,7 +49,7 @@ class Hardware:
     host says in virtual time; ``battery_percent`` stays what it is.
     """
 
-    parts: tuple[str, ...] = ("lsm6ds3", "max30102", "tmp117")
+    parts: tuple[str, ...] = PARTS
     unique_id: str = "SIM00001"
     broken_s: tuple[tuple[float, float], ...] = ()
     say: tuple[tuple[float, bytes], ...] = ()
@@ -146,5 +147,3 @@ def _presses(body: Body) -> list[tuple[float, float]]:
             spans.append((t_s, t_s + held_s))
             t_s += held_s + _BETWEEN_S
     return sorted(spans)
-
-
