@@ -14,10 +14,12 @@ from typing import NoReturn
 
 from firmware_host import __version__
 from firmware_host.cli import (
+    board,
     convert,
     doctor,
     enrol,
     explain,
+    flash,
     label,
     learn,
     ports,
@@ -49,6 +51,8 @@ VERBS = (
     status,
     report,
     ports,
+    flash,
+    board,
     doctor,
     vault,
 )

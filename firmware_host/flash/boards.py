@@ -51,9 +51,6 @@ class _Table(TomlTable):
         expected = "a pin's number from 0 or its name"
         return _pin(self._take(key, expected, _is_pin))
 
-    def pin_or_none(self, key: str) -> Pin | None:
-        return self.pin(key) if self.has(key) else None
-
     def within(self, key: str, lowest: float, highest: float) -> float:
         value = self.number(key)
         expected = f"a number from {lowest:g} to {highest:g}"
@@ -151,6 +148,7 @@ def _board(key: str, top: _Table) -> Board:
         battery=_battery(top),
         pins=_pins(top),
         led_lit=top.level("led_lit"),
+        ring_kib=int(top.within("ring_kib", 0, 8192)) if buses else 0,
     )
 
 
@@ -168,18 +166,22 @@ def _eda(top: _Table) -> Eda | None:
     if not top.has("eda"):
         return None
     with top.table("eda") as table:
-        return Eda(table.pin("adc"), table.within("full_scale_usiemens", 0.1, 1000))
+        channel = int(table.within("channel", 0, 31)) if table.has("channel") else None
+        pin = table.pin("pin") if channel is None else None
+        return Eda(pin, channel, table.within("full_scale_usiemens", 0.1, 1000))
 
 
 def _battery(top: _Table) -> Battery | None:
     if not top.has("battery"):
         return None
     with top.table("battery") as table:
+        empty_v = table.within("empty_v", 0.5, 60)
         return Battery(
-            table.pin("adc"),
+            table.pin("pin"),
             table.within("ratio", 1, 100),
-            table.pin_or_none("enable"),
-            table.level("enabled_by"),
+            empty_v,
+            table.within("full_v", empty_v + 0.1, 60),
+            table.within("reference_v", 0.5, 10),
         )
 
 

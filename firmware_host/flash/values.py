@@ -43,20 +43,22 @@ class Bus:
 
 @dataclass(frozen=True, slots=True)
 class Eda:
-    """Pin of the conductance amplifier, and the conductance at the converter's full scale."""
+    """Pin of the conductance amplifier, or channel of the converter; conductance at its full scale."""
 
-    adc: Pin
+    pin: Pin | None
+    channel: int | None
     full_scale_usiemens: float
 
 
 @dataclass(frozen=True, slots=True)
 class Battery:
-    """Pin that sees the battery's voltage divided by ``ratio``, and what has to be set for it."""
+    """Pin that sees the battery's voltage divided by ``ratio``; volts when empty, full, and at full scale."""
 
-    adc: Pin
+    pin: Pin
     ratio: float
-    enable: Pin | None
-    enabled_by: int
+    empty_v: float
+    full_v: float
+    reference_v: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,8 @@ class Board:
 
     ``usb_app`` are USB ids while an app or MicroPython runs, ``usb_boot`` those of its bootloader.
     ``enter`` tells a person how to get into the bootloader. ``board_id`` begins the Board-ID of its
-    UF2 drive. ``onboard`` can be sensed as it comes, ``wired`` with sensors added.
+    UF2 drive. ``onboard`` can be sensed as it comes, ``wired`` with sensors added. ``ring_kib`` of its
+    memory hold what may be asked for again.
     """
 
     key: str
@@ -85,6 +88,7 @@ class Board:
     battery: Battery | None
     pins: dict[str, Pin]
     led_lit: int
+    ring_kib: int
 
     @property
     def prints(self) -> bool:

@@ -104,8 +104,8 @@ class EspRom:
 
     @property
     def is_verified(self) -> bool:
-        """Whether the last thing the host asked for was the MD5 of what it wrote."""
-        return self.commands[-1:] == [_MD5]
+        """Whether the host has asked for the MD5 of what it wrote."""
+        return _MD5 in self.commands
 
     def _answer(self, raw: bytes) -> bytes:
         packet = raw.replace(_ESC_END, _END).replace(_ESC_ESC, _ESC)

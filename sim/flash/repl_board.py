@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import errno
 import os
+import time
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -131,7 +132,12 @@ class ReplBoard:
         return b"\r\nMPY: soft reboot\r\n" + (_RAW if self._is_raw else _BANNER)
 
     def _fresh_names(self) -> dict[str, object]:
-        modules = {"os": self._os(), "machine": _machine(), "sys": _sys(self._machine)}
+        modules = {
+            "os": self._os(),
+            "machine": _machine(),
+            "sys": _sys(self._machine),
+            "time": types.SimpleNamespace(sleep_ms=lambda ms: time.sleep(ms / 1000)),
+        }
 
         def bring(name: str, *args: object) -> object:
             return modules.get(name) or __import__(name, *args)  # type: ignore[arg-type]

@@ -27,8 +27,14 @@ LEVELS: list[set[str]] = [
     {"__main__"},
 ]
 LEVEL = {room: i for i, rooms in enumerate(LEVELS) for room in rooms}
-# Joined on purpose: `runtime` is the one place where layers meet, and it meets these two of its own level.
-MAY_MEET = {("runtime", "devices"), ("runtime", "config"), ("identity", "inference")}
+# Joined on purpose: `runtime` is the one place where layers meet, and it meets these two of its own level;
+# what was flashed is asked what it is.
+MAY_MEET = {
+    ("runtime", "devices"),
+    ("flash", "devices"),
+    ("runtime", "config"),
+    ("identity", "inference"),
+}
 # One third-party library, one file.
 ONLY_IN = {
     "serial": {"transport/serial_port.py", "host/ports.py"},
@@ -73,7 +79,7 @@ def _room(path: Path) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    skip = {"node_modules", "board", "__pycache__"}
+    skip = {"node_modules", "board", "microbit", "__pycache__"}
     return [p for p in sorted(folder.rglob("*.py")) if not skip & set(p.parts)]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from firmware_host.errors import FlashError
 from firmware_host.flash.app_files import CODEC, app_files, config_bytes
-from firmware_host.flash.boards import load_board, load_boards
+from firmware_host.flash.boards import FOLDER, load_board, load_boards
 
 
 @pytest.fixture
@@ -41,13 +41,31 @@ def test_description_says_what_the_table_does() -> None:
     assert told == {
         "board": "xiao-nrf52840-sense",
         "i2c": [
-            {"id": 0, "scl": 27, "sda": 7, "hz": 400000},
-            {"id": 1, "scl": 5, "sda": 4, "hz": 400000},
+            {"bus": 0, "hz": 400000, "scl": 27, "sda": 7},
+            {"bus": 1, "hz": 400000, "scl": 5, "sda": 4},
         ],
-        "eda": {"adc": 2, "full_scale_usiemens": 60.0},
-        "pins": {"led": 26, "button": 28, "haptic": 29},
-        "led_lit": 0,
-        "battery": {"adc": 31, "ratio": 2.961, "enable": 14, "enabled_by": 0},
+        "sensors": ["lsm6ds3|mpu6050", "max30102", "tmp117"],
+        "eda": {"channel": 0, "full_scale_usiemens": 60.0},
+        "button": {"pin": 28},
+        "haptic": {"pin": 29},
+        "led": {"pin": 26, "lit": 0},
+        "ring": 32,
+    }
+
+
+def test_one_bus_is_no_list_and_a_battery_is_told(tmp_path) -> None:
+    mine = tmp_path / "mine.toml"
+    battery = "[battery]\npin = 29\nratio = 3\nempty_v = 3.3\nfull_v = 4.2\nreference_v = 3.3\n"
+    mine.write_text((FOLDER / "pico.toml").read_text() + battery)
+    told = json.loads(config_bytes(load_board(str(mine))))
+    assert told["i2c"] == {"bus": 0, "hz": 400000, "scl": 5, "sda": 4}
+    assert told["eda"]["pin"] == 26
+    assert told["battery"] == {
+        "pin": 29,
+        "ratio": 3.0,
+        "empty_v": 3.3,
+        "full_v": 4.2,
+        "reference_v": 3.3,
     }
 
 

@@ -40,8 +40,8 @@ def test_file_says_where_its_facts_come_from(key) -> None:
 def test_no_pin_has_two_jobs(key) -> None:
     board = load_board(key)
     used = [*board.pins.values(), *(pin for bus in board.buses for pin in (bus.scl, bus.sda))]
-    used += [board.eda.adc] if board.eda else []
-    used += [board.battery.adc, board.battery.enable] if board.battery else []
+    used += [board.eda.pin] if board.eda else []
+    used += [board.battery.pin] if board.battery else []
     assert len(set(used)) == len(used)
 
 
@@ -51,8 +51,8 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
     board = load_board(str(file))
     assert (board.key, board.name, board.chip.uf2_family) == ("mine", "Mine", 0xADA52840)
     assert board.buses[1].sda == 4
-    assert board.battery is not None
-    assert board.battery.enable == 14
+    assert board.eda is not None
+    assert (board.eda.pin, board.eda.channel) == (None, 0)
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,15 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ('chip = "nrf52840"', "chip = 3", "chip as a string, got 3"),
         ('way = "uf2"', 'way = "tape"', "flash.way as one of esptool, uf2"),
         ('way = "uf2"', 'way = "esptool"\noffset = 0', "only advice|only .*got unknown board_id"),
-        ("ratio = 2.961", "ratio = 0.5", "battery.ratio as a number from 1 to 100, got 0.5"),
-        ("ratio = 2.961", "ratio = nan", "battery.ratio as a number from 1 to 100, got nan"),
+        ("channel = 0", "channel = 99", "eda.channel as a number from 0 to 31, got 99"),
+        ("channel = 0", "", "eda.pin as a pin's number"),
+        ("channel = 0", "channel = 0\npin = 2", "only .*got unknown pin"),
+        ("= 60.0", "= nan", "eda.full_scale_usiemens as a number from 0.1 to 1000, got nan"),
+        (
+            "[eda]",
+            "[battery]\npin = 1\nratio = 0.5\nempty_v = 3\n[eda]",
+            "battery.ratio as a number from 1",
+        ),
         ("button = 28", "buton = 28", "only .*got unknown buton"),
         ("button = 28", "button = -1", "pins.button as a pin's number from 0 or its name, got -1"),
         ("button = 28", "button = true", "pins.button as a pin's number"),

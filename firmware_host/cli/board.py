@@ -1,0 +1,164 @@
+"""``signet board``: what is connected, how it does, what it keeps."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from firmware_host.cli.common import add_device, add_shared, device_url, print_json, say, settings
+from firmware_host.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from firmware_host.config import Config
+    from firmware_host.flash.asking import Conversation
+
+# A board says HELLO each 5 s, and its log right after.
+_LISTEN_S = 11.0
+_VERSION = re.compile(r"signet (\d+(?:\.\d+)*)")
+
+
+def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Define the verb and its jobs."""
+    parser = verbs.add_parser(
+        "board",
+        help="list boards; a board's settings, logs, reset",
+        description="List boards and bootloaders that are connected, and ask one that runs the app about itself.",
+    )
+    jobs = parser.add_subparsers(dest="job", required=True, metavar="JOB")
+    for name, words, job in (
+        ("ls", "boards and bootloaders that are connected", _list),
+        (
+            "settings",
+            "what a board keeps, and change it: rate.acc=100, id=left-wrist, ring=",
+            _settings,
+        ),
+        ("logs", "how a board does, and what it says in its log", _logs),
+        ("reset", "start a board anew", _reset),
+    ):
+        each = jobs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
+        if name != "ls":
+            add_device(each)
+        add_shared(each, state=False)
+        each.set_defaults(handler=_handler(job))
+        if name == "settings":
+            each.add_argument(
+                "change", nargs="*", metavar="KEY=VALUE", help="empty value: forget it"
+            )
+        if name == "logs":
+            each.add_argument("--seconds", type=float, default=_LISTEN_S, help="how long to listen")
+        if name == "reset":
+            how = each.add_mutually_exclusive_group()
+            how.add_argument("--bootloader", action="store_true", help="to be flashed")
+            how.add_argument("--safe", action="store_true", help="without the app")
+
+
+def _handler(
+    job: Callable[[argparse.Namespace, Config], int],
+) -> Callable[[argparse.Namespace], int]:
+    return lambda args: job(args, settings(args))
+
+
+def _list(args: argparse.Namespace, _config: Config) -> int:
+    from firmware_host.flash.boards import load_boards
+    from firmware_host.flash.drives import find_drives
+    from firmware_host.flash.finding import kinds_of
+    from firmware_host.host.ports import list_ports
+
+    boards = load_boards()
+    found = [(port, kinds_of(boards, port)) for port in list_ports()]
+    drives = find_drives()
+    if args.json:
+        told = [{**asdict(port), "kinds": [kind.key for kind in kinds]} for port, kinds in found]
+        print_json([*told, *({"drive": str(d.folder), "board_id": d.board_id} for d in drives)])
+        return 0
+    for port, kinds in found:
+        names = " or ".join(kind.key for kind in kinds) or port.board_hint or "no board we know"
+        print(f"{port.by_id or port.device}  {names}")
+    for drive in drives:
+        print(f"{drive.folder}  bootloader of {drive.board_id}")
+    if not any(kinds for _, kinds in found) and not drives:
+        say(f"no board we know is connected; kinds we know: {', '.join(boards)}")
+    return 0
+
+
+def _settings(args: argparse.Namespace, config: Config) -> int:
+    changes = [_change(text) for text in args.change]
+    with _open(args, config) as board:
+        for key, text in changes:
+            board.keep(key, text)
+        kept = {key: board.kept(key) for key in board.setting_keys()}
+    if args.json:
+        print_json(kept)
+        return 0
+    for key, text in kept.items():
+        print(f"{key} = {'not kept, as the app has it' if text is None else text}")
+    if changes:
+        say("in force from the next boot on: signet board reset")
+    return 0
+
+
+def _logs(args: argparse.Namespace, config: Config) -> int:
+    from firmware_host.flash.asking import status_lines
+
+    with _open(args, config) as board:
+        status = board.status()
+        if args.json:
+            print_json({**asdict(status), "firmware": board.hello.firmware})
+        else:
+            print(f"{board.hello.board_id}: {board.hello.firmware}")
+            for line in status_lines(status):
+                print(line)
+        _say_if_older(board)
+        for log in board.logs(args.seconds):
+            if args.json:
+                print_json({"level": log.level, "text": log.text})
+            else:
+                print(f"log {log.level}: {log.text}")
+    return 0
+
+
+def _reset(args: argparse.Namespace, config: Config) -> int:
+    from firmware_host.protocol.messages import Reset
+
+    how = Reset.BOOTLOADER if args.bootloader else Reset.SAFE if args.safe else Reset.ANEW
+    with _open(args, config) as board:
+        board.reset(how)
+        say(f"{board.hello.board_id} starts {how.name.lower()}")
+    return 0
+
+
+def _open(args: argparse.Namespace, config: Config) -> Conversation:
+    from firmware_host.flash.asking import Conversation
+
+    url = device_url(args, config)
+    if url.startswith(("replay:", "text")):
+        raise ConfigError("--device", "a board that runs our app", url)
+    return Conversation(url)
+
+
+def _change(text: str) -> tuple[str, str | None]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise ConfigError("signet board settings", "KEY=VALUE", text)
+    return key, value or None
+
+
+def _say_if_older(board: Conversation) -> None:
+    """An app of an earlier version than the one we ship is offered the update."""
+    from firmware_host.flash.app_files import app_version
+
+    theirs, ours = _VERSION.fullmatch(board.hello.firmware), app_version()
+    if theirs is None or not ours or _numbers(theirs[1]) >= _numbers(ours):
+        return
+    port = shlex.quote(board.url.removeprefix("serial:"))
+    say(f"its app is older than ours ({ours}): signet flash --app-only --device {port}")
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]

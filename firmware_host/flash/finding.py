@@ -1,0 +1,139 @@
+"""Which board is meant: by its USB ids, its port, or what the caller says. Opens no port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from firmware_host.errors import ConfigError, LinkError
+from firmware_host.flash.values import Board
+from firmware_host.host.ports import PortInfo
+from firmware_host.transport.base import parse_url
+from firmware_host.transport.port_files import join_group_advice
+
+_SCHEMES = ("serial", "pty")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A board and where it is; ``port`` is empty while only its bootloader's drive is there."""
+
+    board: Board
+    port: str
+    info: PortInfo | None
+
+    @property
+    def summary(self) -> str:
+        """One line about it."""
+        usb = f", USB {self.info.usb_id}" if self.info and self.info.usb_id else ""
+        return f"{self.board.name} ({self.board.key}) at {self.port or 'its drive'}{usb}"
+
+
+def find_target(
+    boards: Mapping[str, Board],
+    ports: Sequence[PortInfo],
+    *,
+    board: Board | None,
+    device: str | None,
+    has_drive: bool = False,
+) -> Target:
+    """The one board that fits what was said.
+
+    Parameters
+    ----------
+    boards
+        The table.
+    board, device
+        What the caller named, if anything.
+    has_drive
+        Whether the board shows a drive, so that it needs no port yet.
+
+    Raises
+    ------
+    ConfigError
+        If it can be boards of several kinds, or the device is no serial port.
+    LinkError
+        If there is none, or several, or another kind, or it may not be opened or is in use.
+    """
+    if device is not None:
+        path = _port_path(device)
+        info = next((port for port in ports if _is_same(port, path)), None)
+    else:
+        info = _only_one(boards, ports, board, has_drive=has_drive)
+        path = (info.by_id or info.device) if info else ""
+    if info is not None:
+        _require_free(info)
+    elif path and not Path(path).exists():
+        raise LinkError(f"{path}: no such port; {_what_is_there(ports)}")
+    return Target(_kind(boards, board, info, path), path, info)
+
+
+def kinds_of(boards: Mapping[str, Board], port: PortInfo) -> list[Board]:
+    """Kinds of boards that a port can be, by its USB ids."""
+    return [board for board in boards.values() if board.has_usb_id(port.usb_id)]
+
+
+def _port_path(device: str) -> str:
+    url = parse_url(device)
+    if url.scheme not in _SCHEMES:
+        raise ConfigError("--device", "a serial port or pty to flash", device)
+    return url.target
+
+
+def _is_same(port: PortInfo, path: str) -> bool:
+    return Path(port.device).resolve() == Path(path).resolve()
+
+
+def _only_one(
+    boards: Mapping[str, Board], ports: Sequence[PortInfo], board: Board | None, *, has_drive: bool
+) -> PortInfo | None:
+    wanted = [board] if board else list(boards.values())
+    fitting = [port for port in ports if any(each.has_usb_id(port.usb_id) for each in wanted)]
+    if len(fitting) > 1:
+        names = ", ".join(port.by_id or port.device for port in fitting)
+        raise LinkError(f"{len(fitting)} boards are connected: {names}; name one with --device")
+    if fitting:
+        return fitting[0]
+    if has_drive:
+        return None
+    what = f"no {board.name}" if board else "no board we know"
+    raise LinkError(
+        f"{what} is connected; {_what_is_there(ports)}; plug it in with a cable that carries data, or name its "
+        "port with --device"
+    )
+
+
+def _what_is_there(ports: Sequence[PortInfo]) -> str:
+    names = [
+        f"{port.by_id or port.device} ({port.board_hint or port.usb_id or 'no USB'})"
+        for port in ports
+    ]
+    return f"ports here: {', '.join(names)}" if names else "no serial port is here"
+
+
+def _kind(
+    boards: Mapping[str, Board], board: Board | None, info: PortInfo | None, path: str
+) -> Board:
+    found = kinds_of(boards, info) if info else []
+    if board is not None:
+        # A board that has other ids than the table is no reason to refuse what a person says, unless
+        # the ids say that it is another one.
+        if found and not board.has_usb_id(info.usb_id if info else None):
+            got = " or ".join(each.key for each in found)
+            raise LinkError(f"{path}: expected a {board.key}, got what looks like {got}")
+        return board
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(each.key for each in found or boards.values())
+    what = f"one of {names}, for {path} can be any of them" if found else f"one of {names}"
+    raise ConfigError("--board", what, "nothing")
+
+
+def _require_free(info: PortInfo) -> None:
+    if info.holders:
+        users = ", ".join(info.holders)
+        raise LinkError(f"{info.device}: in use by {users}; close that one first")
+    if not info.may_open:
+        advice = join_group_advice(info.group)
+        raise LinkError(f"{info.device}: no permission; it belongs to group {info.group}: {advice}")
