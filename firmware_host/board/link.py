@@ -42,18 +42,18 @@ class Link:
         """What has come; raises KeyboardInterrupt for whoever wants the prompt."""
         if not self._can_read.poll(0):
             return b""
+        now_ms = ticks_ms()
+        if self._where == _IN_FRAME and ticks_diff(now_ms, self._heard_ms) >= _REST_MS:
+            self._where = _FRAME_ENDS
+        self._heard_ms = now_ms
         data = bytearray()
         while len(data) < _READ_BYTES and self._can_read.poll(0):
             byte = self._in.read(1)
             if not byte:
                 break
+            # At once: what follows the Ctrl-C is for the prompt.
+            self._follow(byte[0])
             data += byte
-        now_ms = ticks_ms()
-        if ticks_diff(now_ms, self._heard_ms) >= _REST_MS and self._where == _IN_FRAME:
-            self._where = _FRAME_ENDS
-        self._heard_ms = now_ms
-        for byte in data:
-            self._follow(byte)
         return bytes(data)
 
     def _follow(self, byte):

@@ -1,6 +1,6 @@
 """An MPU-6050 at register level (InvenSense, RM-MPU-6000A-00 rev 4.2)."""
 
-from devices.lsm6ds3 import scaled
+from sim.devices.lsm6ds3 import scaled
 
 ADDRESS = 0x68
 _SMPLRT_DIV, _GYRO_CONFIG, _ACCEL_CONFIG, _OUT, _OUT_END = 0x19, 0x1B, 0x1C, 0x3B, 0x49

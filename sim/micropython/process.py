@@ -91,7 +91,7 @@ class MicroPythonBoard:
         self._rom = tempfile.TemporaryDirectory(prefix="signet-rom-")
         rom = Path(self._rom.name)
         shutil.copytree(_HERE / "lib", rom, dirs_exist_ok=True)
-        shutil.copytree(_REPO / "sim" / "devices", rom / "devices")
+        shutil.copytree(_REPO / "sim" / "devices", rom / "sim" / "devices")
         command = ["node", str(_HERE / "board.mjs"), str(flash), str(rom)]
         command += [] if virtual_s is None else [repr(virtual_s)]
         body_out, body_in = os.pipe()

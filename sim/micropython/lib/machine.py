@@ -1,11 +1,11 @@
 """A board's ``machine``: chips at register level on a bus, worn by a body that the other process lives."""
 
 import _hw
-from devices.bus import Bus
-from devices.lsm6ds3 import Lsm6ds3
-from devices.max30102 import Max30102
-from devices.mpu6050 import Mpu6050
-from devices.tmp117 import Tmp117
+from sim.devices.bus import Bus
+from sim.devices.lsm6ds3 import Lsm6ds3
+from sim.devices.max30102 import Max30102
+from sim.devices.mpu6050 import Mpu6050
+from sim.devices.tmp117 import Tmp117
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
 # Where board.json says that these are.
