@@ -39,7 +39,7 @@ class _Table(TomlTable):
 
     def usb_ids(self, key: str) -> tuple[str, ...]:
         ids = self.texts(key)
-        ok = bool(ids) and all(_USB_ID.fullmatch(each) for each in ids)
+        ok = all(_USB_ID.fullmatch(each) for each in ids)
         return tuple(self.checked(key, list(ids), 'a list such as ["303a:4001"]', ok=ok))
 
     def senses(self, key: str) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def _board(key: str, top: _Table) -> Board:
         board_id = flash.text("board_id") if way == "uf2" else ""
         advice = flash.text("advice") if way == "by-hand" else ""
     chip = CHIPS[top.one_of("chip", tuple(CHIPS))]
-    fits = way != "esptool" or chip.esp_id is not None
+    fits = {"esptool": chip.esp_id, "uf2": chip.uf2_family}.get(way, 0) is not None
     top.checked("flash.way", way, f"a way to flash a {chip.name}", ok=fits)
     buses = tuple(_bus(each) for each in top.tables("i2c"))
     n_ids = len({bus.id for bus in buses})

@@ -12,6 +12,8 @@ from firmware_host.host.ports import PortInfo
 from firmware_host.transport.base import parse_url
 from firmware_host.transport.port_files import join_group_advice
 
+VIRTUAL = "virtual"
+_PSEUDO_TERMINALS = Path("/dev/pts")
 _SCHEMES = ("serial", "pty")
 
 
@@ -125,6 +127,8 @@ def _kind(
         return board
     if len(found) == 1:
         return found[0]
+    if info is None and Path(path).resolve().parent == _PSEUDO_TERMINALS:
+        return boards[VIRTUAL]
     names = ", ".join(each.key for each in found or boards.values())
     what = f"one of {names}, for {path} can be any of them" if found else f"one of {names}"
     raise ConfigError("--board", what, "nothing")

@@ -117,10 +117,11 @@ def _check_uf2(path: Path, data: bytes, board: Board) -> None:
     expected = f"a UF2 file for {board.chip.name}"
     if not data.startswith(uf2.MAGIC):
         raise ImageError(path, expected, "a file that does not begin as one")
+    family = board.chip.uf2_family
     try:
-        if board.chip.uf2_family not in uf2.families(data):
+        if family is None or family not in uf2.families(data):
             raise ImageError(path, expected, f"one for {_uf2_chips(data)}")
-        uf2.decode(data, board.chip.uf2_family)
+        uf2.decode(data, family)
     except ValueError as err:
         what, _, got = str(err).rpartition(", got ")
         raise ImageError(path, what, got) from err
@@ -131,5 +132,5 @@ def _uf2_chips(data: bytes) -> str:
         found = uf2.families(data)
     except ValueError:
         return "an unknown chip"
-    names = {chip.uf2_family: chip.name for chip in CHIPS.values()}
+    names = {chip.uf2_family: chip.name for chip in CHIPS.values() if chip.uf2_family}
     return ", ".join(names.get(each, f"family 0x{each:08x}") for each in sorted(found)) or "no chip"

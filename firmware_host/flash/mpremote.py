@@ -21,13 +21,14 @@ _MARK = "signet-board "
 # Chips as MicroPython names them in sys.implementation._machine.
 _CHIP = re.compile(r"esp32[a-z]?\d*|esp8266|rp2\d{3}|nrf5\d{4}|samd\d+|stm32[a-z0-9]+|mimxrt\d*")
 _BLOCK_BYTES = 4096
+# Whole paths: a board's own boot.py may have gone elsewhere.
 _INSPECT = """\
 import json, os, sys
 from binascii import hexlify
 from hashlib import sha256
 def digest(name):
     try:
-        file = open(name, "rb")
+        file = open("/" + name, "rb")
     except OSError:
         return None
     total = sha256()
@@ -48,7 +49,7 @@ _PREPARE = """\
 import os
 for act, name in STEPS:
     try:
-        getattr(os, act)(name)
+        getattr(os, act)("/" + name)
     except OSError:
         pass
 """
@@ -156,7 +157,7 @@ class Mpremote:
                 local = Path(folder) / file.name
                 local.parent.mkdir(parents=True, exist_ok=True)
                 local.write_bytes(file.data)
-                args += [*(["+"] if args else []), "fs", "cp", "-f", str(local), f":{file.name}"]
+                args += [*(["+"] if args else []), "fs", "cp", "-f", str(local), f":/{file.name}"]
             self._run(args, limit_s=_COPY_LIMIT_S, say=hear)
 
     def _compare(self, files: Sequence[AppFile]) -> None:

@@ -15,7 +15,7 @@ class Chip:
 
     name: str
     esp_id: int | None
-    uf2_family: int
+    uf2_family: int | None
 
 
 CHIPS = {
@@ -25,6 +25,7 @@ CHIPS = {
         Chip("nrf52840", None, 0xADA52840),
         Chip("nrf52833", None, 0x621E937A),
         Chip("rp2040", None, 0xE48BFF56),
+        Chip("virtual", None, None),
     )
 }
 

@@ -15,6 +15,7 @@ KEYS = {
     "microbit-v2",
     "nano-33-ble-sense",
     "pico",
+    "virtual",
     "xiao-esp32-s3",
     "xiao-nrf52840-sense",
 }
@@ -79,7 +80,11 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ("id = 1", "id = 0", "i2c as 1 to 4 buses of different id"),
         ("scl = 27", "", r"i2c\[0\].scl as a pin's number"),
         ("hz = 400_000", "hz = 4e9", r"i2c\[0\].hz as a number from 10000 to 1e\+06"),
-        ('boot = ["2886:0045"]', "boot = []", "usb.boot as a list such as"),
+        (
+            'chip = "nrf52840"',
+            'chip = "virtual"',
+            "flash.way as a way to flash a virtual, got 'uf2'",
+        ),
         ('boot = ["2886:0045"]', 'boot = ["2886-0045"]', "usb.boot as a list such as"),
         ('"acc", "gyro"', '"acc", "smell"', "senses.onboard as a list of acc, gyro"),
         ("led_lit = 0", "led_lit = 2", "led_lit as a number from 0 to 1, got 2"),

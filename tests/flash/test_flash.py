@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.flash.esp_rom import EspRom, Faults
 from sim.flash.repl_board import ReplBoard, ReplFaults
+from sim.flash.uf2_drive import Uf2Drive, as_bytes, encode
 from sim.flash.whole_board import WholeBoard
 from sim.person import Wearer
 from sim.schedule import build_schedule
@@ -186,7 +188,7 @@ def test_programs_that_are_not_installed(start, tmp_path) -> None:
             4,
             "no.uf2: expected a file",
         ),
-        (["--device", "PORT"], 2, "--board: expected one of esp32-s3"),
+        (["--device", "/dev/null"], 2, "--board: expected one of esp32-s3"),
         (
             ["--board", "nano-33-ble-sense", "--device", "PORT", "--image", "x.bin"],
             3,
@@ -198,3 +200,28 @@ def test_programs_that_are_not_installed(start, tmp_path) -> None:
 def test_wrong_call_is_one_line(start, args, code, says) -> None:
     _, port = start()
     assert says in one_line(signet(*[port if word == "PORT" else word for word in args]), code)
+
+
+def test_image_by_a_bootloaders_drive_then_the_app(start, folder, tmp_path) -> None:
+    pico = load_board("pico")
+    assert pico.chip.uf2_family is not None
+    data = bytes((i * 7) & 0xFF for i in range(50_000))
+    image = tmp_path / "micropython.uf2"
+    image.write_bytes(encode(data, address=0x1000_0000, family=pico.chip.uf2_family))
+    media = tmp_path / "media"
+    drive = Uf2Drive(media, family=pico.chip.uf2_family, board_id="RPI-RP2")
+    is_over = threading.Event()
+
+    def bootloader() -> None:
+        while media.is_dir() and not is_over.wait(0.02):
+            drive.look()
+
+    thread = threading.Thread(target=bootloader)
+    thread.start()
+    _, port = start(machine="Raspberry Pi Pico W with RP2040")
+    done = signet("--board", "pico", "--device", port, "--image", image, "--drive", media)
+    is_over.set()
+    thread.join()
+    assert done.returncode == 0, done.stderr
+    assert as_bytes(drive.memory) == (0x1000_0000, data)
+    assert json.loads((folder / "board.json").read_text())["board"] == "pico"
