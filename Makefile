@@ -8,7 +8,7 @@ STREAM_PEERS := .venv-bench-stream
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo week test check train bench bench-learning bench-stream kill-test proof-wire fuzz sim soak clean
+.PHONY: install demo week test test-board check train bench bench-learning bench-stream kill-test proof-wire fuzz sim soak clean
 
 install: $(HOST)/.done
 
@@ -34,6 +34,10 @@ test: $(DEV)/.done
 	@tools/install-tools.sh
 	$(DEV)/bin/python -m pytest -q -n 2 -m "not needs_tf" tests
 	$(DEV)/bin/python -m pytest -q -m needs_tf tests
+
+test-board: $(DEV)/.done
+	@tools/install-tools.sh
+	$(DEV)/bin/python -m pytest -q -n 2 tests/board tests/flash
 
 check: $(DEV)/.done
 	$(DEV)/bin/ruff format --check .

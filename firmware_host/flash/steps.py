@@ -23,6 +23,8 @@ _COMES_BACK_S = 60.0
 _DRIVE_S = 30.0
 _UFLASH_S = 120.0
 _POLL_S = 0.5
+# What microbit/main.py prints: a line of names would be gone by the time somebody listens.
+_MICROBIT_COLUMNS = "t_ms,acc.x[m/s2],acc.y[m/s2],acc.z[m/s2]"
 _TRIES = 3
 
 Say = Callable[[str], None]
@@ -169,7 +171,10 @@ def _flash_printer(plan: Plan, teller: Teller, root: Path) -> FirstWords:
     teller.say(f"writing to {drive.folder}")
     args = [str(MICROBIT_SCRIPT), str(drive.folder)]
     _needed(plan.writer).run(args, say=lambda _line: None, limit_s=_UFLASH_S)
-    return listen(f"text:{_await_port(plan, plan.target.port, root)}")
+    url = f"text:{_await_port(plan, plan.target.port, root)}?columns={_MICROBIT_COLUMNS}"
+    words = listen(url)
+    teller.say(f"from now on: --device '{url}'")
+    return words
 
 
 def _needed(program: Program | None) -> Program:

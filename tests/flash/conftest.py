@@ -19,12 +19,12 @@ from sim.flash.pty_port import Device, PtyPort
 ESP32_S3 = 9
 
 
-def program(name: str) -> str:
+def program(name: str, install: str = "pip install -e '.[dev]'") -> str:
     """Its path; the test is skipped, with the reason, where it is not installed."""
     beside = Path(sys.executable).parent
     found = shutil.which(name, path=f"{beside}{os.pathsep}{os.environ['PATH']}")
     if found is None:
-        pytest.skip(f"needs {name}: pip install -e '.[dev]'")
+        pytest.skip(f"needs {name}: {install}")
     return found
 
 

@@ -5,7 +5,6 @@ from microbit import accelerometer, running_time, sleep
 _PERIOD_MS = 20
 _MS2_PER_MG = 0.00980665
 
-print("t_ms,acc_x[m/s2],acc_y[m/s2],acc_z[m/s2]")
 due = running_time()
 while True:
     x, y, z = accelerometer.get_values()
