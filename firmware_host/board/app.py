@@ -88,9 +88,6 @@ class Board(Talk):
     def streams(self):
         return [stream for source in self.sources for stream in source.streams]
 
-    def channels(self):
-        return [stream.name for stream in self.streams()]
-
     def ring_bytes(self):
         return self.ring.n_bytes
 

@@ -32,6 +32,8 @@ def store(name, values):
 
 def is_usable(key, value, channels):
     """Whether a setting has a value that the app can begin with; ``channels`` are the names there are."""
+    if not isinstance(value, str):
+        return False
     if key == "id":
         return 0 < len(value.encode()) <= 32
     try:

@@ -15,6 +15,8 @@ from link import Link
 from micropython import const
 
 VERSION = "0.1"
+# Names for which a rate may be kept.
+CHANNELS = ("acc", "gyro", "bvp", "eda", "temp")
 DONE, UNKNOWN, BAD_VALUE, NOT_NOW = const(0), const(1), const(2), const(3)
 INFO, WARNING, ERROR = const(20), const(30), const(40)
 WORKS, ABSENT, FAILS = const(0), const(1), const(2)
@@ -42,7 +44,9 @@ class Talk:
     def __init__(self, state, wish, firmware):
         gc.collect()
         self.state = state
-        self.kept = settings.load(settings.SETTINGS)
+        kept = settings.load(settings.SETTINGS)
+        # A file may have come from anywhere.
+        self.kept = {key: kept[key] for key in kept if settings.is_usable(key, kept[key], CHANNELS)}
         self.clock = Clock()
         self.link = Link()
         self.session = unpack_from("<H", os.urandom(2))[0] if hasattr(os, "urandom") else _drawn()
@@ -197,15 +201,11 @@ class Talk:
         self.answer(SETTING, result, token, string(key) + string(str(self.kept.get(key, ""))))
 
     def _keep(self, key, text):
-        if not settings.is_usable(key, text, self.channels()):
+        if not settings.is_usable(key, text, CHANNELS):
             return BAD_VALUE
         kept = dict(self.kept)
         kept[key] = text
         return self._store(kept)
-
-    def channels(self):
-        """Names for which a rate may be kept."""
-        return ("acc", "gyro", "bvp", "eda", "temp")
 
     def _store(self, kept):
         try:

@@ -6,8 +6,9 @@ ADDRESS = 0x68
 _SMPLRT_DIV, _GYRO_CONFIG, _ACCEL_CONFIG, _OUT, _OUT_END = 0x19, 0x1B, 0x1C, 0x3B, 0x49
 _PWR_MGMT_1, _WHO_AM_I, _CHIP_ID = 0x6B, 0x75, 0x68
 _SLEEP = 0x40
-# A count of the body's own (0.244 mg, 35 mdps) in counts of this chip at +-2 g and +-250 dps, in millionths.
-_ACC_MILLIONTHS, _GYRO_MILLIONTHS = 3997696, 4585000
+# A count of the body's own (0.244 mg, 35 mdps) in counts of this chip at each full scale, in millionths.
+_ACC_MILLIONTHS = (3997696, 1998848, 999424, 499712)
+_GYRO_MILLIONTHS = (4585000, 2292500, 1148000, 574000)
 
 
 class Mpu6050:
@@ -30,8 +31,8 @@ class Mpu6050:
         """Answer a read of ``len(buffer)`` bytes from a register on."""
         registers = self._registers
         if register >= _OUT and not registers[_PWR_MGMT_1] & _SLEEP:
-            self._put(_OUT, "acc", _ACC_MILLIONTHS >> ((registers[_ACCEL_CONFIG] >> 3) & 3))
-            self._put(_OUT + 8, "gyro", _GYRO_MILLIONTHS >> ((registers[_GYRO_CONFIG] >> 3) & 3))
+            self._put(_OUT, "acc", _ACC_MILLIONTHS[(registers[_ACCEL_CONFIG] >> 3) & 3])
+            self._put(_OUT + 8, "gyro", _GYRO_MILLIONTHS[(registers[_GYRO_CONFIG] >> 3) & 3])
         for i in range(len(buffer)):
             buffer[i] = registers[register + i]
 

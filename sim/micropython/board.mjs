@@ -1,16 +1,17 @@
-// A board: the official MicroPython build, its prompt on descriptors 0 and 1, its body on 3.
-//   board.mjs FLASH ROM [SECONDS]: FLASH is the folder that is its flash, ROM holds machine.py and the chips;
-//   with SECONDS its clock is virtual, counts only what the interpreter does, and stops there.
+// A board: the official MicroPython build, its prompt on descriptors 0 and 1.
+//   board.mjs FLASH ROM BODY [SECONDS]: FLASH is the folder that is its flash, ROM holds machine.py and the
+//   chips, BODY is the descriptor on which the body comes (body.mjs); with SECONDS its clock is virtual, counts
+//   only what the interpreter does, and stops there.
 import { loadMicroPython } from "@micropython/micropython-webassembly-pyscript/micropython.mjs";
 import fs from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { Body } from "./body.mjs";
 
-const [flash, rom, seconds] = process.argv.slice(2);
+const [flash, rom, fd, seconds] = process.argv.slice(2);
 const endMs = seconds === undefined ? Infinity : Number(seconds) * 1000;
 const isVirtual = endMs < Infinity;
-const body = new Body(3);
+const body = new Body(Number(fd));
 const { facts } = body;
 const CTRL_C = 3;
 // What a small board's USB driver holds, and a frame of the greatest length.
@@ -52,6 +53,12 @@ function wait() {
   while (!nWaiting()) {
     flush();
     if (Atomics.load(at, 3)) return null;
+    if (isVirtual) {
+      // At the prompt no time passes but by what the host says next.
+      if (!script.length) return null;
+      virtualMs = Math.max(virtualMs, script[0][0]);
+      continue;
+    }
     Atomics.wait(at, 0, Atomics.load(at, 0), nTx ? 5 : 1000);
   }
   return take();
@@ -186,7 +193,8 @@ const hardware = {
   reset: (what) => {
     wish = what ? "bootloader" : "reset";
   },
-  random: (n) => Buffer.from(facts.random, "hex").subarray(0, n).reduce((sum, byte) => sum * 256 + byte, nBoots),
+  // Another number at each boot; small, so that it is a whole number there too.
+  random: () => (parseInt(facts.random, 16) + Math.imul(nBoots, 0x9e3779b1)) & 0x3fffffff,
 };
 
 // ---- Flash.
@@ -232,7 +240,7 @@ async function boot() {
   load(mp.FS, rom, "/rom/");
   mp.registerJsModule("_hw", hardware);
   mp.runPython(fs.readFileSync(new URL("./lib/vfsmap.py", import.meta.url), "utf8"));
-  mp.runPython("import time, _hw\ntime.sleep_ms = _hw.sleep\nimport random\nrandom.seed(_hw.random(4))");
+  mp.runPython("import time, _hw\ntime.sleep_ms = _hw.sleep\nimport random\nrandom.seed(_hw.random())");
   for (const file of isRaw ? ["boot.py"] : ["boot.py", "main.py"]) {
     if (!fs.existsSync(path.join(flash, file))) continue;
     try {

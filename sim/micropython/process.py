@@ -92,19 +92,15 @@ class MicroPythonBoard:
         rom = Path(self._rom.name)
         shutil.copytree(_HERE / "lib", rom, dirs_exist_ok=True)
         shutil.copytree(_REPO / "sim" / "devices", rom / "sim" / "devices")
-        command = ["node", str(_HERE / "board.mjs"), str(flash), str(rom)]
-        command += [] if virtual_s is None else [repr(virtual_s)]
         body_out, body_in = os.pipe()
+        command = ["node", str(_HERE / "board.mjs"), str(flash), str(rom), str(body_out)]
+        command += [] if virtual_s is None else [repr(virtual_s)]
         self._out, out_in = os.pipe()
         if virtual_s is None:
             fcntl.fcntl(out_in, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             os.set_blocking(out_in, False)
-        # Node finds the body on descriptor 3.
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{body_out}', "sh", *command],
-            stdin=subprocess.PIPE,
-            stdout=out_in,
-            pass_fds=(body_out,),
+            command, stdin=subprocess.PIPE, stdout=out_in, pass_fds=(body_out,)
         )
         os.close(body_out)
         os.close(out_in)

@@ -1,5 +1,6 @@
 """The flash: Emscripten's files with the error numbers of a board, and nothing above their folder."""
 
+import os
 import sys
 import vfs
 
@@ -68,3 +69,5 @@ import select
 
 sys.path.pop(0)
 vfs.umount("/rom")
+# Unmounting forgets where we were.
+os.chdir("/")

@@ -1,0 +1,118 @@
+"""Board code: under CPython beside the chips, and on the official MicroPython build."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from firmware_host.protocol.messages import Message, MessageParser
+from sim.body import SyntheticBody
+from sim.micropython.process import run_virtually
+from sim.micropython.worn import Hardware
+from sim.person import Wearer
+from sim.schedule import load_scenario
+
+REPO = Path(__file__).resolve().parents[2]
+BOARD = REPO / "firmware_host" / "board"
+RUNNER = REPO / "sim" / "micropython"
+
+
+@pytest.fixture
+def on_board(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Imports a module of the board as MicroPython would, and forgets it after the test."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(str(BOARD))
+    monkeypatch.syspath_prepend(str(REPO / "firmware_host" / "protocol"))
+    names = {"const": lambda value: value}
+    monkeypatch.setitem(sys.modules, "micropython", SimpleNamespace(**names))
+    monkeypatch.setattr(time, "ticks_add", lambda a, b: (a + b) & 0x3FFFFFFF, raising=False)
+    half = 1 << 29
+    monkeypatch.setattr(
+        time,
+        "ticks_diff",
+        lambda a, b: ((a - b + half) & 0x3FFFFFFF) - half,
+        raising=False,
+    )
+    monkeypatch.setattr(time, "ticks_us", lambda: 0, raising=False)
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(BOARD)):
+            del sys.modules[name]
+    sys.modules.pop("frame", None)
+
+
+class FakeBody:
+    """Counts of the moment, set by a test."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, list[int]] = {
+            "acc": [1, -2, 32767],
+            "gyro": [-32768, 5, 0],
+            "bvp": [131072],
+            "temp": [-77],
+        }
+        self.us = 0
+
+    def sample(self, name: str) -> list[int]:
+        return self.counts[name]
+
+    def now_us(self) -> int:
+        return self.us
+
+
+@pytest.fixture
+def body() -> FakeBody:
+    return FakeBody()
+
+
+@pytest.fixture
+def wearer() -> Callable[[], SyntheticBody]:
+    """Makes the same body each time, of nine minutes."""
+
+    def make() -> SyntheticBody:
+        return SyntheticBody(Wearer(load_scenario("short").lasting(0.15), seed=7))
+
+    return make
+
+
+@pytest.fixture
+def needs_micropython() -> None:
+    if not shutil.which("node") or not (RUNNER / "node_modules").is_dir():
+        pytest.skip("needs Node.js and the npm package: tools/install-tools.sh")
+
+
+class Heard(list[Message]):
+    """What the board said, in order."""
+
+    def of(self, kind: type) -> list[Any]:
+        return [message for message in self if isinstance(message, kind)]
+
+
+@pytest.fixture
+def live(needs_micropython: None, wearer: Callable[[], SyntheticBody]) -> Callable[..., Heard]:
+    """Runs the app in virtual time and reads what it sent, every byte of it right."""
+
+    def run(
+        seconds: float,
+        *,
+        flash: Path | None = None,
+        config: dict[str, Any] | None = None,
+        **has: Any,
+    ) -> Heard:
+        data = run_virtually(wearer(), Hardware(**has), seconds=seconds, flash=flash, config=config)
+        parser = MessageParser()
+        heard = Heard(parser.feed(data))
+        decoder = parser.decoder
+        assert (decoder.bad_frames, decoder.oversize, parser.bad_payloads) == (0, 0, 0)
+        assert parser.unknown_kinds == 0
+        return heard
+
+    return run
