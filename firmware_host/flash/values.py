@@ -44,10 +44,9 @@ class Bus:
 
 @dataclass(frozen=True, slots=True)
 class Eda:
-    """Pin of the conductance amplifier, or channel of the converter; conductance at its full scale."""
+    """Pin of the conductance amplifier, and the conductance at the converter's full scale."""
 
-    pin: Pin | None
-    channel: int | None
+    pin: Pin
     full_scale_usiemens: float
 
 
@@ -84,7 +83,7 @@ class Board:
     advice: str
     onboard: tuple[str, ...]
     wired: tuple[str, ...]
-    buses: tuple[Bus, ...]
+    bus: Bus | None
     eda: Eda | None
     battery: Battery | None
     pins: dict[str, Pin]

@@ -40,7 +40,7 @@ def test_file_says_where_its_facts_come_from(key) -> None:
 @pytest.mark.parametrize("key", sorted(KEYS))
 def test_no_pin_has_two_jobs(key) -> None:
     board = load_board(key)
-    used = [*board.pins.values(), *(pin for bus in board.buses for pin in (bus.scl, bus.sda))]
+    used = [*board.pins.values(), *((board.bus.scl, board.bus.sda) if board.bus else ())]
     used += [board.eda.pin] if board.eda else []
     used += [board.battery.pin] if board.battery else []
     assert len(set(used)) == len(used)
@@ -51,9 +51,8 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
     file.write_text(XIAO.replace("Seeed Studio XIAO nRF52840 Sense", "Mine"))
     board = load_board(str(file))
     assert (board.key, board.name, board.chip.uf2_family) == ("mine", "Mine", 0xADA52840)
-    assert board.buses[1].sda == 4
-    assert board.eda is not None
-    assert (board.eda.pin, board.eda.channel) == (None, 0)
+    assert board.bus is not None
+    assert (board.bus.sda, board.pins["button"]) == (7, 28)
 
 
 @pytest.mark.parametrize(
@@ -64,20 +63,25 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ('chip = "nrf52840"', "chip = 3", "chip as a string, got 3"),
         ('way = "uf2"', 'way = "tape"', "flash.way as one of esptool, uf2"),
         ('way = "uf2"', 'way = "esptool"\noffset = 0', "only advice|only .*got unknown board_id"),
-        ("channel = 0", "channel = 99", "eda.channel as a number from 0 to 31, got 99"),
-        ("channel = 0", "", "eda.pin as a pin's number"),
-        ("channel = 0", "channel = 0\npin = 2", "only .*got unknown pin"),
-        ("= 60.0", "= nan", "eda.full_scale_usiemens as a number from 0.1 to 1000, got nan"),
         (
-            "[eda]",
-            "[battery]\npin = 1\nratio = 0.5\nempty_v = 3\n[eda]",
+            "[pins]",
+            "[eda]\npin = 2\nfull_scale_usiemens = nan\n[pins]",
+            "eda.full_scale_usiemens as a number from 0.1 to 1000, got nan",
+        ),
+        (
+            "[pins]",
+            "[battery]\npin = 1\nratio = 0.5\nempty_v = 3\n[pins]",
             "battery.ratio as a number from 1",
         ),
         ("button = 28", "buton = 28", "only .*got unknown buton"),
         ("button = 28", "button = -1", "pins.button as a pin's number from 0 or its name, got -1"),
         ("button = 28", "button = true", "pins.button as a pin's number"),
         ("button = 28", "button = 'a b'", "pins.button as a pin's number"),
-        ("id = 1", "id = 0", "i2c as 1 to 4 buses of different id"),
+        (
+            "[pins]",
+            "[[i2c]]\nid = 1\nscl = 5\nsda = 4\nhz = 100000\n[pins]",
+            "i2c as one bus, as the app",
+        ),
         ("scl = 27", "", r"i2c\[0\].scl as a pin's number"),
         ("hz = 400_000", "hz = 4e9", r"i2c\[0\].hz as a number from 10000 to 1e\+06"),
         (
