@@ -6,7 +6,7 @@ from struct import pack, unpack_from
 from time import sleep_ms, ticks_add, ticks_diff, ticks_ms, ticks_us
 
 import frame
-from found import find
+from found import adc_of, find
 from micropython import const
 from parts import Battery, Button, Haptic, Watchdog
 from ring import Ring
@@ -80,7 +80,7 @@ class Board(Talk):
         self.battery = None
         if "battery" in config:
             has = config["battery"]
-            self.battery = Battery(has["pin"], has["ratio"], has["empty_v"], has["full_v"], has["reference_v"])
+            self.battery = Battery(adc_of(has), has["ratio"], has["empty_v"], has["full_v"], has["reference_v"])
         self.watchdog = Watchdog() if config.get("watchdog", True) else None
 
     # What is said of it.

@@ -12,8 +12,13 @@ KINDS = {
 }
 
 
-def i2c_of(config):
-    """The bus of board.json's ``i2c``: number, frequency, and pins unless the port's own."""
+def buses_of(config):
+    """The buses of board.json's ``i2c``, one or a list: number, frequency, and pins unless the port's own."""
+    said = config.get("i2c", {})
+    return [_bus(each) for each in (said if isinstance(said, list) else [said])]
+
+
+def _bus(config):
     options = {"freq": config.get("hz", 400000)}
     if "scl" in config:
         options["scl"] = machine.Pin(config["scl"])
@@ -21,16 +26,27 @@ def i2c_of(config):
     return machine.I2C(config.get("bus", 0), **options)
 
 
+def adc_of(config):
+    """The converter of a ``pin``, or of a ``channel`` on ports that count those."""
+    if "channel" in config:
+        return machine.ADC(config["channel"])
+    adc = machine.ADC(machine.Pin(config["pin"]))
+    if hasattr(adc, "atten"):
+        # An ESP32 sees no more than a volt unless it is told to.
+        adc.atten(machine.ADC.ATTN_11DB)
+    return adc
+
+
 def find(config, log):
     """(sources, absent names) of board.json's ``sensors`` and ``eda``; ``log`` is told why one is absent.
 
-    ``"lsm6ds3|mpu6050"`` is whichever answers first.
+    ``"lsm6ds3|mpu6050"`` is whichever answers first, on whatever bus.
     """
     sources, absent = [], []
     names = config.get("sensors", [])
-    bus = i2c_of(config.get("i2c", {})) if names else None
+    buses = buses_of(config) if names else []
     for wanted in names:
-        source = _first(bus, wanted.split("|"), log)
+        source = _first(buses, wanted.split("|"), log)
         if source is None:
             absent.append(wanted)
         else:
@@ -38,23 +54,24 @@ def find(config, log):
     if "eda" in config:
         from sensors.eda import Eda
 
-        eda = config["eda"]
-        adc = machine.ADC(machine.Pin(eda["pin"]))
-        sources.append(Source("eda", Eda(adc, eda.get("full_scale_usiemens", 60.0))))
+        full_scale = config["eda"].get("full_scale_usiemens", 60.0)
+        sources.append(Source("eda", Eda(adc_of(config["eda"]), full_scale)))
     return sources, absent
 
 
-def _first(bus, kinds, log):
+def _first(buses, kinds, log):
+    whys = []
     for kind in kinds:
         module, name = KINDS[kind]
-        made = getattr(__import__(module, None, None, (name,)), name)
-        addresses = __import__(module, None, None, ("ADDRESSES",)).ADDRESSES
-        for address in addresses:
-            try:
-                return Source(kind, made(bus, address))
-            except OSError:
-                why = "%s: nobody answers at 0x%02x" % (kind, address)
-            except ValueError as err:
-                why = str(err)
-            log(30, why)
+        driver = __import__(module, None, None, (name,))
+        for bus in buses:
+            for address in driver.ADDRESSES:
+                try:
+                    return Source(kind, getattr(driver, name)(bus, address))
+                except OSError:
+                    continue
+                except ValueError as err:
+                    whys.append(str(err))
+        whys.append("%s: nobody answers" % kind)
+    log(30, ", ".join(whys))
     return None

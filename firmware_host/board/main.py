@@ -2,6 +2,7 @@
 
 import sys
 
+import machine
 from settings import State
 
 _MAX_FAILURES = 3
@@ -11,8 +12,18 @@ def _why(err):
     return "%s: %s" % (type(err).__name__, err)
 
 
+def _has_hung():
+    try:
+        return machine.reset_cause() == machine.WDT_RESET
+    except AttributeError:
+        # Some ports do not tell.
+        return False
+
+
 state = State()
 wish = state.next
+if not wish and _has_hung():
+    state.hung()
 state.booted()
 try:
     if wish == "safe" or state.n_failures >= _MAX_FAILURES:
@@ -33,6 +44,4 @@ except KeyboardInterrupt:
     board.close()
 except Exception as err:
     state.failed(_why(err))
-    import machine
-
     machine.reset()

@@ -103,8 +103,8 @@ class Haptic:
 class Battery:
     """Charge by the voltage behind a divider: a straight line from empty to full."""
 
-    def __init__(self, pin, ratio, empty_v, full_v, reference_v):
-        self._adc = machine.ADC(machine.Pin(pin))
+    def __init__(self, adc, ratio, empty_v, full_v, reference_v):
+        self._adc = adc
         self._volts = ratio * reference_v / 65535
         self._empty_v, self._full_v = empty_v, full_v
         self._told = None

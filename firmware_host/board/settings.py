@@ -65,6 +65,11 @@ class State:
         self.n_boots += 1
         self._write("")
 
+    def hung(self):
+        """The boot before ended by the watchdog."""
+        self.n_failures += 1
+        self.why = "the app hung, and the watchdog reset it"
+
     def failed(self, why):
         """The app failed; the next boot is the app's again, or safe mode."""
         self.n_failures += 1

@@ -217,12 +217,12 @@ def test_absent_sensor_is_told_and_the_others_stream(live) -> None:
     parts = {part.name: part.state for part in heard.of(Status)[0].parts}
     assert parts["max30102"] is PartState.ABSENT
     assert parts["lsm6ds3"] is PartState.WORKS
-    assert [log.text for log in heard.of(Log)] == ["max30102: nobody answers at 0x57"]
+    assert [log.text for log in heard.of(Log)] == ["max30102: nobody answers"]
     assert all(_has_no_gap(heard, channel) for channel in heard[0].channels)
 
 
 def test_first_of_two_alternatives_that_answers_is_taken(live) -> None:
-    config = {"sensors": ["mpu6050|lsm6ds3"]}
+    config = {"sensors": ["mpu6050|lsm6ds3"], "i2c": [{"bus": 0}, {"bus": 1, "scl": 5, "sda": 4}]}
     heard = live(3.0, config=config)
     assert "lsm6ds3" in {part.name for part in heard.of(Status)[0].parts}
     assert {c.name for c in heard[0].channels} == {"acc", "gyro", "eda"}
@@ -375,3 +375,18 @@ def test_safe_mode_when_asked_and_back(live) -> None:
     hellos = {h.session: h for h in heard.of(Hello)}
     assert [_is_safe(hellos[s]) for s in sessions] == [False, True, False]
     assert "the host asked" in heard.of(Log)[0].text
+
+
+def test_app_that_hangs_is_reset_by_the_watchdog_and_told(live, flash) -> None:
+    app = (flash / "app.py").read_text()
+    hanging = app.replace(
+        "        now = self.clock.tick()\n",
+        "        now = self.clock.tick()\n        while ticks_ms() > 1500: pass\n",
+    )
+    assert hanging != app
+    (flash / "app.py").write_text(hanging)
+    heard = live(11.0, flash=flash)
+    told = {status.session: status for status in heard.of(Status)}
+    first, second = list(told.values())[:2]
+    assert (first.cause, first.n_failures) == (BootCause.POWER, 0)
+    assert (second.cause, second.n_failures, second.n_boots) == (BootCause.WATCHDOG, 1, 2)
