@@ -3,26 +3,14 @@
 import sys
 
 import machine
-from settings import State
+from settings import State, has_hung, why
 
 _MAX_FAILURES = 3
 
 
-def _why(err):
-    return "%s: %s" % (type(err).__name__, err)
-
-
-def _has_hung():
-    try:
-        return machine.reset_cause() == machine.WDT_RESET
-    except AttributeError:
-        # Some ports do not tell.
-        return False
-
-
 state = State()
 wish = state.next
-if not wish and _has_hung():
+if not wish and has_hung():
     state.hung()
 state.booted()
 try:
@@ -37,11 +25,11 @@ except Exception as err:
     # Nothing but what every board has: a board that answers can be asked, and flashed again.
     import safe
 
-    board = safe.Board(state, wish, _why(err))
+    board = safe.Board(state, wish, why(err))
 try:
     board.run()
 except KeyboardInterrupt:
     board.close()
 except Exception as err:
-    state.failed(_why(err))
+    state.failed(why(err))
     machine.reset()

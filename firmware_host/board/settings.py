@@ -3,6 +3,8 @@
 import json
 import os
 
+import machine
+
 SETTINGS = "settings.json"
 STATE = "state.json"
 
@@ -43,6 +45,20 @@ def is_usable(key, value, channels):
     if key == "ring":
         return 0 <= number <= 8192 and number == int(number)
     return key.startswith("rate.") and key[5:] in channels and 0.1 <= number <= 200
+
+
+def why(err):
+    """An error in a line."""
+    return "%s: %s" % (type(err).__name__, err)
+
+
+def has_hung():
+    """Whether the watchdog ended the boot before."""
+    try:
+        return machine.reset_cause() == machine.WDT_RESET
+    except AttributeError:
+        # Some ports do not tell.
+        return False
 
 
 class State:

@@ -198,7 +198,8 @@ class Ack:
     """How the command with this token ended.
 
     The rest answers BACKFILL: of the samples of ``stream`` from ``sample_idx`` on the first
-    ``gone`` will not come; for the others ``frames`` frames will. ``key`` and ``text`` answer SETTING: what is kept now.
+    ``gone`` will not come; for the others ``frames`` frames will. ``key`` and ``text`` answer SETTING:
+    what is kept now.
     """
 
     session: int

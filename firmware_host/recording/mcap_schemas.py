@@ -57,7 +57,7 @@ _CHANNEL = {
         **dict.fromkeys(("rate_hz", "scale", "offset"), _NUMBER),
     },
 }
-STATUS_COUNTERS = (
+_STATUS_COUNTERS = (
     "free_bytes",
     "n_boots",
     "n_late",
@@ -66,6 +66,7 @@ STATUS_COUNTERS = (
     "n_bad_frames",
     "n_failures",
 )
+_INTEGER_OR_NULL = {"type": ["integer", "null"]}
 _PART = {
     "type": "object",
     "properties": {"name": _STRING, "state": _INTEGER, "n_errors": _INTEGER},
@@ -119,7 +120,7 @@ _SCHEMAS = {
         "How the board itself does; cause: 0 not known, 1 power, 2 watchdog, 3 asked, 4 the app failed.",
         **_BOARD,
         **dict.fromkeys(("uptime_s", "cause"), _INTEGER),
-        **dict.fromkeys(STATUS_COUNTERS, {"type": ["integer", "null"]}),
+        **dict.fromkeys(_STATUS_COUNTERS, _INTEGER_OR_NULL),
         parts={"type": "array", "items": _PART},
     ),
     "signet.Log": _schema(
