@@ -64,20 +64,20 @@ def app_version(folder: Path = APP_FOLDER) -> str:
 
 
 def config_bytes(board: Board) -> bytes:
-    """``board.json``: bus, pins, sensors to look for; what a board does not have is left out."""
+    """``board.json``: buses, pins, sensors to look for; what a board does not have is left out."""
     senses = {*board.onboard, *board.wired}
+    buses = [{"bus": bus.id, "hz": bus.hz, "scl": bus.scl, "sda": bus.sda} for bus in board.buses]
     config: dict[str, Any] = {
         "board": board.key,
+        "i2c": buses[0] if len(buses) == 1 else buses,
         "sensors": [name for name, gives in SENSORS.items() if senses & gives],
         "ring": board.ring_kib,
     }
-    if board.bus is not None:
-        bus = board.bus
-        config["i2c"] = {"bus": bus.id, "hz": bus.hz, "scl": bus.scl, "sda": bus.sda}
     config.update({name: {"pin": pin} for name, pin in board.pins.items()})
     if "led" in config:
         config["led"]["lit"] = board.led_lit
     for name, part in (("eda", board.eda), ("battery", board.battery)):
         if part is not None:
-            config[name] = asdict(part)
+            told = asdict(part)
+            config[name] = {key: value for key, value in told.items() if value is not None}
     return json.dumps(config, sort_keys=True).encode() + b"\n"

@@ -16,6 +16,7 @@ FOLDER = Path(__file__).parent / "boards"
 WAYS = ("esptool", "uf2", "uflash", "by-hand")
 SENSES = ("acc", "gyro", "bvp", "temp", "eda")
 _USB_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
+_MAX_BUSES = 4
 _MAX_HZ = 1_000_000
 
 
@@ -124,8 +125,11 @@ def _board(key: str, top: _Table) -> Board:
     fits = {"esptool": chip.esp_id, "uf2": chip.uf2_family}.get(way, 0) is not None
     top.checked("flash.way", way, f"a way to flash a {chip.name}", ok=fits)
     buses = tuple(_bus(each) for each in top.tables("i2c"))
-    expected = "no bus" if way == "uflash" else "one bus, as the app reads one"
-    top.checked("i2c", [bus.id for bus in buses], expected, ok=len(buses) == (way != "uflash"))
+    n_ids = len({bus.id for bus in buses})
+    is_usable = n_ids == len(buses) <= _MAX_BUSES and (n_ids > 0 or way == "uflash")
+    top.checked(
+        "i2c", [bus.id for bus in buses], f"1 to {_MAX_BUSES} buses of different id", ok=is_usable
+    )
     return Board(
         key=key,
         name=top.text("name"),
@@ -139,7 +143,7 @@ def _board(key: str, top: _Table) -> Board:
         advice=advice,
         onboard=onboard,
         wired=wired,
-        bus=buses[0] if buses else None,
+        buses=buses,
         eda=_eda(top),
         battery=_battery(top),
         pins=_pins(top),
@@ -162,7 +166,9 @@ def _eda(top: _Table) -> Eda | None:
     if not top.has("eda"):
         return None
     with top.table("eda") as table:
-        return Eda(table.pin("pin"), table.within("full_scale_usiemens", 0.1, 1000))
+        channel = int(table.within("channel", 0, 31)) if table.has("channel") else None
+        pin = table.pin("pin") if channel is None else None
+        return Eda(pin, channel, table.within("full_scale_usiemens", 0.1, 1000))
 
 
 def _battery(top: _Table) -> Battery | None:

@@ -44,9 +44,10 @@ class Bus:
 
 @dataclass(frozen=True, slots=True)
 class Eda:
-    """Pin of the conductance amplifier, and the conductance at the converter's full scale."""
+    """Pin of the conductance amplifier, or channel of the converter; conductance at its full scale."""
 
-    pin: Pin
+    pin: Pin | None
+    channel: int | None
     full_scale_usiemens: float
 
 
@@ -83,7 +84,7 @@ class Board:
     advice: str
     onboard: tuple[str, ...]
     wired: tuple[str, ...]
-    bus: Bus | None
+    buses: tuple[Bus, ...]
     eda: Eda | None
     battery: Battery | None
     pins: dict[str, Pin]

@@ -40,8 +40,11 @@ def test_description_says_what_the_table_does() -> None:
     told = json.loads(config_bytes(load_board("xiao-nrf52840-sense")))
     assert told == {
         "board": "xiao-nrf52840-sense",
-        "i2c": {"bus": 0, "hz": 400000, "scl": 27, "sda": 7},
-        "sensors": ["lsm6ds3|mpu6050"],
+        "i2c": [
+            {"bus": 0, "hz": 400000, "scl": 27, "sda": 7},
+            {"bus": 1, "hz": 400000, "scl": 5, "sda": 4},
+        ],
+        "sensors": ["lsm6ds3|mpu6050", "max30102", "tmp117"],
         "button": {"pin": 28},
         "haptic": {"pin": 29},
         "led": {"pin": 26, "lit": 0},
@@ -49,7 +52,7 @@ def test_description_says_what_the_table_does() -> None:
     }
 
 
-def test_converters_are_told(tmp_path) -> None:
+def test_one_bus_is_no_list_and_a_battery_is_told(tmp_path) -> None:
     mine = tmp_path / "mine.toml"
     battery = "[battery]\npin = 29\nratio = 3\nempty_v = 3.3\nfull_v = 4.2\nreference_v = 3.3\n"
     mine.write_text((FOLDER / "pico.toml").read_text() + battery)

@@ -40,7 +40,7 @@ def test_file_says_where_its_facts_come_from(key) -> None:
 @pytest.mark.parametrize("key", sorted(KEYS))
 def test_no_pin_has_two_jobs(key) -> None:
     board = load_board(key)
-    used = [*board.pins.values(), *((board.bus.scl, board.bus.sda) if board.bus else ())]
+    used = [*board.pins.values(), *(pin for bus in board.buses for pin in (bus.scl, bus.sda))]
     used += [board.eda.pin] if board.eda else []
     used += [board.battery.pin] if board.battery else []
     assert len(set(used)) == len(used)
@@ -51,8 +51,7 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
     file.write_text(XIAO.replace("Seeed Studio XIAO nRF52840 Sense", "Mine"))
     board = load_board(str(file))
     assert (board.key, board.name, board.chip.uf2_family) == ("mine", "Mine", 0xADA52840)
-    assert board.bus is not None
-    assert (board.bus.sda, board.pins["button"]) == (7, 28)
+    assert board.buses[1].sda == 4
 
 
 @pytest.mark.parametrize(
@@ -63,6 +62,13 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ('chip = "nrf52840"', "chip = 3", "chip as a string, got 3"),
         ('way = "uf2"', 'way = "tape"', "flash.way as one of esptool, uf2"),
         ('way = "uf2"', 'way = "esptool"\noffset = 0', "only advice|only .*got unknown board_id"),
+        ("[pins]", "[eda]\nchannel = 99\n[pins]", "eda.channel as a number from 0 to 31, got 99"),
+        ("[pins]", "[eda]\n[pins]", "eda.pin as a pin's number"),
+        (
+            "[pins]",
+            "[eda]\nchannel = 0\npin = 2\nfull_scale_usiemens = 1\n[pins]",
+            "only .*got unknown pin",
+        ),
         (
             "[pins]",
             "[eda]\npin = 2\nfull_scale_usiemens = nan\n[pins]",
@@ -77,11 +83,7 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ("button = 28", "button = -1", "pins.button as a pin's number from 0 or its name, got -1"),
         ("button = 28", "button = true", "pins.button as a pin's number"),
         ("button = 28", "button = 'a b'", "pins.button as a pin's number"),
-        (
-            "[pins]",
-            "[[i2c]]\nid = 1\nscl = 5\nsda = 4\nhz = 100000\n[pins]",
-            "i2c as one bus, as the app",
-        ),
+        ("id = 1", "id = 0", "i2c as 1 to 4 buses of different id"),
         ("scl = 27", "", r"i2c\[0\].scl as a pin's number"),
         ("hz = 400_000", "hz = 4e9", r"i2c\[0\].hz as a number from 10000 to 1e\+06"),
         (
