@@ -130,13 +130,13 @@ def _silences(week: Week) -> Iterator[tuple[float, float]]:
 
 
 def _in_dark(week: Week, start_utc: float, end_utc: float) -> bool:
-    """Whether the board had no power, but for the seconds that a first result takes."""
-    powered_s = sum(
+    """Whether nobody wore a board with power, but for the seconds that a first result takes."""
+    worn_s = sum(
         max(0.0, min(row.end_utc, end_utc) - max(row.start_utc, start_utc))
         for row in week.truth
-        if row.label != "charging"
+        if row.label not in ("charging", "off")
     )
-    return powered_s <= _SILENCE_S
+    return worn_s <= _SILENCE_S
 
 
 def _restarted(week: Week) -> Claim:
