@@ -86,6 +86,8 @@ class StreamAssembler:
         """Messages of a session whose HELLO has not come (or is over)."""
         self.n_unknown_stream = 0
         """Blocks of a stream the board did not describe."""
+        self.n_blocks = 0
+        """Blocks of announced streams that arrived, whatever became of them."""
         self.n_sessions = 0
         self.earlier_sessions_s = 0.0
         """Stream time of the sessions before this one, added up."""
@@ -119,6 +121,12 @@ class StreamAssembler:
         for name, counters in self.counters.items():
             totals.setdefault(name, Counter()).update(asdict(counters))
         return totals
+
+    @property
+    def block_s(self) -> float:
+        """Seconds from block to block of the stream that sends most often, 0 before the first."""
+        spans = (track.block_s for track in self._tracks.values())
+        return min((span_s for span_s in spans if span_s), default=0.0)
 
     @property
     def measured_rates_hz(self) -> dict[str, float | None]:
@@ -182,6 +190,8 @@ class StreamAssembler:
         if track is None:
             self.n_unknown_stream += 1
             return []
+        if may_wait:
+            self.n_blocks += 1
         if self._has_ring and may_wait:
             idx, gaps = block.sample_idx, track.gaps
             if self._hold.is_open or (idx != gaps.next_idx and gaps.is_ahead(idx)):
