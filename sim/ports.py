@@ -8,6 +8,7 @@ import hashlib
 import os
 import select
 import socket
+import termios
 import time
 import tty
 from collections.abc import Callable
@@ -139,10 +140,10 @@ class PtyPort:
         poll.register(self._master or 0, 0)
         is_open = not poll.poll(0)
         if self._was_open and not is_open:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, termios.error):
                 slave = os.open(self._name, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
                 try:
-                    _drain(slave)
+                    termios.tcflush(slave, termios.TCIFLUSH)
                 finally:
                     os.close(slave)
         self._was_open = is_open
@@ -171,12 +172,6 @@ def _claimed(link: Path) -> socket.socket:
         claim.close()
         raise ConfigError("pty", "a link no other simulator serves", str(link)) from err
     return claim
-
-
-def _drain(slave: int) -> None:
-    # A flush alone takes the first 4 KiB only: the kernel has as much as 64 KiB behind them.
-    while select.select([slave], [], [], 0)[0] and os.read(slave, 4096):
-        pass
 
 
 class TcpPort:

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import functools
 import logging
-import os
 import select
 import termios
 import time
@@ -34,8 +33,6 @@ DEFAULT_BAUD = 115_200
 READ_BYTES = 4096
 # Commands are tens of bytes, milliseconds at any rate. A board that takes none for this long hangs.
 WRITE_TIMEOUT_S = 2.0
-# More than the kernel holds of a line that nobody reads; a board that sends faster than it is read has no end.
-_MOST_OLD_BYTES = 256 * 1024
 _BUSY = (errno.EBUSY, errno.EAGAIN)
 _NO_ACCESS = (errno.EACCES, errno.EPERM)
 _ABSENT = (errno.ENOENT, errno.ENXIO, errno.ENODEV)
@@ -194,22 +191,7 @@ def _open_port(path: str, baud: int, root: Path) -> Any:
     # USB bridges wait up to 16 ms for more bytes unless told not to; other ports know no such flag.
     with contextlib.suppress(ValueError, NotImplementedError):
         port.set_low_latency_mode(True)
-    _discard_old(port.fileno())
     return port
-
-
-def _discard_old(fd: int) -> None:
-    """Throw away what came before the port was opened: stamped now, it would be minutes late.
-
-    A flush, as pyserial does it, leaves what the kernel holds behind the first 4 KiB. What a board sends on
-    being opened is not here yet.
-    """
-    n_left = _MOST_OLD_BYTES
-    with contextlib.suppress(OSError):
-        while (
-            n_left > 0 and select.select([fd], [], [], 0)[0] and (data := os.read(fd, READ_BYTES))
-        ):
-            n_left -= len(data)
 
 
 @functools.lru_cache(maxsize=64)
