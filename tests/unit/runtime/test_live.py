@@ -72,7 +72,7 @@ def test_lines_say_what_is_wrong(told) -> None:
     vault, link, health = told
     seen = {**live_health(vault), "is_going_on": True}
     lines = {line.split()[0]: line for line in stream_lines(seen, link.now_utc())}
-    assert "going on, last data" in lines["stream"]
+    assert "going on, data was coming 0 s ago" in lines["stream"]
     assert "4 DECLARED" in lines["rates"]
     assert "round trip 20.0 ms" in lines["clock"]
     assert "2 times the link was lost" in lines["losses"]
@@ -83,12 +83,33 @@ def test_lines_say_what_is_wrong(told) -> None:
     ):
         assert stream_lines({**seen, "battery_percent": percent}, 0.0)[-1] == line
     late = stream_lines(seen, link.now_utc() + 3600.0)[0]
-    assert "NO DATA for 60 min" in late
+    assert "has written nothing of itself for 60 min" in late
     health.end("no data for 300 s: mute")
     ended = {**live_health(vault), "is_going_on": False}
     assert stream_lines(ended, 0.0)[0].endswith("no data for 300 s: mute")
     assert not is_going_on(ended)
     assert stream_lines(None, 0.0) == ["stream      none yet"]
+
+
+def test_age_of_the_record_is_not_taken_for_silence(told) -> None:
+    vault, link, health = told
+    seen = {**live_health(vault), "is_going_on": True}
+    later = stream_lines(seen, link.now_utc() + 9.0)[0]
+    assert later.endswith("data was coming 9 s ago, when it last wrote")
+    link.at_s += 20.0
+    health.look(now=True)
+    mute = {**live_health(vault), "is_going_on": True, "silent_s": 20.0}
+    lines = stream_lines(mute, link.now_utc() + 1.0)
+    assert lines[0].endswith("NO DATA for 21 s: the board is there")
+    assert any("no data for 20 s in all" in line for line in lines)
+
+
+def test_what_is_not_counted_yet_is_not_none(told) -> None:
+    vault, link, _ = told
+    none = {**live_health(vault), "is_going_on": True, "channels": {}}
+    lines = {line.split()[0]: line for line in stream_lines(none, link.now_utc())}
+    assert "no samples counted yet" in lines["losses"]
+    assert "0 of 0" not in lines["losses"]
 
 
 def test_next_run_takes_the_place_of_the_one_before(told) -> None:
