@@ -45,10 +45,11 @@ class SignetError(Exception):
     exit_code = 1
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(_printable(arg) if isinstance(arg, str) else arg for arg in args))
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text as one line in which what a terminal would obey is written as an escape."""
     if text.isprintable():
         return text
     line = " ".join(text.split("\n"))
