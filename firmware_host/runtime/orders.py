@@ -38,6 +38,11 @@ _MINUTE_S = 60.0
 _MILLI = 1000.0
 _MAX_VALUE = (1 << 31) - 1
 
+# Who was asked for a HELLO in vain for long is asked no oftener: it says it by itself, or never will.
+_SELDOM_S = 60.0
+
+Told = Callable[[Command, float], None]
+
 RATES_KEY = "--rate or [device] rates"
 
 
@@ -48,7 +53,9 @@ class _Wish:
     stream: int
     token: int
     asked_s: float
+    n_blocks: int
     n_tries: int = 1
+    is_agreed: bool = False
 
 
 class Rates:
@@ -68,15 +75,17 @@ class Rates:
         self._session = -1
         self._wishes: dict[str, _Wish] = {}
 
-    def due(self, hello: Hello, now_s: float) -> list[Command]:
-        """Commands to send now.
+    def due(self, hello: Hello, now_s: float, n_blocks: int) -> list[Command]:
+        """Commands to send now; again only if blocks came meanwhile, of which there are ``n_blocks`` by now.
+
+        Who hears nothing cannot tell whether it is answered: that is for whoever watches for silence.
 
         Raises
         ------
         ConfigError
             If the board has no such channel.
         LinkTimeout
-            If it was asked `MAX_TRIES` times in vain.
+            If it was asked `MAX_TRIES` times while it sent data, and does not say the rate.
         """
         if hello.session != self._session:
             self._session = hello.session
@@ -89,7 +98,7 @@ class Rates:
                 raise ConfigError(RATES_KEY, f"channels of this board ({known})", name)
             if is_at(channel, rate_hz):
                 self._wishes.pop(name, None)
-            elif self._is_due(name, channel, rate_hz, now_s):
+            elif self._is_due(name, channel, rate_hz, now_s, n_blocks):
                 wish = self._wishes[name]
                 value = round(rate_hz * _MILLI)
                 commands.append(Command(CommandKind.RATE, value, wish.token, wish.stream))
@@ -104,23 +113,26 @@ class Rates:
             If it is a refusal.
         """
         for name, wish in self._wishes.items():
-            if wish.token == answer.token and answer.result is not AckResult.DONE:
-                if answer.result is AckResult.NOT_NOW and wish.n_tries < _MAX_ASKS:
-                    return
+            if wish.token != answer.token:
+                continue
+            if answer.result is AckResult.DONE:
+                wish.is_agreed = True
+            elif answer.result is not AckResult.NOT_NOW or wish.n_tries >= _MAX_ASKS:
                 raise self._refusal(name, answer.result, hello)
 
-    def _is_due(self, name: str, channel: Channel, rate_hz: float, now_s: float) -> bool:
+    def _is_due(
+        self, name: str, channel: Channel, rate_hz: float, now_s: float, n_blocks: int
+    ) -> bool:
         wish = self._wishes.get(name)
         if wish is None:
-            self._wishes[name] = _Wish(channel.stream, self._number(), now_s)
+            self._wishes[name] = _Wish(channel.stream, self._number(), now_s, n_blocks)
             return True
-        if abs(now_s - wish.asked_s) < RESEND_S:
+        if abs(now_s - wish.asked_s) < RESEND_S or n_blocks == wish.n_blocks:
             return False
         if wish.n_tries >= MAX_TRIES:
-            msg = f"the board did not answer: {name} at {rate_hz:g} Hz, asked {wish.n_tries} times"
-            raise LinkTimeout(msg)
+            raise LinkTimeout(_in_vain(name, rate_hz, wish, channel))
         wish.n_tries += 1
-        wish.asked_s = now_s
+        wish.asked_s, wish.n_blocks = now_s, n_blocks
         return True
 
     def _refusal(self, name: str, result: AckResult, hello: Hello) -> ConfigError:
@@ -132,6 +144,13 @@ class Rates:
             AckResult.NOT_NOW: f"another time, as the board cannot change {name} now: reset it",
         }[result]
         return ConfigError(RATES_KEY, expected + has, f"{name}={self._wanted[name]:g}")
+
+
+def _in_vain(name: str, rate_hz: float, wish: _Wish, channel: Channel) -> str:
+    wanted = f"{name} at {rate_hz:g} Hz, asked {wish.n_tries} times"
+    if wish.is_agreed:
+        return f"the board agreed but still says {channel.rate_hz:g} Hz: {wanted}"
+    return f"the board did not answer: {wanted}"
 
 
 def is_at(channel: Channel, rate_hz: float) -> bool:
@@ -201,7 +220,7 @@ class Backfill:
 
 @dataclass(slots=True)
 class Orders:
-    """Everything a run asks of its board, by the answers that the assembler collects.
+    """The only way for commands to a board that streams, by the answers that the assembler collects.
 
     A recording is asked nothing, and neither is a board that is away.
 
@@ -216,7 +235,9 @@ class Orders:
     n_cues_refused: int = field(default=0, init=False)
     _n_given: int = 0
     _n_strange: int = 0
+    _hello: Hello | None = None
     _introduced_s: float = -math.inf
+    _again_s: float = 0.0
     _rates: Rates = field(init=False)
     _backfill: Backfill = field(init=False)
 
@@ -229,7 +250,7 @@ class Orders:
         """How often lost blocks were asked for."""
         return self._backfill.n_asked
 
-    def give_due(self, assembler: StreamAssembler, told: Callable[[Command, float], None]) -> None:
+    def give_due(self, assembler: StreamAssembler, told: Told) -> None:
         """Give the orders that are due; ``told`` hears of each and when, before it is sent.
 
         Raises
@@ -237,26 +258,53 @@ class Orders:
         ConfigError
             If the board refuses a rate.
         LinkTimeout
-            If it answers nothing.
+            If it never takes it.
         """
-        if not self.link.has_board or not self.link.is_up:
+        if not self._is_heard:
             return
         now_utc = self.link.now_utc()
         commands = self._introduce(assembler, now_utc)
         if assembler.hello is not None:
             commands += self._due(assembler, assembler.hello, now_utc)
+        self._give(commands, now_utc, told)
+
+    def cue(self, pattern: int, told: Told) -> None:
+        """Tap the wearer; ``pattern`` is the haptic pattern of the wire protocol."""
+        if self._is_heard:
+            command = Command(CommandKind.CUE, pattern, self._next_token())
+            self._give([command], self.link.now_utc(), told)
+
+    def wake(self, told: Told) -> None:
+        """Tell a board that has fallen silent to stream."""
+        if self._is_heard:
+            self._give([self._start()], self.link.now_utc(), told)
+
+    @property
+    def _is_heard(self) -> bool:
+        return self.link.has_board and self.link.is_up
+
+    def _give(self, commands: list[Command], now_utc: float, told: Told) -> None:
         for command in commands:
             told(command, now_utc)
             self.link.write(encode_command(command, seq=command.token))
 
+    def _start(self) -> Command:
+        return Command(CommandKind.START, token=self._next_token())
+
     def _introduce(self, assembler: StreamAssembler, now_s: float) -> list[Command]:
-        """Ask for a HELLO when blocks come that none has announced: the one of a boot may be lost."""
+        """Ask for a HELLO when blocks come that none has announced: the one of a boot may be lost.
+
+        A board that never announces them is asked ever more seldom.
+        """
+        if assembler.hello != self._hello:
+            self._hello, self._again_s = assembler.hello, 0.0
         n_strange = assembler.n_foreign + assembler.n_unknown_stream
         is_more, self._n_strange = n_strange != self._n_strange, n_strange
-        if not is_more or 0 <= now_s - self._introduced_s < RESEND_S:
+        if not is_more or 0 <= now_s - self._introduced_s < self._again_s:
             return []
+        self._again_s = min(max(2 * self._again_s, RESEND_S), _SELDOM_S)
         self._introduced_s = now_s
-        return [Command(CommandKind.START, token=self._next_token())]
+        return [self._start()]
 
     def _due(self, assembler: StreamAssembler, hello: Hello, now_s: float) -> list[Command]:
         while assembler.answers:
@@ -269,7 +317,7 @@ class Orders:
                 _LOGGER.debug(
                     "backfill: %d frames come, %d samples gone", answer.frames, answer.gone
                 )
-        commands = self._rates.due(hello, now_s) if self.wanted_rates_hz else []
+        commands = self._rates.due(hello, now_s, assembler.n_blocks) if self.wanted_rates_hz else []
         holes = assembler.holes
         if holes:
             # By the board's own time: while nothing comes from it, it cannot hear either.

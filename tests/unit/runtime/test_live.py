@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +24,24 @@ class _Link:
     is_finite = False
     is_up = True
     n_lost = 2
-    line_counters: dict[str, int] = {}  # noqa: RUF012 - never changed
 
     def __init__(self) -> None:
         self.at_s = 0.0
 
     def now_utc(self) -> float:
         return UTC + self.at_s
+
+
+class _Listening:
+    """As far as health asks one."""
+
+    last_data_utc: float | None = None
+
+    def __init__(self, link: _Link) -> None:
+        self.link = link
+
+    def counts(self) -> dict[str, object]:
+        return {"links_lost": self.link.n_lost, "lines": {}, "silent_s": 6.5}
 
 
 @pytest.fixture
@@ -41,7 +53,8 @@ def told(tmp_path: Path):
     key = tmp_path / "key"
     with Vault.open_or_create(tmp_path / "state", key) as vault:
         link = _Link()
-        health = LiveHealth(vault, link, pipeline, lambda: link.at_s)  # type: ignore[arg-type]
+        listening = _Listening(link)
+        health = LiveHealth(vault, listening, pipeline, lambda: link.at_s)  # type: ignore[arg-type]
         board = HandBoard(true_rate=0.8)
         pipeline.feed(board.hello(), UTC)
         for s in range(80):
@@ -49,8 +62,9 @@ def told(tmp_path: Path):
             pipeline.feed(encode_pong(Pong(7, (s + 1) * 1_000_000, s), seq=s), UTC + s + 1.01)
             link.at_s = s + 1.02
             pipeline.feed(board.second(s), link.now_utc())
-            health.last_data_utc = link.now_utc()
+            listening.last_data_utc = link.now_utc()
             health.look()
+        health.look(now=True)
         yield vault, link, health
 
 
@@ -64,7 +78,7 @@ def test_record_is_one_and_tells_clock_rates_losses_and_quality(told) -> None:
     assert seen["clock"]["round_trip_ms"] == pytest.approx(20.0, abs=0.1)
     assert seen["channels"]["eda"]["measured_hz"] == pytest.approx(3.2, rel=0.1)
     assert set(seen["quality"]) == {"bvp", "eda", "temp", "acc"}
-    assert seen["links_lost"] == 2
+    assert (seen["links_lost"], seen["silent_s"]) == (2, 6.5)
     assert is_going_on(seen)
 
 
@@ -114,7 +128,7 @@ def test_what_is_not_counted_yet_is_not_none(told) -> None:
 
 def test_next_run_takes_the_place_of_the_one_before(told) -> None:
     vault, link, health = told
-    again = LiveHealth(vault, link, health.pipeline, lambda: link.at_s)
+    again = LiveHealth(vault, health.listening, health.pipeline, lambda: link.at_s)
     again.look()
     again.end("done")
     assert vault.count(LIVE_KIND) == 1
@@ -130,11 +144,19 @@ def test_run_whose_process_is_gone_was_cut_off(told) -> None:
     assert "cut off" in stream_lines({**seen, "is_going_on": False}, 0.0)[0]
 
 
+def test_run_whose_number_another_process_has_by_now_was_cut_off(told) -> None:
+    seen = live_health(told[0])
+    assert seen["process"]
+    # The number of this very process, as it may come again after a power cut.
+    assert not is_going_on({**seen, "process": f"another-boot {seen['process'].split()[1]}"})
+    assert not is_going_on({**seen, "pid": os.getppid()})
+
+
 def test_finite_source_is_told_of_at_its_end_only(told) -> None:
     vault, link, health = told
     vault.prune(LIVE_KIND, max_records=0)
     link.is_finite = True
-    again = LiveHealth(vault, link, health.pipeline, lambda: link.at_s)
+    again = LiveHealth(vault, health.listening, health.pipeline, lambda: link.at_s)
     again.look()
     assert live_health(vault) is None
     again.end("done")
