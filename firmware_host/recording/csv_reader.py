@@ -96,7 +96,7 @@ def read_csv(path: Path) -> Take:
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(row number, cells) of every row that is not blank, all as long as the header.
 
-    A last line that does not end was cut, and so perhaps its last number: it is left out, and that is said.
+    A last line that was cut is left out, and that is said.
     """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
@@ -109,7 +109,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             if first is None:
                 return
             yield first
-            yield from _whole(rows, len(first[1]), path)
+            yield from _whole(rows, first[1], path)
     except OSError as err:
         raise RecordingError(path, "a readable CSV file", err.strerror or "none") from err
     except csv.Error as err:
@@ -117,26 +117,31 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _whole(
-    rows: Iterator[tuple[int, list[str]]], width: int, path: Path
+    rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path
 ) -> Iterator[tuple[int, list[str]]]:
-    """Rows of ``width`` cells, without a last one that was cut."""
+    """Rows as long as the header, without a last one that was cut."""
     row = next(rows, None)
     while row is not None:
         following = next(rows, None)
-        if following is None and _is_cut(path):
+        if following is None and _is_cut(row[1], header, path):
             _LOGGER.warning("%s: cut in its last line, row %d: that row is left out", path, row[0])
             return
-        if len(row[1]) != width:
-            raise RecordingError(path, f"{width} cells in row {row[0]}", str(len(row[1])))
+        if len(row[1]) != len(header):
+            received = f"{len(row[1])}; is the file cut?"
+            raise RecordingError(path, f"{len(header)} cells in row {row[0]}", received)
         yield row
         row = following
 
 
-def _is_cut(path: Path) -> bool:
-    """Whether the last line has no end."""
+def _is_cut(last: list[str], header: list[str], path: Path) -> bool:
+    """Whether the last line has no end, and a cell too few or words that may go on.
+
+    Other programs leave the end of the last line out, so that alone says nothing.
+    """
+    is_whole = len(last) >= len(header) and not (header[-1].strip() == NOTE_COLUMN and last[-1])
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
-        return file.read(1) not in b"\r\n"
+        return not is_whole and file.read(1) not in b"\r\n"
 
 
 def _text(text: str, path: Path) -> str:

@@ -63,6 +63,30 @@ def test_late_rows_are_no_gap_but_missing_ones_are(tmp_path: Path) -> None:
     assert [len(piece.raw) for piece in track.pieces] == [200, 270]
 
 
+def test_what_is_whole_before_a_cut_is_read_and_the_cut_is_said(tmp_path: Path, caplog) -> None:
+    write_csv(make_take(), tmp_path / "a.csv", lambda _: None)
+    data = (tmp_path / "a.csv").read_bytes()
+    whole = CsvReader(tmp_path / "a.csv").take
+    ended = data.rstrip(b"\r\n")
+    for size in (data.rindex(b",") - 8, len(ended) - 2, data.rindex("Tür".encode()) + 2):
+        caplog.clear()
+        (tmp_path / "cut.csv").write_bytes(data[:size])
+        take = CsvReader(tmp_path / "cut.csv").take
+        assert "cut in its last line" in caplog.text
+        assert 0 <= whole.end_utc - take.end_utc < 20
+        for track, cut in zip(whole.tracks, take.tracks, strict=True):
+            assert np.array_equal(track.pieces[0].raw, cut.pieces[0].raw)
+        # Half a note is no note.
+        assert not any(text.startswith("T") and text != "Tür auf" for _, text in take.markers)
+
+
+@pytest.mark.parametrize("size", [24, 40])
+def test_table_cut_before_two_samples_is_refused(tmp_path: Path, size: int) -> None:
+    text = "time_utc,eda[uS]@4Hz,note\n1700000000.25,1.5,\n1700000000.5,1.5,"
+    with pytest.raises(RecordingError):
+        CsvReader(_table(tmp_path / "a.csv", text[:size]))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
