@@ -133,6 +133,7 @@ def open_session(
         placement=options.placement,
         labels=options.labels,
         listeners=_listeners(options.listeners, memory, follower),
+        is_live=not link.is_finite,
     )
     return Session(
         link=link,
