@@ -122,8 +122,6 @@ def learner_arguments(args: argparse.Namespace, config: Config) -> list[str | Pa
 
 def say_summary(summary: Mapping[str, Any]) -> None:
     """The last lines for a person."""
-    from firmware_host.runtime.drops import all_drops
-
     n_missing = sum(c["missing_samples"] for c in summary["channels"].values())
     n_samples = sum(c["n_samples"] for c in summary["channels"].values())
     states = ", ".join(f"{name} {n}" for name, n in summary["states"].items()) or "none"
@@ -133,10 +131,10 @@ def say_summary(summary: Mapping[str, Any]) -> None:
         f"peak memory {summary['peak_rss_mb']} MB"
     )
     say_lines(summary)
-    say_drops(all_drops(summary))
+    say_drops(summary)
 
 
-def say_drops(counts: Mapping[str, int]) -> None:
+def say_drops(counts: Mapping[str, Any]) -> None:
     """What did not get through, in a line; nothing if all did."""
     from firmware_host.runtime.drops import drop_words
 
