@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import math
@@ -74,6 +75,10 @@ def wanted_rates(args: argparse.Namespace, config: Config, url: str) -> dict[str
     ConfigError
         If a recording was to have another rate.
     """
+    names = [name for name, _ in args.rate]
+    if len(set(names)) < len(names):
+        twice = ", ".join(f"{name}={rate_hz:g}" for name, rate_hz in args.rate)
+        raise ConfigError("--rate", "each channel once", twice)
     if not url.startswith("replay:"):
         return {**config.device.rates, **dict(args.rate)}
     if args.rate:
@@ -241,4 +246,6 @@ def print_json(value: Mapping[str, Any] | list[Any]) -> None:
 
 def say(text: str) -> None:
     """A line for a person, on standard error so that standard output stays data."""
-    print(*map(printable, text.split("\n")), sep="\n", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        # Nobody can read it (a full disk, a reader that went away): that undoes nothing of what was done.
+        print(*map(printable, text.split("\n")), sep="\n", file=sys.stderr, flush=True)

@@ -12,7 +12,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import places, say
-from firmware_host.config import Config
+from firmware_host.config import Config, recording_name
+from firmware_host.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from firmware_host.events import AnyEvent
@@ -54,6 +55,14 @@ def positive_seconds(text: str) -> float:
         msg = f"expected a number of seconds above zero, got {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return value
+
+
+def new_recording(text: str) -> Path:
+    """Argument type: the name of a recording to be made."""
+    try:
+        return recording_name("recording", text)
+    except ConfigError as err:
+        raise argparse.ArgumentTypeError(f"expected {err.expected}, got {text!r}") from err
 
 
 def add_max_silence(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +111,7 @@ class EventPrinter:
             return
         text = _describe(event)
         if text and (event.kind == "stream" or text != self._last.get(event.kind)):
-            print(f"{clock(event.t_s)}  {text}", flush=True)
+            print(f"{clock(event.t_s)}  {printable(text)}", flush=True)
             self._last[event.kind] = text
         if self._is_terminal and event.t_s - self._last_progress_s >= _PROGRESS_EVERY_S:
             self._last_progress_s = event.t_s
@@ -130,6 +139,7 @@ def say_summary(summary: Mapping[str, Any]) -> None:
         f"{n_missing} missing, {summary['bad_frames']} bad frames; windows: {states}; "
         f"peak memory {summary['peak_rss_mb']} MB"
     )
+    say_silence(summary)
     say_lines(summary)
     say_drops(summary)
 
@@ -140,6 +150,12 @@ def say_drops(counts: Mapping[str, Any]) -> None:
 
     if words := drop_words(counts):
         say(f"not used: {', '.join(words)}")
+
+
+def say_silence(summary: Mapping[str, Any]) -> None:
+    """For how long a board that was there before sent nothing: what it missed before a restart is in no gap."""
+    if silent_s := summary.get("silent_s", 0.0):
+        say(f"no data for {silent_s:.0f} s in all, while the board was away or mute")
 
 
 def say_lines(summary: Mapping[str, Any]) -> None:

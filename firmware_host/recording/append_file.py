@@ -56,7 +56,7 @@ class AppendFile:
             self._take_back()
             raise StorageError(
                 f"{self.path}: cannot write ({err.strerror}); recording stopped, "
-                f"the first {self.size_bytes} bytes are kept: free some space"
+                f"the first {self.size_bytes} bytes are kept: {_advice(err)}"
             ) from err
         self.size_bytes += len(piece)
 
@@ -90,3 +90,13 @@ class AppendFile:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _advice(err: OSError) -> str:
+    if err.errno == errno.EFBIG:
+        return (
+            "no file may be larger here (ulimit -f, or its file system): set recording.max_file_mb"
+        )
+    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space"
+    return "check the disk"
