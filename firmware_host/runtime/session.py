@@ -9,19 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from firmware_host.adaptation.rest import revert_rest
-from firmware_host.errors import AdaptationError, LinkEnded, LinkError, SignetError, StorageError
-from firmware_host.events import (
-    AnyEvent,
-    Labelled,
-    State,
-    StreamNoted,
-    StressScored,
-    WearerVerified,
-)
+from firmware_host.errors import LinkEnded, LinkError, SignetError
+from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored, WearerVerified
 from firmware_host.protocol.messages import Command, Ping
 from firmware_host.runtime.cues import CueRule, Cues
-from firmware_host.runtime.drifting import misfits, watch_run
+from firmware_host.runtime.drifting import misfits
 from firmware_host.runtime.gait_following import GaitFollower
 from firmware_host.runtime.in_force import InForce
 from firmware_host.runtime.learning import Learning, Looked
@@ -34,7 +26,7 @@ from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
 from firmware_host.runtime.room import Room
 from firmware_host.runtime.silence import LINK_NOTE, SILENCE_NOTE, SilenceLimits
 from firmware_host.runtime.summary import summarise
-from firmware_host.runtime.wear import DayFacts, Wear
+from firmware_host.runtime.wear import Wearing
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.samples import Note
 
@@ -93,9 +85,7 @@ class Session:
     _health: LiveHealth | None = None
     _is_baseline_new: bool = False
     _is_taken_off: bool = False
-    _has_wear_ended: bool = False
-    _day: DayFacts = field(default_factory=DayFacts)
-    _wear: Wear = field(default_factory=Wear)
+    _wearing: Wearing = field(init=False)
 
     def run(self) -> dict[str, Any]:
         """Stream until the end; returns a summary of counts.
@@ -155,6 +145,7 @@ class Session:
         self._listening = Listening(self.link, self, self.silence, self.rates, self.monotonic)
         self._room = Room(self.memory)
         self._cues = Cues(self.cues, self.memory)
+        self._wearing = Wearing(None if self.memory is None else self.memory.vault)
         if self.memory is not None:
             vault, pipeline = self.memory.vault, self.pipeline
             self._health = LiveHealth(vault, self._listening, pipeline, self.monotonic)
@@ -195,14 +186,14 @@ class Session:
                 self._take_window(event)
                 self._cue_if_due(event)
             elif isinstance(event, WearerVerified):
-                self._day.take(event)
-                self._wear.walked(event)
+                self._wearing.walked(event)
             elif isinstance(event, StreamNoted) and event.what == BASELINE_NOTE:
-                self._is_baseline_new = self._wear.has_learned_rest = True
+                self._is_baseline_new = True
+                self._wearing.rested()
             elif isinstance(event, StreamNoted) and event.what == Note.BUTTON:
                 self._cues.take_press(event)
             elif isinstance(event, StreamNoted) and event.what in _WEAR_ENDS:
-                self._has_wear_ended = True
+                self._wearing.has_ended = True
                 self._is_taken_off = event.what == Note.WEAR and not event.detail["value"]
             elif isinstance(event, Labelled) and self.learning is not None:
                 self.learning.trigger.add(event)
@@ -216,7 +207,7 @@ class Session:
             self._is_taken_off = False
             with self._room.even_without():
                 self._follow_gait()
-        if self._has_wear_ended:
+        if self._wearing.has_ended:
             with self._room.even_without():
                 self._end_wear()
         news = self._room.news()
@@ -225,45 +216,22 @@ class Session:
 
     def _take_window(self, event: StressScored) -> None:
         """Count a window; the first one of another day ends the day before."""
-        if event.state is State.NOT_WORN:
-            # A board that cannot tell contact: the skin's signals are gone.
-            self._has_wear_ended = True
-        elif self._day.is_over(event.utc):
+        if self._wearing.is_day_over(event):
             with self._room.even_without():
                 self._watch_drift()
-        self._day.take(event)
+        self._wearing.scored(event)
 
     def _end_wear(self) -> None:
-        """The band is off: rest that somebody else sat for is not the wearer's."""
-        self._has_wear_ended = False
-        wear, self._wear = self._wear, Wear()
-        if self.memory is None or not (wear.has_learned_rest and wear.is_somebody_elses):
-            return
-        try:
-            revert_rest(self.memory.vault, now_utc=self.link.now_utc())
-        except StorageError:
-            # Asked again with the next events, until there is room.
-            self._wear, self._has_wear_ended = wear, True
-            raise
-        except AdaptationError:
-            # The only rest there is: whoever that was, there is nothing to go back to.
-            return
-        self._reload()
-        self.pipeline.forget_rest()
-        self._handle([self._note(REST_SET_ASIDE_NOTE, {"why": "somebody else walked in it"})])
+        """The band is off: say if the rest that was learned in it is not the wearer's."""
+        if self._wearing.end(self.link.now_utc()):
+            self._reload()
+            self.pipeline.forget_rest()
+            why = "somebody else walked in it"
+            self._handle([self._note(REST_SET_ASIDE_NOTE, {"why": why})])
 
     def _watch_drift(self) -> None:
         """Say what no longer fits the wearer, once, at the end of the day that showed it."""
-        day, self._day = self._day, DayFacts()
-        if self.memory is None:
-            return
-        found = watch_run(
-            self.memory.vault,
-            day.told(self.pipeline.placement),
-            now_utc=self.link.now_utc(),
-            begun_utc=day.begun_utc,
-        )
-        for misfit in found:
+        for misfit in self._wearing.end_day(self.pipeline.placement, self.link.now_utc()):
             detail = {"part": misfit.part.value, "why": misfit.why, "to_do": misfit.to_do}
             self._handle([self._note(DRIFT_NOTE, {**detail})])
             _LOGGER.warning("the signature no longer fits: signet status says what to do")
