@@ -38,7 +38,7 @@ def _check(ok: bool, key: str, expected: str, received: object) -> None:
 class Device:
     """Where the board is and is worn, how long silence is tolerated, whether it taps when stress lasts.
 
-    After ``silence_s`` without data it is said; after ``max_silence_s`` it is the end. With 0 a board that is away
+    After ``silence_s`` without samples it is said; after ``max_silence_s`` it is the end. With 0 a board that is away
     is awaited as long as it takes, and one that is there but mute for sixty times ``silence_s``. ``rates`` are
     the sample rates to ask of the board, Hz by channel name.
     """

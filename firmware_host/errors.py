@@ -8,7 +8,7 @@
     │  ├─ LinkClosed                                    the other side went away
     │  │  └─ LinkEnded                                  a finite source is finished: no fault
     │  ├─ LinkTimeout (TimeoutError)
-    │  ├─ StreamSilent                         exit 9   a live board sent nothing for too long
+    │  ├─ StreamSilent                         exit 9   a live board sent no samples for too long
     │  └─ ProtocolMismatch                              ours, theirs
     ├─ DataError                               exit 4
     │  ├─ RecordingError                                path, expected, received
@@ -97,7 +97,7 @@ class LinkTimeout(LinkError, TimeoutError):
 
 
 class StreamSilent(LinkError):
-    """A board that was reached has sent nothing for longer than was allowed."""
+    """A board that was reached has sent no samples for longer than was allowed."""
 
     exit_code = 9
 

@@ -17,7 +17,8 @@ from firmware_host.protocol.messages import (
     Hello,
     MessageParser,
 )
-from firmware_host.runtime.orders import MAX_TRIES, Backfill, Orders, Rates, is_at
+from firmware_host.runtime.orders import Backfill, Orders
+from firmware_host.runtime.rates import MAX_TRIES, Rates, is_at
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.hold import Hole
 from tests.unit.stream.streams import BVP, HELLO, UTC0, arrival_utc, block
