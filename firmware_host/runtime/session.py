@@ -41,7 +41,7 @@ _WEAR_ENDS = (Note.WEAR, Note.REBOOT, Note.SWAP)
 
 @dataclass(slots=True)
 class Session:
-    """Reads until the source ends or somebody stops it.
+    """Listens until the source ends or somebody stops it; the sink of its own `Listening`.
 
     Parameters
     ----------
@@ -249,7 +249,7 @@ class Session:
             return
         counts = self.pipeline.counts
         self._loss.take(
-            self.pipeline.assembler.t_s,
+            self.assembler.t_s,
             sum(counts.samples.values()),
             sum(counts.missing.values()),
         )
