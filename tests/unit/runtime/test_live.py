@@ -120,8 +120,14 @@ def test_age_of_the_record_is_not_taken_for_silence(told) -> None:
 
 def test_what_is_not_counted_yet_is_not_none(told) -> None:
     vault, link, _ = told
-    none = {**live_health(vault), "is_going_on": True, "channels": {}}
+    none = {
+        **live_health(vault),
+        **{"is_going_on": True, "channels": {}, "last_data_utc": None, "silent_s": 0.0},
+    }
     lines = {line.split()[0]: line for line in stream_lines(none, link.now_utc())}
+    assert "going on, just begun" in lines["stream"]
+    mute = stream_lines({**none, "silent_s": 6.0}, link.now_utc())[0]
+    assert "NO DATA yet: the board is there" in mute
     assert "no samples counted yet" in lines["losses"]
     assert "0 of 0" not in lines["losses"]
 
@@ -133,6 +139,17 @@ def test_next_run_takes_the_place_of_the_one_before(told) -> None:
     again.end("done")
     assert vault.count(LIVE_KIND) == 1
     assert live_health(vault)["ended"] == "done"
+
+
+def test_first_record_waits_for_samples_or_for_silence(told) -> None:
+    vault, _, health = told
+    vault.prune(LIVE_KIND, max_records=0)
+    listening = _Listening(health.listening.link)
+    again = LiveHealth(vault, listening, health.pipeline, health.monotonic)  # type: ignore[arg-type]
+    again.look()
+    assert live_health(vault) is None
+    again.look(now=True)
+    assert live_health(vault)["last_data_utc"] is None
 
 
 def test_run_whose_process_is_gone_was_cut_off(told) -> None:
