@@ -51,11 +51,17 @@ class LiveHealth:
     _record_id: int | None = field(default=None, init=False)
 
     def look(self, *, now: bool = False) -> None:
-        """Write it if it is time, or ``now``; of a finite source nobody waits for news."""
+        """Write it if it is time, or ``now``; of a finite source nobody waits for news.
+
+        The first time waits for the first samples, so that a board which has just said what it is does not
+        stand there as silent.
+        """
         if self.listening.link.is_finite or self.pipeline.hello is None:
             return
         now_s = self.monotonic()
-        if now or self._last_s is None or now_s - self._last_s >= _EVERY_S:
+        is_begun = self._last_s is not None or self.listening.last_data_utc is not None
+        is_due = self._last_s is None or now_s - self._last_s >= _EVERY_S
+        if now or (is_begun and is_due):
             self._last_s = now_s
             self._write("")
 
