@@ -257,7 +257,9 @@ def test_board_that_falls_silent_ends_a_run_with_a_code_and_a_reason(
             board.send_signal(signal.SIGSTOP)
             out, err = host.communicate(timeout=PATIENCE_S)
     assert host.returncode == 9
-    assert err.splitlines()[-1].startswith("signet: no data for 2 s: the board is there but sends no samples")
+    assert err.splitlines()[-1].startswith(
+        "signet: no data for 2 s: the board is there but sends no samples"
+    )
     notes = [json.loads(line) for line in out.splitlines()]
     assert "silence" in [note.get("what") for note in notes]
     told = wearer.signet("status").check().out
