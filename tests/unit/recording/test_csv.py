@@ -110,3 +110,25 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str, expected: 
     with pytest.raises(RecordingError, match=expected) as caught:
         CsvReader(_table(tmp_path / "a.csv", text))
     assert "\n" not in str(caught.value)
+
+
+def test_header_made_to_be_read_in_many_ways_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"time_utc,a{' ' * 100_000}b\n1,2\n")
+    with pytest.raises(RecordingError, match="columns such as"):
+        CsvReader(path)
+
+
+def test_names_and_units_of_a_table_are_printable(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "time_utc,a\u202eb[\x1b[1m]@4Hz\n" + "".join(f"{1e9 + n / 4},{n}\n" for n in range(9))
+    )
+    with pytest.raises(RecordingError, match="columns such as") as caught:
+        CsvReader(path)
+    assert str(caught.value).isprintable()
+    path.write_text(
+        "time_utc,a\u202eb[u\x7fS]@4Hz\n" + "".join(f"{1e9 + n / 4},{n}\n" for n in range(9))
+    )
+    (channel,) = CsvReader(path).hello.channels
+    assert (channel.name, channel.unit) == ("a\\u202eb", "u\\x7fS")
