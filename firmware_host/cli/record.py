@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(summary)
     else:
-        length = length_words(summary["stream_s"], summary.get("clock_s", 0.0))
+        length = length_words(summary["stream_s"], summary["clock_s"])
         say(
             f"{summary['n_messages']} messages, {length}, "
             f"{summary['missing_samples']} samples missing, {summary['n_labels']} labels: "

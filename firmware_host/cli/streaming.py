@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import places, say
+from firmware_host.cli.times import length_words
 from firmware_host.config import Config, recording_name
 from firmware_host.errors import ConfigError, printable
 
@@ -133,9 +134,10 @@ def say_summary(summary: Mapping[str, Any]) -> None:
     """The last lines for a person."""
     n_missing = sum(c["missing_samples"] for c in summary["channels"].values())
     n_samples = sum(c["n_samples"] for c in summary["channels"].values())
+    length = length_words(summary["stream_s"], summary["clock_s"])
     states = ", ".join(f"{name} {n}" for name, n in summary["states"].items()) or "none"
     say(
-        f"{summary['stream_s']:.0f} s streamed in {summary['wall_s']:.1f} s: {n_samples} samples, "
+        f"{length}, in {summary['wall_s']:.1f} s: {n_samples} samples, "
         f"{n_missing} missing, {summary['bad_frames']} bad frames; windows: {states}; "
         f"peak memory {summary['peak_rss_mb']} MB"
     )
@@ -154,7 +156,7 @@ def say_drops(counts: Mapping[str, Any]) -> None:
 
 def say_silence(summary: Mapping[str, Any]) -> None:
     """For how long a board that was there before sent nothing: what it missed before a restart is in no gap."""
-    if silent_s := summary.get("silent_s", 0.0):
+    if silent_s := summary["silent_s"]:
         say(f"no data for {silent_s:.0f} s in all, while the board was away or mute")
 
 

@@ -63,6 +63,7 @@ class Listening:
     silence: SilenceLimits = field(default_factory=SilenceLimits)
     rates: Mapping[str, float] = field(default_factory=dict)
     monotonic: Callable[[], float] = time.monotonic
+    first_data_utc: float | None = field(default=None, init=False)
     last_data_utc: float | None = field(default=None, init=False)
     """When samples came last; None before the first."""
     _watch: SilenceWatch = field(init=False)
@@ -102,6 +103,7 @@ class Listening:
     def counts(self) -> dict[str, float | int | dict[str, int]]:
         """What a summary tells of link, board and silence."""
         return {
+            "clock_s": round((self.last_data_utc or 0.0) - (self.first_data_utc or 0.0), 3),
             "links_lost": self.link.n_lost,
             "lines": dict(self.link.line_counters),
             "backfill_asked": self._orders.n_asked,
@@ -118,6 +120,8 @@ class Listening:
         if self.sink.assembler.n_blocks == n_blocks:
             return
         self.last_data_utc = chunk.arrival_utc
+        if self.first_data_utc is None:
+            self.first_data_utc = chunk.arrival_utc
         silent_s = self._watch.heard()
         if silent_s is not None:
             self.sink.note(BACK_NOTE, {"silent_s": round(silent_s, 1)}, chunk.arrival_utc)

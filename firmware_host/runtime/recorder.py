@@ -115,8 +115,6 @@ class Recorder:
     writer: McapWriter | None = None
     n_missing: int = 0
     n_labels: int = 0
-    span_utc: tuple[float, float] | None = None
-    """When the first and the last message arrived that is in the recording."""
     _warned: Warned = field(default_factory=Warned)
     _buttons: ButtonLabels = field(default_factory=ButtonLabels)
     _early: list[Callable[[McapWriter], None]] = field(default_factory=list)
@@ -182,8 +180,6 @@ class Recorder:
             self._early.clear()
         if self.writer is not None:
             self.writer.write(message, arrival_utc, sent_utc)
-            first_utc = arrival_utc if self.span_utc is None else self.span_utc[0]
-            self.span_utc = (first_utc, arrival_utc)
         self._take_items(items)
 
     def _take_items(self, items: list[Samples | StreamEvent]) -> None:
@@ -262,8 +258,8 @@ def record(
 
 
 def _summary(recorder: Recorder) -> dict[str, Any]:
-    writer, span_utc, assembler = recorder.writer, recorder.span_utc, recorder.assembler
-    if writer is None or span_utc is None:
+    writer, assembler = recorder.writer, recorder.assembler
+    if writer is None:
         msg = "nothing was recorded: no board said what it is"
         raise LinkError(msg)
     return {
@@ -271,7 +267,6 @@ def _summary(recorder: Recorder) -> dict[str, Any]:
         "n_messages": writer.n_messages,
         "n_labels": recorder.n_labels,
         "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),
-        "clock_s": round(span_utc[1] - span_utc[0], 3),
         "missing_samples": recorder.n_missing,
         **drops(assembler, recorder.parser),
     }
