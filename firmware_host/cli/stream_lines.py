@@ -39,8 +39,6 @@ def _stream(health: Facts, now_utc: float) -> str:
     age_s = max(now_utc - told_utc, 0.0)
     if age_s >= _FRESH_S:
         return f"{board}; going on, but has written nothing of itself for {_span(age_s)}"
-    if last_utc is None and not health.get("silent_s"):
-        return f"{board}; going on, just begun: it counts every 10 s"
     if last_utc is not None and told_utc - last_utc < _MUTE_S:
         return f"{board}; going on, data was coming {age_s:.0f} s ago, when it last wrote"
     where = "the board is there" if health["is_up"] else "the link is lost"
@@ -103,7 +101,6 @@ def _losses(health: Facts) -> str:
     share = f" ({100.0 * n_missing / n_due:.2g} %)" if n_missing else ""
     missing = f"{n_missing} of {n_due} samples missing{share} in {n_gaps} gaps"
     if not n_due:
-        # The first record is written when the board has said what it is.
         missing = "no samples counted yet"
     # A board that starts anew says nothing of what it missed: that is in no gap.
     silent_s = health.get("silent_s", 0.0)
