@@ -352,8 +352,8 @@ def test_asking_when_a_block_was_sent_changes_nothing() -> None:
         for k in range(200):
             fed = [block(BVP, k)]
             if k in (50, 60, 70):
-                # Each nearly half a wrap later than the one before.
-                ticks_us = (fed[0].ticks_us + (k // 10 - 4) * ((1 << 31) - 10)) % (1 << 32)
+                # Each nearly half a wrap later than the one before: what counted them would be far off.
+                ticks_us = (fed[0].ticks_us + (k // 10 - 4) * 2_000_000_000) % (1 << 32)
                 fed.append(Block(7, 9, k, ticks_us, 0, 0, b"\1"))
             for message in fed:
                 utc = arrival_utc(BVP, k)
