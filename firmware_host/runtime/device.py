@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections import deque
@@ -28,9 +27,8 @@ from firmware_host.protocol.messages import (
     Mismatch,
     Ping,
 )
-from firmware_host.reconnect import Reconnect
 from firmware_host.recording.registry import READERS
-from firmware_host.runtime.link import Link
+from firmware_host.runtime.link import lasting_link
 from firmware_host.runtime.listening import Detail, Listening
 from firmware_host.runtime.silence import SilenceLimits
 from firmware_host.stream.assembler import StreamAssembler
@@ -146,11 +144,7 @@ class Device:
         self._failure: SignetError | None = None
         self.n_events_dropped = 0
         """Events that nobody had asked for in time."""
-        self._link = Link(
-            lambda: open_device(self.url),
-            Reconnect(clock=monotonic, rng=random.Random()),
-            sleep=time.sleep,
-        )
+        self._link = lasting_link(lambda: open_device(self.url), monotonic=monotonic)
         self._inbox = _Inbox(MessageParser(board_only=not self._link.is_finite))
         silence = SilenceLimits(silence_s, max_silence_s)
         self._listening = Listening(self._link, self._inbox, silence, rates or {}, monotonic)

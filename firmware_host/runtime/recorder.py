@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,10 +24,9 @@ from firmware_host.protocol.messages import (
     Mismatch,
     Ping,
 )
-from firmware_host.reconnect import Reconnect
 from firmware_host.recording.labels import Label
 from firmware_host.runtime.drops import drops
-from firmware_host.runtime.link import Link
+from firmware_host.runtime.link import lasting_link
 from firmware_host.runtime.listening import Listening
 from firmware_host.runtime.silence import BACK_NOTE, LINK_NOTE, SILENCE_NOTE, SilenceLimits
 from firmware_host.runtime.warned import Warned
@@ -232,12 +230,7 @@ def record(
     StorageError
         If the disk is full or the quota is used up; what was recorded stays.
     """
-    link = Link(
-        lambda: open_device(url),
-        Reconnect(clock=monotonic, rng=random.Random()),
-        sleep=time.sleep,
-        stop=stop,
-    )
+    link = lasting_link(lambda: open_device(url), monotonic=monotonic, stop=stop)
     parser = MessageParser(board_only=not link.is_finite)
     recorder = Recorder(name, limits, parser)
     listening = Listening(link, recorder, silence, rates, monotonic)
