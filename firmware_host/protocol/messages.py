@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from firmware_host.protocol import frame
 from firmware_host.protocol.values import (
@@ -245,6 +246,8 @@ class _HelloPart:
     ring_bytes: int
 
 
+# A board says the same every few seconds, in a few parts.
+@lru_cache(maxsize=16)
 def _parse_hello_part(payload: bytes) -> _HelloPart:
     reader = _Reader(payload)
     _version, part, n_parts = reader.byte(), reader.byte(), reader.byte()
