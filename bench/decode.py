@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 
 from bench.rows import Options, Row, cpu_s, main
+from bench.stream.by_hand import uncobs
 from firmware_host.protocol.messages import Block, MessageParser, encode_block
 
 _HEADER = struct.Struct("<BBHHIH")
@@ -45,25 +46,12 @@ def decode_by_hand(wire: bytes) -> list[tuple[int, int, bytes]]:
     """As the textbook says, on all bytes at once."""
     found = []
     for code in wire.split(b"\0")[:-1]:
-        body = _uncobs(code)
+        body = uncobs(code)
         if zlib.crc32(body[:-4]) != struct.unpack("<I", body[-4:])[0]:
             continue
         _, stream, _, _, _, _ = _HEADER.unpack_from(body)
         found.append((stream, struct.unpack_from("<I", body, 12)[0], body[16:-4]))
     return found
-
-
-def _uncobs(code: bytes) -> bytes:
-    out = bytearray()
-    left = code[0] - 1
-    for byte in code[1:]:
-        if left:
-            out.append(byte)
-            left -= 1
-        else:
-            out.append(0)
-            left = byte - 1
-    return bytes(out)
 
 
 def _wire(n_blocks: int) -> bytes:

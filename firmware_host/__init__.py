@@ -81,9 +81,9 @@ def open(
     SignetError
         If it cannot be opened; the text says what to do.
     """
-    from firmware_host.runtime.device import Device
+    from firmware_host.runtime.library import open_checked
 
-    return Device(device, rates=rates, silence_s=silence_s, max_silence_s=max_silence_s)
+    return open_checked(device, rates=rates, silence_s=silence_s, max_silence_s=max_silence_s)
 
 
 def record(

@@ -18,14 +18,13 @@ from typing import Any
 from firmware_host.adaptation.limits import Limits
 from firmware_host.errors import ConfigError
 from firmware_host.inference.delegates import DELEGATES
+from firmware_host.protocol.values import MAX_RATE_HZ, MIN_RATE_HZ
 
 RUNTIMES = ("auto", "tflite-runtime", "ai-edge-litert")
 PLACEMENTS = ("wrist", "pocket")
 DEFAULT_PLACEMENT = PLACEMENTS[0]
 # As in adaptation/recipe.py, which needs numpy; a test holds them together.
 METHOD_NAMES = ("recipe", "bias", "head", "lora", "lora+head", "mezo")
-# What a command can carry: whole mHz, and rates that HELLO can say.
-MIN_RATE_HZ, MAX_RATE_HZ = 0.001, 1e6
 RATE_WORDS = "a rate in Hz, 0.001 to below 1000000"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -39,7 +38,7 @@ def _check(ok: bool, key: str, expected: str, received: object) -> None:
 class Device:
     """Where the board is and is worn, how long silence is tolerated, whether it taps when stress lasts.
 
-    After ``silence_s`` without data it is said; after ``max_silence_s`` it is the end. With 0 a board that is away
+    After ``silence_s`` without samples it is said; after ``max_silence_s`` it is the end. With 0 a board that is away
     is awaited as long as it takes, and one that is there but mute for sixty times ``silence_s``. ``rates`` are
     the sample rates to ask of the board, Hz by channel name.
     """
@@ -218,6 +217,19 @@ class Config:
         return root
 
 
+def recording_name(key: str, said: str) -> Path:
+    """Where a new recording goes.
+
+    Raises
+    ------
+    ConfigError
+        If its name says that it is of another format: what is streamed is written as MCAP.
+    """
+    expected = "a name that ends in .mcap (signet convert makes the other formats of it)"
+    _check(said.lower().endswith(".mcap"), key, expected, said)
+    return _path(key, said)
+
+
 def _path(key: str, said: str) -> Path:
     """A path that somebody wrote, ``~`` and ``~name`` as a shell has them."""
     _check("\0" not in said, key, "a path", said)
@@ -228,8 +240,15 @@ def _path(key: str, said: str) -> Path:
 
 
 def _xdg(env: Mapping[str, str], name: str, fallback: str) -> Path:
-    said = env.get(name)
-    return Path(said) if said else Path(env.get("HOME", "~")).expanduser() / fallback
+    """A folder by the XDG rules: a variable that is empty or not absolute counts as not set."""
+    said = env.get(name, "")
+    if Path(said).is_absolute():
+        return Path(said)
+    home = env.get("HOME") or "~"
+    base = _path("HOME", home)
+    # Somewhere else tomorrow: a vault would be begun anew in every folder the command is called from.
+    _check(base.is_absolute(), "HOME", "an absolute path, or --state and --key-file", home)
+    return base / fallback
 
 
 _TYPE_WORDS = {
@@ -294,6 +313,9 @@ def load_config(path: Path | None) -> Config:
         return Config()
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as err:
-        raise ConfigError(str(path), "a readable TOML file", str(err)) from err
+    except OSError as err:
+        received = (err.strerror or "none").lower()
+        raise ConfigError(str(path), "a readable TOML file", received) from err
+    except UnicodeDecodeError as err:
+        raise ConfigError(str(path), "TOML in UTF-8", f"byte {err.start} of no text") from err
     return parse_config(text, source=str(path))

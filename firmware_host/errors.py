@@ -10,7 +10,7 @@
     │  ├─ LinkClosed                                    the other side went away
     │  │  └─ LinkEnded                                  a finite source is finished: no fault
     │  ├─ LinkTimeout (TimeoutError)
-    │  ├─ StreamSilent                         exit 9   a live board sent nothing for too long
+    │  ├─ StreamSilent                         exit 9   a live board sent no samples for too long
     │  └─ ProtocolMismatch                              ours, theirs
     ├─ DataError                               exit 4
     │  ├─ RecordingError                                path, expected, received
@@ -48,10 +48,11 @@ class SignetError(Exception):
     exit_code = 1
 
     def __init__(self, *args: object) -> None:
-        super().__init__(*(_printable(arg) if isinstance(arg, str) else arg for arg in args))
+        super().__init__(*(printable(arg) if isinstance(arg, str) else arg for arg in args))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text as one line in which what a terminal would obey is written as an escape."""
     if text.isprintable():
         return text
     line = " ".join(text.split("\n"))
@@ -113,7 +114,7 @@ class LinkTimeout(LinkError, TimeoutError):
 
 
 class StreamSilent(LinkError):
-    """A board that was reached has sent nothing for longer than was allowed."""
+    """A board that was reached has sent no samples for longer than was allowed."""
 
     exit_code = 9
 

@@ -8,11 +8,11 @@ from enum import StrEnum
 
 # A re-plugged USB board enumerates within about a second: trying sooner finds nothing.
 FIRST_WAIT_S = 0.5
-# Twice as long each time: six tries reach the ceiling below, so that a short glitch heals quickly.
+# Twice as long each time: a board in a boot loop is not opened, and so reset, at every turn.
 GROWTH = 2.0
-# A board left on the charger in another room must come back within a minute of being plugged in,
-# and one failed open every half minute costs the host nothing.
-LONGEST_WAIT_S = 30.0
+# All the board measures in this time after it is plugged in is lost for good: there is nothing to ask
+# a restarted board for. Opening a port that is not there takes well under a millisecond.
+LONGEST_WAIT_S = 3.0
 # Up to a quarter off either way, so that several hosts or boards do not knock at one instant.
 JITTER = 0.25
 # A board in a boot loop connects and dies each second or two. Only a link that lived this long

@@ -18,6 +18,7 @@ from firmware_host.errors import ConfigError, SignetError
 from sim.bad_sensors import TroubledBody
 from sim.board import VirtualBoard
 from sim.body import Body, SyntheticBody
+from sim.body_truth import SUFFIX, BodyTruth
 from sim.days import only_days, parse_days
 from sim.fault_plan import FAULT_HELP, FaultPlan, parse_fault_spec
 from sim.fault_truth import write_fault_truth
@@ -32,7 +33,7 @@ from sim.replay import RecordingBody
 from sim.ring import DEFAULT_RING_BYTES
 from sim.schedule import Schedule, load_scenario, scenario_names
 from sim.text_board import TextBoard
-from sim.truth import write_truth
+from sim.truth import BodyClock, write_truth
 
 DEFAULT_SEED = 7
 DEFAULT_SCENARIO = "day"
@@ -124,15 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="latest blocks that can be asked for again (default: 64), 0 for a board without",
     )
     parser.add_argument("--drift-ppm", type=float, help="how fast the board's crystal is")
-    parser.add_argument(
-        "--text",
-        nargs="?",
-        const=DEFAULT_TEXT_HZ,
-        type=_text_hz,
-        metavar="HZ",
-        help="a board that only prints numbers, this many lines a second "
-        f"(default: {DEFAULT_TEXT_HZ:g}); read it with a text: URL",
-    )
+    _add_text(parser)
     add_options(parser)
     return parser
 
@@ -146,6 +139,18 @@ def _ring_kib(text: str) -> int:
         msg = f"expected KiB, a whole number from 0 to {_MAX_RING_KIB}, got {text[:40]!r}"
         raise argparse.ArgumentTypeError(msg)
     return value
+
+
+def _add_text(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--text",
+        nargs="?",
+        const=DEFAULT_TEXT_HZ,
+        type=_text_hz,
+        metavar="HZ",
+        help="a board that only prints numbers, this many lines a second "
+        f"(default: {DEFAULT_TEXT_HZ:g}); read it with a text: URL",
+    )
 
 
 def _seed(text: str) -> int:
@@ -331,15 +336,12 @@ def _host(args: argparse.Namespace, life: _Life) -> HostTree | None:
 def _write_truth(
     args: argparse.Namespace, life: _Life, plan: FaultPlan, *, start_utc: float, speed: float
 ) -> None:
-    if args.truth is not None and life.schedule is not None:
-        write_truth(
-            args.truth,
-            life.schedule,
-            start_utc=start_utc,
-            drift_ppm=life.drift_ppm,
-            speed=speed,
-            plan=plan,
-        )
+    if args.truth is None or life.schedule is None:
+        return
+    clock = BodyClock(start_utc, life.drift_ppm, speed, plan)
+    write_truth(args.truth, life.schedule, clock)
+    if isinstance(life.body, SyntheticBody):
+        life.body.watch(BodyTruth(args.truth.with_suffix(SUFFIX), clock).take)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:

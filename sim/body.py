@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -67,6 +67,11 @@ class SyntheticBody:
         self._schedule: Schedule = wearer.schedule
         self._pieces: Iterator[PieceSignals] = iter(wearer)
         self._queues = {channel.name: _SampleQueue(channel.axes) for channel in CHANNELS}
+        self._watch: Callable[[PieceSignals], None] | None = None
+
+    def watch(self, take: Callable[[PieceSignals], None]) -> None:
+        """Tell somebody of every piece that is lived from now on."""
+        self._watch = take
 
     @property
     def duration_s(self) -> float:
@@ -100,12 +105,17 @@ class SyntheticBody:
         signals = next(self._pieces, None)
         if signals is None:
             return False
+        if self._watch is not None:
+            self._watch(signals)
         for channel in CHANNELS:
             values = signals.channel(channel.name)
             for drift in self._schedule.drifts:
                 if drift.channel == channel.name and signals.piece.start_s >= drift.start_s:
                     values = drift.apply(
-                        values, seed=self._wearer.seed, piece_idx=signals.piece.idx
+                        values,
+                        seed=self._wearer.seed,
+                        piece_idx=signals.piece.idx,
+                        now_s=signals.piece.start_s,
                     )
             self._queues[channel.name].put(to_raw(channel, values))
         return True

@@ -17,7 +17,9 @@ from typing import Any
 from sim.product import CommandError, events, figure, fresh_folder, hours, is_known, last_json
 
 OUT = Path("out/demo")
-DAY_SEED = 7
+# Somebody who responds to stress, whose band fits and who walks evenly, and whose thief walks
+# otherwise: chosen for that out of two hundred, see docs/body.md.
+DAY_SEED = 181
 
 
 @dataclass

@@ -159,11 +159,15 @@ def serve(
     pending = bytearray()
     start_s = clock()
     while not device.finished:
+        heard = port.read()
         now_s = (clock() - start_s) * speed
         if host is not None:
             host.live_until(now_s, disk_is_full=device.disk_is_full)
-        device.receive(port.read())
         pending += device.advance(now_s, room_bytes=max(buffer_bytes - len(pending), 0))
+        if heard:
+            # A board answers when it hears: an older time than its question's would be a clock that was set.
+            device.receive(heard)
+            pending += device.advance(now_s, room_bytes=max(buffer_bytes - len(pending), 0))
         if device.unplugged:
             pending.clear()
         port.plug(plugged=not device.unplugged)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.units import STANDARD_GRAVITY_MS2
-from sim.gait import GAITS, IMU_RATE_HZ, Gait
+from sim.gait import IMU_RATE_HZ, Gait, GaitPiece
+from sim.gait_style import GAITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,8 @@ class Habit:
     """How the hand behaves in one activity that is not gait.
 
     ``gravity`` (m/s², watch axes) and its spread over bouts; slow wander of the forearm; bursts
-    of movement that start with ``burst_start`` and go on with ``burst_stay`` (each half second).
+    of movement that start with ``burst_start`` and go on with ``burst_stay`` (each half second);
+    ``personal`` is the power of the person's restlessness in it.
     """
 
     gravity: tuple[float, float, float]
@@ -44,13 +46,18 @@ class Habit:
     burst_ms2: float
     burst_rad: float
     base_ms2: float
+    personal: float = 0.4
 
 
-# Postures and strengths: medians of wrist recordings sitting, typing and eating (Weiss 2019).
+# Postures and strengths: medians of wrist recordings sitting, typing and eating (Weiss 2019);
+# hands on a handlebar, of exercise on a stationary bicycle (Hongn et al. 2025).
 _HABITS = {
-    "still": Habit((0.6, -3.5, 8.7), (1.5, 2.5, 1.0), 0.015, 15.0, 0.03, 0.6, 0.6, 0.09, 0.045),
+    "still": Habit(
+        (0.6, -3.5, 8.7), (1.5, 2.5, 1.0), 0.015, 15.0, 0.03, 0.6, 0.6, 0.09, 0.045, 1.0
+    ),
     "typing": Habit((-0.4, -4.6, 8.4), (0.8, 2.0, 0.8), 0.03, 4.0, 0.25, 0.88, 0.42, 0.025, 0.05),
-    "eating": Habit((-3.0, -7.6, 0.5), (2.0, 1.5, 2.0), 0.25, 4.0, 0.3, 0.75, 0.40, 0.20, 0.05),
+    "eating": Habit((-3.0, -7.6, 0.5), (2.0, 1.5, 2.0), 0.25, 4.0, 0.3, 0.75, 0.55, 0.17, 0.07),
+    "cycle": Habit((4.0, -7.0, 5.0), (1.0, 1.5, 2.0), 0.03, 10.0, 0.5, 0.85, 0.35, 0.05, 0.35),
     "table": Habit((0.0, 0.0, 9.8), (0.2, 0.2, 0.0), 0.0, 20.0, 0.0, 0.0, 0.0, 0.0, 0.004),
 }
 
@@ -58,23 +65,23 @@ _HABITS = {
 class Motion:
     """One person's wrist, piece by piece in order."""
 
-    def __init__(self, traits: Traits, *, seed: int) -> None:
+    def __init__(self, traits: Traits, *, seed: int, ageing: Floats | None = None) -> None:
         self._seed = seed
         self._sign = np.array([-1.0, -1.0, 1.0] * 2) if traits.turned else np.ones(6)
-        self.gait = Gait(seed=seed)
+        self._gait = Gait(traits, seed=seed, ageing=ageing)
         self._vigour = traits.restlessness
         self._angles = np.zeros((2, 3))
         self._burst = np.zeros(2)
         self._last_acc: Floats | None = None
 
-    def advance(self, piece: Piece) -> Floats:
-        """(50 n_s, 6) acc [m/s²] with gravity and gyro [rad/s] in the watch's axes."""
-        gait = piece.bout.activity in GAITS
-        imu = (self.gait.advance(piece) if gait else self._idle(piece)) * self._sign
+    def advance(self, piece: Piece) -> tuple[Floats, GaitPiece | None]:
+        """(50 n_s, 6) acc [m/s²] with gravity and gyro [rad/s] in the watch's axes; gait if any."""
+        gait = self._gait.advance(piece) if piece.bout.activity in GAITS else None
+        imu = (self._idle(piece) if gait is None else gait.imu) * self._sign
         if self._last_acc is not None:
             self._settle(imu)
-        self._last_acc = imu[-1, :3].copy() if not gait else self._mean_acc(imu)
-        return imu
+        self._last_acc = imu[-1, :3].copy() if gait is None else self._mean_acc(imu)
+        return imu, gait
 
     @staticmethod
     def _mean_acc(imu: Floats) -> Floats:
@@ -110,7 +117,9 @@ class Motion:
         down = np.array(habit.gravity) + np.array(habit.gravity_sd) * np.clip(
             rng.standard_normal(3), -2.0, 2.0
         )
-        vigour = self._vigour * math.exp(_BOUT_LOG_SD * float(rng.standard_normal()))
+        vigour = self._vigour**habit.personal * math.exp(
+            _BOUT_LOG_SD * float(rng.standard_normal())
+        )
         return down / np.linalg.norm(down), vigour
 
     def _bursts(self, rng: np.random.Generator, piece: Piece, habit: Habit) -> Floats:

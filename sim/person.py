@@ -1,8 +1,12 @@
 """A seeded wearer: what the band's sensors would see through a scheduled day, and what is true.
 
-Not imitated: extra and missed beats, time of day, posture's effect on the heart, people who do not
-respond to stress or respond the other way (about one in seven does), a band that slips, and the
-mechanics that tie acceleration to rotation in gait, where each harmonic is drawn on its own.
+How close it comes to real people is measured, see docs/body.md. Not imitated: standing up and lying
+down (heart and skin do not know posture), talking, coughing and held breath, beats that fail or come
+in runs, illness, medicines and caffeine, sleep, menstrual cycle, weather; a band that slips round
+the wrist or is worn on the other one; light that falls in; turns, slopes and ground underfoot; the
+mechanics that tie acceleration to rotation in gait, where each harmonic is drawn on its own; and how
+measures go together beyond what one cause here moves (arousal, load, a moving hand, time of day).
+Tiring, months and left and right are made from round numbers: no recording here shows them.
 """
 
 from __future__ import annotations
@@ -15,15 +19,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from firmware_host.units import STANDARD_GRAVITY_MS2
-from sim.days import traits_of_day
-from sim.gait import GAITS
+from sim.days import gait_of_day, traits_of_day
 from sim.motion import Motion
-from sim.physiology import AMBIENT_DEGC, TEMP_RATE_HZ, Physiology
+from sim.physiology import AMBIENT_DEGC, Physiology
+from sim.skin import TEMP_RATE_HZ
 from sim.traits import Traits, draw_traits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sim.gait import GaitPiece
+    from sim.physiology import Vitals
     from sim.schedule import Piece, Schedule
 
     Floats = NDArray[np.float64]
@@ -42,7 +48,7 @@ class PieceSignals:
     """Signals of one piece in SI units, and the truth behind them.
 
     Shapes: bvp (64 n_s, 1) au; eda (4 n_s, 1) µS; temp (4 n_s, 1) °C; acc (50 n_s, 3) m/s²;
-    gyro (50 n_s, 3) rad/s; beat_t_s (n_beats,) body seconds. ``cadence_spm`` is NaN without gait.
+    gyro (50 n_s, 3) rad/s. ``vitals`` is None while nobody wears the band, ``gait`` without any.
     """
 
     piece: Piece
@@ -51,8 +57,18 @@ class PieceSignals:
     temp: Floats
     acc: Floats
     gyro: Floats
-    beat_t_s: Floats
-    cadence_spm: float
+    vitals: Vitals | None
+    gait: GaitPiece | None
+
+    @property
+    def beat_t_s(self) -> Floats:
+        """Body seconds of the beats' feet."""
+        return np.empty(0) if self.vitals is None else self.vitals.heart.beat_t_s
+
+    @property
+    def cadence_spm(self) -> float:
+        """Steps a minute, NaN without gait."""
+        return math.nan if self.gait is None else self.gait.cadence_spm
 
     def channel(self, name: str) -> Floats:
         """One signal by the channel's name on the wire."""
@@ -72,7 +88,7 @@ class _Body:
     def __init__(self, seed: int, day: int) -> None:
         self.traits: Traits = traits_of_day(draw_traits(seed), seed=seed, day=day)
         self.physiology = Physiology(self.traits, seed=seed)
-        self.motion = Motion(self.traits, seed=seed)
+        self.motion = Motion(self.traits, seed=seed, ageing=gait_of_day(seed=seed, day=day))
 
 
 class Wearer:
@@ -106,19 +122,17 @@ class Wearer:
         if piece.bout.day != self._day:
             self._wake(piece.bout.day)
         body = self._other if piece.bout.label == "other_person" else self._own
-        imu = body.motion.advance(piece)
+        imu, gait = body.motion.advance(piece)
         size = np.sqrt(np.einsum("ta,ta->t", imu[:, :3], imu[:, :3]))
         shake = size - STANDARD_GRAVITY_MS2 + 0.5 * imu[:, 3]
-        vitals = body.physiology.advance(piece, shake)
-        bvp, eda, temp = vitals.bvp, vitals.eda, vitals.temp
-        beats = vitals.beat_t_s
+        hour = (self.schedule.start_utc + piece.start_s) / 3600.0 % 24.0
+        vitals = body.physiology.advance(piece, shake, hour=hour)
+        bvp, eda, temp = vitals.optics.bvp, vitals.skin.eda, vitals.skin.temp
         if not piece.bout.worn:
             rng = np.random.default_rng([self.seed, _OFF_STREAM, piece.idx])
             bvp = 1.5 * rng.standard_normal(len(bvp))
             temp = np.full(len(temp), AMBIENT_DEGC)
-            beats = beats[:0]
         eda = eda * self._electrodes(len(eda), worn=piece.bout.worn)
-        walks = piece.bout.activity in GAITS
         return PieceSignals(
             piece,
             bvp=bvp[:, None],
@@ -126,8 +140,8 @@ class Wearer:
             temp=self._through_band(temp)[:, None],
             acc=imu[:, :3],
             gyro=imu[:, 3:],
-            beat_t_s=beats,
-            cadence_spm=body.motion.gait.cadence_spm(piece) if walks else math.nan,
+            vitals=vitals if piece.bout.worn else None,
+            gait=gait,
         )
 
     def _through_band(self, skin_degc: Floats) -> Floats:

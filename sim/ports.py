@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import os
 import select
 import socket
+import termios
 import time
 import tty
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from typing import Protocol
 from firmware_host.errors import ConfigError
 
 _MAX_TCP_PORT = 65535
+_TERMINALS = Path("/dev/pts")
 
 
 class Port(Protocol):
@@ -44,9 +48,8 @@ class Port(Protocol):
 class PtyPort:
     """A pseudo-terminal that any serial program can open by its path.
 
-    Unplugged at first. The port keeps its own handle on the host's side, so closing and opening
-    it again does not disturb the board. Bytes sent while nobody reads fill the buffers and are
-    then dropped.
+    Unplugged at first. As on a USB port, what the board sends while nobody has it open is lost, and so is
+    what the last program left unread; a program that reads too slowly fills the buffers.
 
     Parameters
     ----------
@@ -54,79 +57,121 @@ class PtyPort:
         Where to put a symbolic link to the terminal, or None.
     announce
         Told the path to open, again after every replug.
+
+    Raises
+    ------
+    ConfigError
+        If something else is there, or the port of another simulator that runs.
     """
 
     def __init__(self, link: Path | None, announce: Callable[[str], None]) -> None:
         self._link = link
         self._announce = announce
-        self._fds: tuple[int, int] | None = None
-        if link is not None and link.exists() and not link.is_symlink():
-            raise ConfigError("pty", "a path that is free or a symbolic link", str(link))
+        self._master: int | None = None
+        self._name = ""
+        self._was_open = False
+        self._claim = None if link is None else _claimed(link)
 
     def wait(self, timeout_s: float) -> None:
         """Wait for bytes from the host."""
-        if self._fds is None:
+        if self._master is None or not self._is_open():
             time.sleep(timeout_s)
         else:
-            select.select([self._fds[0]], [], [], timeout_s)
+            select.select([self._master], [], [], timeout_s)
 
     def read(self) -> bytes:
-        """Take what the host has sent."""
-        if self._fds is None:
+        """Take what the host has sent, its last words included."""
+        if self._master is None:
             return b""
         try:
-            return os.read(self._fds[0], 4096)
+            return os.read(self._master, 4096)
         except BlockingIOError:
+            return b""
+        except OSError as err:
+            if err.errno != errno.EIO:
+                raise
             return b""
 
     def write(self, data: bytes) -> int:
         """Hand over what fits now."""
-        if self._fds is None:
+        if self._master is None or not self._is_open():
             return len(data)
         try:
-            return os.write(self._fds[0], data)
+            return os.write(self._master, data)
         except BlockingIOError:
             return 0
 
     def plug(self, *, plugged: bool) -> None:
         """Make or remove the terminal, as a cable does."""
-        if plugged and self._fds is None:
+        if plugged and self._master is None:
             master, slave = os.openpty()
             # Without raw mode the line discipline echoes our bytes and eats some of them.
             tty.setraw(slave)
+            self._name = os.ttyname(slave)
+            # Only with no handle of our own is it seen whether a program has it open.
+            os.close(slave)
             os.set_blocking(master, False)
-            self._fds = (master, slave)
-            name = os.ttyname(slave)
+            self._master = master
             if self._link is not None:
-                self._point_link(name)
-            self._announce(str(self._link or name))
-        elif not plugged and self._fds is not None:
-            self.close()
+                self._point_link(self._link)
+            self._announce(str(self._link or self._name))
+        elif not plugged:
+            self._unplug()
 
     def close(self) -> None:
         """Remove the terminal and its link."""
-        fds, self._fds = self._fds, None
-        if fds is None:
-            return
-        name = os.ttyname(fds[1])
-        for fd in fds:
-            os.close(fd)
-        if (
-            self._link is not None
-            and self._link.is_symlink()
-            and self._link.readlink() == Path(name)
-        ):
-            self._link.unlink()
+        self._unplug()
+        if self._claim is not None:
+            self._claim.close()
 
-    def _point_link(self, name: str) -> None:
-        link = self._link or Path()
+    def _unplug(self) -> None:
+        master, self._master = self._master, None
+        if master is None:
+            return
+        os.close(master)
+        self._was_open = False
+        link = self._link
+        if link is not None and link.is_symlink() and link.readlink() == Path(self._name):
+            link.unlink()
+
+    def _is_open(self) -> bool:
+        """Whether a program has it open; what the last one left unread is not for the next one."""
+        poll = select.poll()
+        poll.register(self._master or 0, 0)
+        is_open = not poll.poll(0)
+        if self._was_open and not is_open:
+            with contextlib.suppress(OSError, termios.error):
+                slave = os.open(self._name, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+                try:
+                    termios.tcflush(slave, termios.TCIFLUSH)
+                finally:
+                    os.close(slave)
+        self._was_open = is_open
+        return is_open
+
+    def _point_link(self, link: Path) -> None:
         try:
             if link.is_symlink():
                 link.unlink()
-            link.symlink_to(name)
+            link.symlink_to(self._name)
         except OSError as err:
             self.close()
             raise ConfigError("pty", "a path where a link can be made", f"{link}: {err}") from err
+
+
+def _claimed(link: Path) -> socket.socket:
+    """A name that one process has at a time and the kernel takes back from a dead one, unlike a file."""
+    is_ours = link.is_symlink() and link.readlink().is_relative_to(_TERMINALS)
+    if not is_ours and (link.exists() or link.is_symlink()):
+        raise ConfigError("pty", "a path that is free or a link to a terminal", str(link))
+    where = link.parent.resolve() / link.name
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0signet-sim-{hashlib.sha256(os.fsencode(where)).hexdigest()}")
+    except OSError as err:
+        claim.close()
+        raise ConfigError("pty", "a link no other simulator serves", str(link)) from err
+    return claim
 
 
 class TcpPort:

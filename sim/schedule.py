@@ -24,7 +24,7 @@ LABELS = (
     # Off its wearer and without power: nothing comes, and it reboots afterwards.
     "charging",
 )
-ACTIVITIES = ("still", "typing", "eating", "walk", "run", "stairs", "table")
+ACTIVITIES = ("still", "typing", "eating", "walk", "run", "stairs", "cycle", "table")
 TASKS = ("none", "arithmetic", "speech", "stroop", "call", "deadline")
 BUTTONS = ("none", "on_time", "late")
 _DEFAULT_ACTIVITY = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from firmware_host.errors import StorageError
@@ -21,25 +21,28 @@ class TruthRow:
     label: str
 
 
-def truth_rows(
-    schedule: Schedule,
-    *,
-    start_utc: float,
-    drift_ppm: float = 0.0,
-    speed: float = 1.0,
-    plan: FaultPlan | None = None,
-) -> Iterator[TruthRow]:
-    """Rows of the day, neighbours of one label joined.
+@dataclass(frozen=True, slots=True)
+class BodyClock:
+    """Body seconds to wall-clock time, which is that of a clock that nobody sets.
 
-    The body lives by the board's crystal, so its seconds are stretched by ``drift_ppm`` and by what the
-    ``plan`` does to it; a link in real time at ``speed`` lives through them that much faster. Times are
-    those of a clock that nobody sets.
+    The body lives by the board's crystal, so its seconds are stretched by ``drift_ppm`` and by what
+    the ``plan`` does to it; a link in real time at ``speed`` lives through them that much faster.
     """
-    drifts = plan or FaultPlan()
 
-    def utc(body_s: float) -> float:
-        return start_utc + drifts.true_s(body_s / (1.0 + drift_ppm * 1e-6)) / speed
+    start_utc: float
+    drift_ppm: float = 0.0
+    speed: float = 1.0
+    plan: FaultPlan = field(default_factory=FaultPlan)
 
+    def utc(self, body_s: float) -> float:
+        """When a moment of the body's time is."""
+        crystal_s = body_s / (1.0 + self.drift_ppm * 1e-6)
+        return self.start_utc + self.plan.true_s(crystal_s) / self.speed
+
+
+def truth_rows(schedule: Schedule, clock: BodyClock) -> Iterator[TruthRow]:
+    """Rows of the day, neighbours of one label joined."""
+    utc = clock.utc
     first, label = 0, schedule.bouts[0].label
     for bout in (*schedule.bouts, None):
         if bout is not None and bout.label == label:
@@ -50,15 +53,7 @@ def truth_rows(
             first, label = bout.start_s, bout.label
 
 
-def write_truth(
-    path: Path,
-    schedule: Schedule,
-    *,
-    start_utc: float,
-    drift_ppm: float = 0.0,
-    speed: float = 1.0,
-    plan: FaultPlan | None = None,
-) -> None:
+def write_truth(path: Path, schedule: Schedule, clock: BodyClock) -> None:
     """Write ``start_utc,end_utc,label`` rows.
 
     Raises
@@ -66,7 +61,7 @@ def write_truth(
     StorageError
         If the file cannot be written.
     """
-    rows = truth_rows(schedule, start_utc=start_utc, drift_ppm=drift_ppm, speed=speed, plan=plan)
+    rows = truth_rows(schedule, clock)
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import math
@@ -14,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.config import (
-    MAX_RATE_HZ,
-    MIN_RATE_HZ,
     PLACEMENTS,
     RATE_WORDS,
     Config,
     load_config,
 )
-from firmware_host.errors import ConfigError, StorageError, VaultError
+from firmware_host.errors import ConfigError, StorageError, VaultError, printable
+from firmware_host.protocol.values import MAX_RATE_HZ, MIN_RATE_HZ
 
 if TYPE_CHECKING:
     from firmware_host.runtime.waiting import Waiting
@@ -75,6 +75,10 @@ def wanted_rates(args: argparse.Namespace, config: Config, url: str) -> dict[str
     ConfigError
         If a recording was to have another rate.
     """
+    names = [name for name, _ in args.rate]
+    if len(set(names)) < len(names):
+        twice = ", ".join(f"{name}={rate_hz:g}" for name, rate_hz in args.rate)
+        raise ConfigError("--rate", "each channel once", twice)
     if not url.startswith("replay:"):
         return {**config.device.rates, **dict(args.rate)}
     if args.rate:
@@ -108,10 +112,20 @@ def settings(args: argparse.Namespace) -> Config:
     """The config file that was named, and logging set up from it."""
     config = load_config(args.config)
     level = (args.log or config.log.level).upper()
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(levelname).1s %(name)s: %(message)s"
-    )
+    shown = logging.StreamHandler(sys.stderr)
+    shown.setFormatter(_PrintableFormatter("%(levelname).1s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[shown])
     return config
+
+
+class _PrintableFormatter(logging.Formatter):
+    """A message is one line, and no line holds what a terminal obeys, whosever words it quotes."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 def device_url(args: argparse.Namespace, config: Config) -> str:
@@ -232,4 +246,6 @@ def print_json(value: Mapping[str, Any] | list[Any]) -> None:
 
 def say(text: str) -> None:
     """A line for a person, on standard error so that standard output stays data."""
-    print(text, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):
+        # Nobody can read it (a full disk, a reader that went away): that undoes nothing of what was done.
+        print(*map(printable, text.split("\n")), sep="\n", file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import add_shared, print_json, say, settings
 from firmware_host.cli.progress import ProgressBar
+from firmware_host.cli.times import length_words
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -42,8 +43,6 @@ def run(args: argparse.Namespace) -> int:
         say(f"not in the new file: {line}")
     names = ", ".join(f"{c['name']} {c['rate_hz']:g} Hz" for c in done["channels"])
     n_labels = done["labels"]
-    say(
-        f"{args.target}: {done['duration_s']:.0f} s of {names}; "
-        f"{n_labels} label{'' if n_labels == 1 else 's'}"
-    )
+    length = length_words(done["stream_s"], done["duration_s"])
+    say(f"{args.target}: {length}: {names}; {n_labels} label{'' if n_labels == 1 else 's'}")
     return 0

@@ -32,6 +32,7 @@ from firmware_host.cli import (
     status,
     vault,
 )
+from firmware_host.cli.common import say
 from firmware_host.errors import ConfigError, SignetError
 from firmware_host.host.sockets import COUNTER
 
@@ -95,6 +96,16 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     COUNTER.install()
+    code = _run(argv)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        # What was said has nowhere to go; said again at exit it would change the code.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    return code
+
+
+def _run(argv: Sequence[str] | None) -> int:
     try:
         args = build_parser().parse_args(argv)
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -122,7 +133,7 @@ def _report(err: Exception) -> int:
 
 def _fail(text: str, code: int) -> int:
     one_line = " ".join(text.split())
-    print(f"signet: {one_line}", file=sys.stderr)
+    say(f"signet: {one_line}")
     return code
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import add_shared, print_json, say, settings
+from firmware_host.errors import printable
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         if port.holders:
             state = f"in use by {', '.join(port.holders)}"
         name = port.board_hint or port.product or "unknown device"
-        print(f"{port.by_id or port.device}  {name}  {state}")
+        print(printable(f"{port.by_id or port.device}  {name}  {state}"))
     if not ports:
         say("no serial port found; without a board try --device 'synthetic:?scenario=short'")
     return 0

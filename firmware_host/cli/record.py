@@ -24,11 +24,14 @@ from firmware_host.cli.common import (
 from firmware_host.cli.streaming import (
     Stopper,
     add_max_silence,
+    new_recording,
     positive_seconds,
     say_drops,
     say_lines,
+    say_silence,
     silence_limits,
 )
+from firmware_host.cli.times import length_words
 from firmware_host.cli.typed import TypedNotes, VaultLabels
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_device(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="default: <time>-<board>.mcap here"
+        "--out", type=new_recording, metavar="FILE", help="default: <time>-<board>.mcap here"
     )
     add_max_silence(parser)
     add_rates(parser)
@@ -71,11 +74,13 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(summary)
     else:
+        length = length_words(summary["stream_s"], summary["clock_s"])
         say(
-            f"{summary['n_messages']} messages, {summary['stream_s']:.0f} s, "
+            f"{summary['n_messages']} messages, {length}, "
             f"{summary['missing_samples']} samples missing, {summary['n_labels']} labels: "
             f"{', '.join(summary['files'])}"
         )
+        say_silence(summary)
         say_lines(summary)
         say_drops(summary)
     return 0

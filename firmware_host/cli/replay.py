@@ -44,7 +44,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="play a recording through the same path as a board",
         description="Play a recording: .mcap, .edf, .xdf, .csv, an Empatica E4 .zip or folder, or a WESAD "
         "folder. Without --state nothing is kept and the generic model is used; events are the same at "
-        "any speed. A place is a length from the start (10m, 1h30m), a share (25%%), a time of day or an "
+        "any speed. A place is a length from the start (10m, 1h30m), a share (25%), a time of day or an "
         "ISO 8601 time.",
     )
     parser.add_argument("recording", type=Path, help="the file or folder")

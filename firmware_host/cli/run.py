@@ -26,6 +26,7 @@ from firmware_host.cli.streaming import (
     Stopper,
     add_max_silence,
     learner_arguments,
+    new_recording,
     positive_seconds,
     say_summary,
     silence_limits,
@@ -54,7 +55,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--labels", type=Path, metavar="FILE", help="label file beside a replay: recording"
     )
     parser.add_argument(
-        "--record", type=Path, metavar="FILE", help="also write a recording (.mcap)"
+        "--record", type=new_recording, metavar="FILE", help="also write a recording (.mcap)"
     )
     add_max_silence(parser)
     add_rates(parser)

@@ -16,6 +16,7 @@ from firmware_host.cli.common import (
 )
 from firmware_host.cli.stream_lines import stream_lines
 from firmware_host.cli.times import local_time
+from firmware_host.errors import printable
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(state)
         return 0
     for line in _lines(state):
-        print(line)
+        print(printable(line))
     return 0
 
 

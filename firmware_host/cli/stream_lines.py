@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,8 +9,10 @@ from firmware_host.cli.times import local_time
 from firmware_host.stream.rate import TOLERANCE
 
 Facts = Mapping[str, Any]
-# A run writes how it does every 10 s: silence shows only beyond that.
-_FRESH_S = 15.0
+# A run writes how it does every 10 s, and at once when its board falls silent.
+_FRESH_S = 30.0
+# Longer than any board keeps its samples together, and no longer than silence is when it is said.
+_MUTE_S = 5.0
 _MINUTE_S = 60.0
 
 
@@ -35,12 +36,14 @@ def _stream(health: Facts, now_utc: float) -> str:
     board = f"{health['board']}, {_span(health['stream_s'])}"
     if not health["is_going_on"]:
         return f"{board}; {_end(health)}"
-    last_utc = health["last_data_utc"]
-    silent_s = math.inf if last_utc is None else now_utc - last_utc
-    if silent_s < _FRESH_S:
-        return f"{board}; going on, last data {max(silent_s, 0.0):.0f} s ago"
+    told_utc, last_utc = health["told_utc"], health["last_data_utc"]
+    age_s = max(now_utc - told_utc, 0.0)
+    if age_s >= _FRESH_S:
+        return f"{board}; going on, but has written nothing of itself for {_span(age_s)}"
+    if last_utc is not None and told_utc - last_utc < _MUTE_S:
+        return f"{board}; going on, data was coming {age_s:.0f} s ago, when it last wrote"
     where = "the board is there" if health["is_up"] else "the link is lost"
-    since = "yet" if last_utc is None else f"for {_span(silent_s)}"
+    since = "yet" if last_utc is None else f"for {_span(now_utc - last_utc)}"
     return f"{board}; going on, NO DATA {since}: {where}"
 
 
@@ -77,6 +80,8 @@ _CLOCK_WORDS = {
 def _rates(channels: Mapping[str, Facts]) -> list[str]:
     told = []
     for name, channel in channels.items():
+        if not channel["is_sent"]:
+            continue
         declared_hz, measured_hz = channel["declared_hz"], channel["measured_hz"]
         if measured_hz is None:
             told.append(f"{name} {declared_hz:g} declared")
@@ -88,7 +93,7 @@ def _rates(channels: Mapping[str, Facts]) -> list[str]:
 
 
 def _losses(health: Facts) -> str:
-    from firmware_host.runtime.drops import all_drops, drop_words
+    from firmware_host.runtime.drops import drop_words
 
     channels = health["channels"].values()
     n_missing = sum(channel["missing_samples"] for channel in channels)
@@ -96,7 +101,12 @@ def _losses(health: Facts) -> str:
     n_gaps = sum(channel["n_gaps"] for channel in channels)
     share = f" ({100.0 * n_missing / n_due:.2g} %)" if n_missing else ""
     missing = f"{n_missing} of {n_due} samples missing{share} in {n_gaps} gaps"
-    return "; ".join([missing, *drop_words(all_drops(health))])
+    if not n_due:
+        missing = "no samples counted yet"
+    # A board that starts anew says nothing of what it missed: that is in no gap.
+    silent_s = health.get("silent_s", 0.0)
+    silent = [f"no data for {_span(silent_s)} in all"] if silent_s else []
+    return "; ".join([missing, *silent, *drop_words(health)])
 
 
 def _printed(lines: Mapping[str, int]) -> list[str]:

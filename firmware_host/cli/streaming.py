@@ -12,7 +12,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import places, say
-from firmware_host.config import Config
+from firmware_host.cli.times import length_words
+from firmware_host.config import Config, recording_name
+from firmware_host.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from firmware_host.events import AnyEvent
@@ -54,6 +56,14 @@ def positive_seconds(text: str) -> float:
         msg = f"expected a number of seconds above zero, got {text!r}"
         raise argparse.ArgumentTypeError(msg)
     return value
+
+
+def new_recording(text: str) -> Path:
+    """Argument type: the name of a recording to be made."""
+    try:
+        return recording_name("recording", text)
+    except ConfigError as err:
+        raise argparse.ArgumentTypeError(f"expected {err.expected}, got {text!r}") from err
 
 
 def add_max_silence(parser: argparse.ArgumentParser) -> None:
@@ -102,7 +112,7 @@ class EventPrinter:
             return
         text = _describe(event)
         if text and (event.kind == "stream" or text != self._last.get(event.kind)):
-            print(f"{clock(event.t_s)}  {text}", flush=True)
+            print(f"{clock(event.t_s)}  {printable(text)}", flush=True)
             self._last[event.kind] = text
         if self._is_terminal and event.t_s - self._last_progress_s >= _PROGRESS_EVERY_S:
             self._last_progress_s = event.t_s
@@ -122,26 +132,32 @@ def learner_arguments(args: argparse.Namespace, config: Config) -> list[str | Pa
 
 def say_summary(summary: Mapping[str, Any]) -> None:
     """The last lines for a person."""
-    from firmware_host.runtime.drops import all_drops
-
     n_missing = sum(c["missing_samples"] for c in summary["channels"].values())
     n_samples = sum(c["n_samples"] for c in summary["channels"].values())
+    length = length_words(summary["stream_s"], summary["clock_s"])
     states = ", ".join(f"{name} {n}" for name, n in summary["states"].items()) or "none"
     say(
-        f"{summary['stream_s']:.0f} s streamed in {summary['wall_s']:.1f} s: {n_samples} samples, "
+        f"{length}, in {summary['wall_s']:.1f} s: {n_samples} samples, "
         f"{n_missing} missing, {summary['bad_frames']} bad frames; windows: {states}; "
         f"peak memory {summary['peak_rss_mb']} MB"
     )
+    say_silence(summary)
     say_lines(summary)
-    say_drops(all_drops(summary))
+    say_drops(summary)
 
 
-def say_drops(counts: Mapping[str, int]) -> None:
+def say_drops(counts: Mapping[str, Any]) -> None:
     """What did not get through, in a line; nothing if all did."""
     from firmware_host.runtime.drops import drop_words
 
     if words := drop_words(counts):
         say(f"not used: {', '.join(words)}")
+
+
+def say_silence(summary: Mapping[str, Any]) -> None:
+    """For how long a board that was there before sent nothing: what it missed before a restart is in no gap."""
+    if silent_s := summary["silent_s"]:
+        say(f"no data for {silent_s:.0f} s in all, while the board was away or mute")
 
 
 def say_lines(summary: Mapping[str, Any]) -> None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from firmware_host.errors import printable
+
 if TYPE_CHECKING:
     from firmware_host.recording.labels import Label
     from firmware_host.runtime.memory import Memory
@@ -34,7 +36,9 @@ class TypedNotes:
         data = os.read(fd, _MAX_BYTES)
         # Ctrl-D: nobody types any more.
         self.is_open = bool(data)
-        return [line.strip() for line in data.decode(errors="replace").splitlines() if line.strip()]
+        lines = (line.strip() for line in data.decode(errors="replace").splitlines())
+        # An arrow key is an escape sequence: whoever prints the note later must not obey it.
+        return [printable(line) for line in lines if line]
 
 
 def _may_read(fd: int) -> bool:

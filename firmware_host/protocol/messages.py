@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from firmware_host.protocol import frame
 from firmware_host.protocol.values import (
@@ -80,6 +81,7 @@ __all__ = [
 ]
 
 _BLOCK = frame.BLOCK
+_HOST_KINDS = (frame.PING, frame.CMD)
 _SAMPLE_IDX = struct.Struct("<I")
 _DTYPE_NAMES = {code: name for name, code in DTYPE_CODES.items()}
 # What every command and its answer begin with; the arguments and the answer of BACKFILL.
@@ -105,13 +107,27 @@ def _pack_string(text: str) -> bytes:
     if len(data) > MAX_STRING_BYTES:
         msg = f"expected at most {MAX_STRING_BYTES} bytes of UTF-8, got {len(data)}: {text!r}"
         raise ValueError(msg)
+    _require_printable(text)
     return bytes([len(data)]) + data
 
 
-def _pack_channel(channel: Channel) -> bytes:
-    if not 0 <= channel.stream < MAX_STREAMS or not 1 <= channel.axes <= MAX_AXES:
-        msg = f"stream must be 0..{MAX_STREAMS - 1} and axes 1..{MAX_AXES}, got {channel}"
+def _require_printable(text: str) -> None:
+    if not text.isprintable():
+        # A terminal or a log would obey it.
+        msg = f"expected printable characters, got {text!r}"
         raise ValueError(msg)
+
+
+def _require_sound(channel: Channel) -> Channel:
+    if (misfit := channel.misfit) is not None:
+        expected, received = misfit
+        msg = f"expected {expected}, got {received}"
+        raise ValueError(msg)
+    return channel
+
+
+def _pack_channel(channel: Channel) -> bytes:
+    _require_sound(channel)
     return (
         bytes([channel.stream])
         + _pack_string(channel.name)
@@ -266,17 +282,18 @@ class _Reader:
             msg = "string runs past the payload"
             raise struct.error(msg)
         self._at += n
-        return text.decode()
+        said = text.decode()
+        _require_printable(said)
+        return said
 
 
 def _parse_channel(reader: _Reader) -> Channel:
     stream = reader.byte()
     name, unit = reader.string(), reader.string()
     rate_hz, scale, offset, dtype, axes = reader.take("<fddBB")
-    if stream >= MAX_STREAMS or not 1 <= axes <= MAX_AXES or not 0 < rate_hz < 1e6:
-        msg = "channel out of range"
-        raise ValueError(msg)
-    return Channel(stream, name, unit, rate_hz, scale, offset, _DTYPE_NAMES[int(dtype)], int(axes))
+    dtype_name = _DTYPE_NAMES[int(dtype)]
+    channel = Channel(stream, name, unit, rate_hz, scale, offset, dtype_name, int(axes))
+    return _require_sound(channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +306,8 @@ class _HelloPart:
     ring_bytes: int
 
 
+# A board says the same every few seconds, in a few parts.
+@lru_cache(maxsize=16)
 def _parse_hello_part(payload: bytes) -> _HelloPart:
     reader = _Reader(payload)
     _version, part, n_parts = reader.byte(), reader.byte(), reader.byte()
@@ -360,12 +379,15 @@ class MessageParser:
     """Bytes in, messages out, both ways of the wire.
 
     Counters: those of ``decoder``; ``bad_payloads``, frames with a right CRC whose payload does not fit
-    its kind; ``unknown_kinds``, frames of a kind we do not know.
+    its kind; ``unknown_kinds``, frames of a kind we do not know; ``host_frames``, PINGs and commands
+    where ``board_only`` says that none can come: an echo, or somebody who plays the host.
     """
 
+    board_only: bool = False
     decoder: frame.FrameDecoder = field(default_factory=frame.FrameDecoder)
     bad_payloads: int = 0
     unknown_kinds: int = 0
+    host_frames: int = 0
     _parts: list[_HelloPart] = field(default_factory=list)
 
     def feed(self, data: bytes) -> list[Message]:
@@ -387,6 +409,9 @@ class MessageParser:
         try:
             if raw[0] == frame.HELLO:
                 return self._join_hello(raw)
+            if self.board_only and raw[0] in _HOST_KINDS:
+                self.host_frames += 1
+                return None
             parse = _PARSERS.get(raw[0])
             if parse is None:
                 self.unknown_kinds += raw[0] != frame.BLOCK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -13,6 +14,9 @@ DTYPE_BYTES = {"i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4, "f32": 
 MAX_STREAMS = 32
 MAX_AXES = 16
 MAX_STRING_BYTES = 32
+MIN_RATE_HZ, MAX_RATE_HZ = 0.001, 1e6
+# Beyond every count that an integer of the wire can be.
+_COUNTS = 2.0**32
 BLOCK_DATA_BYTES = frame.MAX_PAYLOAD_BYTES - 4
 """Bytes of samples one BLOCK can carry beside its sample index."""
 
@@ -115,6 +119,24 @@ class Channel:
     def max_block_samples(self) -> int:
         """Most samples one BLOCK can carry."""
         return BLOCK_DATA_BYTES // self.sample_bytes
+
+    @property
+    def misfit(self) -> tuple[str, str] | None:
+        """(expected, received) if a number of it is one that no HELLO may say; None if all are right."""
+        if not 0 <= self.stream < MAX_STREAMS:
+            return f"a stream number of {self.name} from 0 to {MAX_STREAMS - 1}", f"{self.stream}"
+        if not 1 <= self.axes <= MAX_AXES:
+            return f"1 to {MAX_AXES} axes of {self.name}", f"{self.axes}"
+        if not MIN_RATE_HZ <= self.rate_hz <= MAX_RATE_HZ:
+            return (
+                f"a sample rate of {self.name} from {MIN_RATE_HZ:g} Hz to 1 MHz",
+                f"{self.rate_hz:g} Hz",
+            )
+        # Not a number fails it as well.
+        if not (self.scale and math.isfinite(abs(self.scale) * _COUNTS + abs(self.offset))):
+            expected = f"a scale of {self.name} that is not 0, and finite values"
+            return expected, f"scale {self.scale:g}, offset {self.offset:g}"
+        return None
 
 
 @dataclass(frozen=True, slots=True)

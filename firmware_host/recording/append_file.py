@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 from firmware_host.errors import RecordingError, StorageError
+
+# Some file systems have no way to sync a folder; a recording is still better than none.
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
 
 class AppendFile:
@@ -33,7 +37,14 @@ class AppendFile:
             raise RecordingError(path, "a new file name", "a file that is already there") from err
         except OSError as err:
             raise StorageError(f"{path}: cannot make the recording ({err.strerror})") from err
-        self._sync_folder()
+        try:
+            self._sync_folder()
+        except OSError as err:
+            if err.errno not in _NO_SYNC:
+                # A name without content would be taken for a recording.
+                self.close()
+                path.unlink(missing_ok=True)
+                raise StorageError(f"{path}: cannot make the recording ({err.strerror})") from err
 
     def append(self, piece: bytes) -> None:
         """Write one piece to the end of the file."""
@@ -45,7 +56,7 @@ class AppendFile:
             self._take_back()
             raise StorageError(
                 f"{self.path}: cannot write ({err.strerror}); recording stopped, "
-                f"the first {self.size_bytes} bytes are kept: free some space"
+                f"the first {self.size_bytes} bytes are kept: {_advice(err)}"
             ) from err
         self.size_bytes += len(piece)
 
@@ -79,3 +90,13 @@ class AppendFile:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _advice(err: OSError) -> str:
+    if err.errno == errno.EFBIG:
+        return (
+            "no file may be larger here (ulimit -f, or its file system): set recording.max_file_mb"
+        )
+    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space"
+    return "check the disk"

@@ -7,7 +7,9 @@ Tables of others are read too if their columns say what they are: the first one 
 from __future__ import annotations
 
 import csv
+import logging
 import math
+import os
 import re
 from array import array
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ from firmware_host.recording.notes import Note, sorted_notes
 from firmware_host.recording.take import Take, Track, checked_take, pieces_of, quantised, short_text
 from firmware_host.recording.take_reader import TakeReader
 
+_LOGGER = logging.getLogger(__name__)
+
 BOARD_ID, FIRMWARE = "csv", "csv file"
 _TIME_NAMES = (TIME_COLUMN, "time", "timestamp")
 _COLUMN = re.compile(r"\s*([^\[\]@]+?)\s*\[\s*([^\[\]]*?)\s*\]\s*(?:@\s*([0-9.]+)\s*Hz)?\s*")
@@ -34,6 +38,8 @@ _AXIS = re.compile(r"(.+)_([xyz]|\d+)")
 _WHOLE = 1e-3
 # A cell longer than this is no number, and a note longer than this no note.
 _MAX_CELL = 4096
+# A column's name longer than this is none.
+_MAX_NAME = 200
 
 
 @dataclass(slots=True)
@@ -81,38 +87,74 @@ def read_csv(path: Path) -> Take:
         before = utc
         _take_row(row, n, utc, columns, path)
         if note_at is not None and row[note_at]:
-            notes.append((utc, row[note_at]))
+            notes.append((utc, _text(row[note_at], path)))
     labels, events, markers = sorted_notes(notes)
     tracks = tuple(_track(group, path) for group in _groups(list(columns.values())))
     return checked_take(Take(BOARD_ID, FIRMWARE, tracks, labels, events, markers), path)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(row number, cells) of every row that is not blank, all as long as the header."""
+    """(row number, cells) of every row that is not blank, all as long as the header.
+
+    A last line that was cut is left out, and that is said.
+    """
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise RecordingError(path, f"at most {MAX_FILE_BYTES} bytes", "more")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader, width = csv.reader(file), 0
-            for row in reader:
-                if not row:
-                    continue
-                width = width or len(row)
-                if len(row) != width:
-                    received = f"{len(row)}; is the file cut?"
-                    raise RecordingError(path, f"{width} cells in row {reader.line_num}", received)
-                yield reader.line_num, row
+        # What is no text is found out where text is: in the header and in notes.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            reader = csv.reader(file)
+            rows = ((reader.line_num, row) for row in reader if row)
+            first = next(rows, None)
+            if first is None:
+                return
+            yield first
+            yield from _whole(rows, first[1], path)
     except OSError as err:
         raise RecordingError(path, "a readable CSV file", err.strerror or "none") from err
-    except UnicodeDecodeError as err:
-        raise RecordingError(path, "UTF-8 text", f"byte {err.start} of no text") from err
     except csv.Error as err:
         raise RecordingError(path, "CSV", f"a broken row ({err})") from err
 
 
+def _whole(
+    rows: Iterator[tuple[int, list[str]]], header: list[str], path: Path
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows as long as the header, without a last one that was cut."""
+    row = next(rows, None)
+    while row is not None:
+        following = next(rows, None)
+        if following is None and _is_cut(row[1], header, path):
+            _LOGGER.warning("%s: cut in its last line, row %d: that row is left out", path, row[0])
+            return
+        if len(row[1]) != len(header):
+            received = f"{len(row[1])}; is the file cut?"
+            raise RecordingError(path, f"{len(header)} cells in row {row[0]}", received)
+        yield row
+        row = following
+
+
+def _is_cut(last: list[str], header: list[str], path: Path) -> bool:
+    """Whether the last line has no end, and a cell too few or words that may go on.
+
+    Other programs leave the end of the last line out, so that alone says nothing.
+    """
+    is_whole = len(last) >= len(header) and not (header[-1].strip() == NOTE_COLUMN and last[-1])
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return not is_whole and file.read(1) not in b"\r\n"
+
+
+def _text(text: str, path: Path) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as err:
+        raise RecordingError(path, "UTF-8 text", f"bytes of no text in {text[:40]!r}") from err
+    return text
+
+
 def _columns(header: list[str], path: Path) -> tuple[dict[int, _Column], int | None]:
     """Columns by position, and where the notes are."""
-    names = [name.strip() for name in header]
+    names = [_text(name, path).strip() for name in header]
     if not names or names[0].lower() not in _TIME_NAMES:
         got = repr(names[0][:40]) if names else "an empty file"
         raise RecordingError(
@@ -121,7 +163,7 @@ def _columns(header: list[str], path: Path) -> tuple[dict[int, _Column], int | N
     columns: dict[int, _Column] = {}
     note_at = None
     for i, name in enumerate(names[1:], 1):
-        match = _COLUMN.fullmatch(name)
+        match = _COLUMN.fullmatch(name) if len(name) <= _MAX_NAME else None
         if name == NOTE_COLUMN:
             note_at = i
         elif match is None:

@@ -6,10 +6,12 @@ import base64
 import json
 import struct
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 
 from firmware_host.protocol.messages import (
+    BLOCK_DATA_BYTES,
+    MAX_AXES,
     Ack,
     AckResult,
     Block,
@@ -21,27 +23,35 @@ from firmware_host.protocol.messages import (
     Hello,
     Log,
     Message,
+    MessageParser,
     Mismatch,
     Part,
     PartState,
     Ping,
     Pong,
     Status,
+    encode_ack,
+    encode_command,
+    encode_event,
     encode_hello,
+    encode_log,
+    encode_ping,
+    encode_pong,
     encode_status,
 )
 from firmware_host.protocol.values import PlainMessage
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_schemas import HEADER_FIELDS, HELLO, RAW_BLOCK, raw_names
 
+M = TypeVar("M", bound=Message)
+
 LABEL_TOPIC = "/label"
 MARKER_TOPIC = "/marker"
 
 # As the wire has it: session, stream, seq, ticks_us, dropped, sample_idx.
 _BLOCK_LAYOUT = struct.Struct("<HBHIHI")
-_WIDE = struct.Struct("<q")
-# The wire's limit for a channel.
-_MAX_RATE_HZ = 1e6
+# What MCAP's own times can say, 64 bits of ns; whatever reads labels can make a date of it.
+_MAX_UTC = 2.0**64 / 1e9
 _STRUCT_CODES = {"i8": "b", "u8": "B", "i16": "h", "u16": "H", "i32": "i", "u32": "I"}
 _SOME_HAVE = {"ring_bytes", "stream", "sample_idx", "gone", "frames", "key", "text"}
 # Type of the message, topic, schema name.
@@ -97,6 +107,9 @@ def encode_samples(channel: Channel, block: Block) -> bytes:
 def sample_decoder(metadata: dict[str, str]) -> Callable[[bytes], Block]:
     """Way back from `encode_samples` for one channel, by the metadata the file carries."""
     code, axes = _STRUCT_CODES[metadata["dtype"]], int(metadata["axes"])
+    if not 1 <= axes <= MAX_AXES:
+        msg = f"expected 1 to {MAX_AXES} axes, got {axes}"
+        raise ValueError(msg)
     names = raw_names(axes)
 
     def decode(payload: bytes) -> Block:
@@ -136,7 +149,14 @@ def encode_marker(text: str) -> bytes:
 
 def decode_label(payload: bytes) -> Label:
     """Way back from `encode_label`."""
-    return Label(**json.loads(payload))
+    label = Label(**json.loads(payload))
+    texts = label.label, label.source, label.participant or ""
+    # Python takes infinities and NaN for JSON.
+    times = all(abs(utc) < _MAX_UTC for utc in (label.t_start_utc, label.t_end_utc))
+    if not times or not all(text.isprintable() for text in texts):
+        msg = f"expected UNIX seconds and words, got {label}"
+        raise ValueError(msg)
+    return label
 
 
 def decode_marker(payload: bytes) -> str:
@@ -149,12 +169,12 @@ def decode_hello(payload: bytes) -> Hello:
     fields = json.loads(payload)
     channels = tuple(Channel(**channel) for channel in fields.pop("channels"))
     hello = Hello(channels=channels, **fields)
-    # Refuses what no HELLO can say.
-    encode_hello(hello, seq=0, ticks_us=hello.ticks_us)
-    if not all(0 < channel.rate_hz < _MAX_RATE_HZ for channel in channels):
-        msg = "expected positive sample rates"
-        raise ValueError(msg)
-    return hello
+    heard = _heard(encode_hello(hello, seq=0, ticks_us=hello.ticks_us))
+    if isinstance(heard, Hello):
+        # A rate has half as many digits on the wire.
+        pairs = zip(heard.channels, channels, strict=True)
+        heard = replace(heard, channels=tuple(replace(a, rate_hz=b.rate_hz) for a, b in pairs))
+    return _same(hello, heard)
 
 
 def _decode_raw(payload: bytes) -> Block:
@@ -163,18 +183,37 @@ def _decode_raw(payload: bytes) -> Block:
 
 
 def _decode_event(payload: bytes) -> Event:
-    fields = _integers(payload)
-    return Event(kind=EventKind(fields.pop("kind")), **fields)
+    fields = json.loads(payload)
+    event = Event(kind=EventKind(fields.pop("kind")), **fields)
+    return _same(event, _heard(encode_event(event)))
 
 
 def _decode_ack(payload: bytes) -> Ack:
-    fields = _integers(payload, "key", "text")
-    return Ack(result=AckResult(fields.pop("result")), **fields)
+    fields = json.loads(payload)
+    ack = Ack(result=AckResult(fields.pop("result")), **fields)
+    return _same(ack, _heard(encode_ack(ack, seq=0)))
+
+
+def _decode_pong(payload: bytes) -> Pong:
+    pong = Pong(**json.loads(payload))
+    return _same(pong, _heard(encode_pong(pong, seq=0)))
+
+
+def _decode_ping(payload: bytes) -> Ping:
+    ping = Ping(**json.loads(payload))
+    return _same(ping, _heard(encode_ping(ping, seq=0)))
 
 
 def _decode_command(payload: bytes) -> Command:
-    fields = _integers(payload, "key", "text")
-    return Command(**fields)
+    command = Command(**json.loads(payload))
+    return _same(command, _heard(encode_command(command, seq=0)))
+
+
+def _decode_mismatch(payload: bytes) -> Mismatch:
+    mismatch = Mismatch(**json.loads(payload))
+    # One byte on the wire.
+    bytes([mismatch.theirs])
+    return mismatch
 
 
 def _decode_status(payload: bytes) -> Status:
@@ -185,24 +224,22 @@ def _decode_status(payload: bytes) -> Status:
     )
     cause = BootCause(fields.pop("cause"))
     status = Status(cause=cause, parts=parts, **fields)
-    # Refuses what no STATUS can say.
-    encode_status(status, seq=0)
-    return status
+    return _same(status, _heard(encode_status(status, seq=0)))
 
 
 def _decode_log(payload: bytes) -> Log:
-    fields = _integers(payload, "text")
-    return Log(**fields)
+    log = Log(**json.loads(payload))
+    return _same(log, _heard(encode_log(log, seq=0)))
 
 
 DECODERS: dict[str, Callable[[bytes], Message]] = {
     RAW_BLOCK: _decode_raw,
     HELLO: decode_hello,
     "signet.Event": _decode_event,
-    "signet.Pong": lambda payload: Pong(**_integers(payload)),
+    "signet.Pong": _decode_pong,
     "signet.Ack": _decode_ack,
-    "signet.Mismatch": lambda payload: Mismatch(**_integers(payload)),
-    "signet.Ping": lambda payload: Ping(**_integers(payload)),
+    "signet.Mismatch": _decode_mismatch,
+    "signet.Ping": _decode_ping,
     "signet.Command": _decode_command,
     "signet.Status": _decode_status,
     "signet.Log": _decode_log,
@@ -214,20 +251,23 @@ def _block(fields: dict[str, Any], data: bytes) -> Block:
     session, stream, seq, ticks_us, dropped, idx = [fields[name] for name in HEADER_FIELDS]
     # Refuses what no frame can carry: a file may have been written by anyone.
     _BLOCK_LAYOUT.pack(session, stream, seq, ticks_us, dropped, idx)
+    if not 1 <= len(data) <= BLOCK_DATA_BYTES:
+        msg = f"expected 1 to {BLOCK_DATA_BYTES} bytes of samples, got {len(data)}"
+        raise ValueError(msg)
     return Block(session, stream, seq, ticks_us, dropped, idx, data)
 
 
-def _integers(payload: bytes, *texts: str) -> dict[str, Any]:
-    """The fields, all 32-bit integers but for ``texts``, which need not be there."""
-    fields = json.loads(payload)
-    said = {name: str(fields.pop(name)) for name in texts if name in fields}
-    for value in fields.values():
-        # Refuses what is no 32-bit integer, signed or not.
-        _WIDE.pack(value)
-        if not -(1 << 31) <= value < 1 << 32:
-            msg = f"expected a 32-bit integer, got {value}"
-            raise ValueError(msg)
-    return {**fields, **said}
+def _heard(code: bytes) -> Message | None:
+    """What a host makes of wire bytes."""
+    return next(iter(MessageParser().feed(code)), None)
+
+
+def _same(said: M, heard: Message | None) -> M:
+    """``said``, if the wire carries all of it: whoever plays the file has to be able to say it."""
+    if heard != said:
+        msg = f"expected a message that the wire carries, got {said}"
+        raise ValueError(msg)
+    return said
 
 
 def _header(block: Block) -> str:

@@ -15,11 +15,11 @@ from firmware_host.protocol.messages import Hello, Message
 from firmware_host.recording import mcap_json, mcap_schemas
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_index import McapIndex, read_index
-from firmware_host.recording.mcap_records import MAX_RECORD_BYTES, read_chunk, read_records
+from firmware_host.recording.mcap_records import open_chunk, read_chunk, read_records
 from firmware_host.recording.mcap_topics import Decoder, Payload, Topics
 
 if TYPE_CHECKING:
-    from mcap.records import Chunk, McapRecord
+    from mcap.records import McapRecord
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -256,7 +256,7 @@ class McapReader:
         try:
             for number in numbers:
                 chunk = read_chunk(file, index.places[number])
-                inside = b"" if chunk is None else _open_chunk(chunk)
+                inside = b"" if chunk is None else open_chunk(chunk)
                 if chunk is None or not inside:
                     damaged += 1
                 else:
@@ -273,7 +273,7 @@ class McapReader:
         n_damaged = 0
         try:
             for record in read_records(file):
-                inside = _open_chunk(record) if isinstance(record, Chunk) else b""
+                inside = open_chunk(record) if isinstance(record, Chunk) else b""
                 n_damaged += isinstance(record, Chunk) and not inside
                 yield record, inside
                 self.is_complete |= isinstance(record, Footer)
@@ -294,22 +294,3 @@ class McapReader:
 
     def _foreign(self) -> RecordingError:
         return RecordingError(self.path, "messages as Signet writes them", "another layout")
-
-
-def _open_chunk(chunk: Chunk) -> bytes:
-    """Return what a chunk holds, nothing if it is damaged."""
-    from mcap.exceptions import McapError
-    from mcap.stream_reader import get_chunk_data_stream
-    from zstandard import ZstdError, frame_content_size
-
-    if chunk.uncompressed_size > MAX_RECORD_BYTES:
-        return b""
-    try:
-        # The compressed part has a length of its own, for which the library makes room unseen.
-        if chunk.compression == "zstd" and frame_content_size(chunk.data) > MAX_RECORD_BYTES:
-            return b""
-        stream, n_bytes = get_chunk_data_stream(chunk, validate_crc=True)
-        inside: bytes = stream.read(n_bytes)
-    except (McapError, ZstdError, struct.error, RuntimeError, ValueError):
-        return b""
-    return inside

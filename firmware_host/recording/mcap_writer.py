@@ -31,6 +31,9 @@ FLUSH_S = 2.0
 # A power cut loses at most this much; each sync wears an SD card.
 SYNC_S = 30.0
 _NS = 1_000_000_000
+# MCAP numbers channels with 16 bits, and every reader holds them all in memory. A board that renames its channels
+# with each HELLO gets there; a part of an ordinary one has a few dozen.
+_MOST_CHANNELS = 4096
 
 
 def to_ns(utc: float) -> int:
@@ -90,6 +93,7 @@ class McapWriter:
         self._open_file = open_file
         self.paths: list[Path] = []
         self.n_messages = 0
+        """Messages, labels and notes written; those that a failure lost are taken off again."""
         self.n_kept = 0
         """How many of them the system has; a failure loses those since."""
         self._hello: tuple[Hello, float] | None = None
@@ -189,10 +193,7 @@ class McapWriter:
         try:
             self._commit()
         except StorageError:
-            # A name without content would be taken for a recording.
-            self._file.close()
-            self._file = None
-            self.paths.pop().unlink(missing_ok=True)
+            self._drop_part()
             raise
 
     def _next_part(self) -> None:
@@ -208,15 +209,30 @@ class McapWriter:
             n += 1
         try:
             self._open_part(path)
+            if self._hello is not None:
+                self._say_hello_again(*self._hello)
         except StorageError as err:
             self._failure = str(err)
             raise
-        if self._hello is not None:
-            # A part read on its own needs to know the board.
-            hello, arrival_utc = self._hello
+
+    def _say_hello_again(self, hello: Hello, arrival_utc: float) -> None:
+        """A part read on its own needs to know the board."""
+        # It was counted when it came.
+        self.n_messages -= 1
+        try:
             self.write(hello, arrival_utc)
-            # It came before this part did.
-            self._part_from_utc = math.inf
+        except StorageError:
+            self._drop_part()
+            raise
+        # It came before this part did.
+        self._part_from_utc = math.inf
+
+    def _drop_part(self) -> None:
+        """A name without content would be taken for a recording."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        self.paths.pop().unlink(missing_ok=True)
 
     def _finish_part(self) -> None:
         self._writer.finish()
@@ -248,6 +264,8 @@ class McapWriter:
         known = self._channel_ids.get((topic, channel))
         if known is not None:
             return known
+        if len(self._channel_ids) >= _MOST_CHANNELS:
+            self._next_part()
         if (schema, channel) not in self._schema_ids:
             text = mcap_schemas.schema_json(schema, channel)
             name = schema if channel is None else f"{schema}.{channel.name}"
@@ -307,6 +325,7 @@ class McapWriter:
             self._file.append(self._buffer.take())
         except StorageError as err:
             self._failure = str(err)
+            self.n_messages = self.n_kept
             raise
         self.n_kept = self.n_messages
 

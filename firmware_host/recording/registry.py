@@ -48,6 +48,9 @@ def open_recording(path: str | Path) -> RecordingReader:
     path = Path(path)
     if not path.exists():
         raise RecordingError(path, "a recording", "nothing there")
+    if not path.is_file() and not path.is_dir():
+        # Opening a pipe waits for its writer, and none of the formats is read from front to back.
+        raise RecordingError(path, "a file or a folder", "a pipe or a device")
     entry = _of_folder(path) if path.is_dir() else READERS.get(path.suffix.lower())
     if entry is None:
         known = " ".join([*READERS, "or an E4 folder"])

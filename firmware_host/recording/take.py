@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_host.errors import RecordingError
-from firmware_host.protocol.messages import MAX_AXES, MAX_STREAMS, MAX_STRING_BYTES, Channel
+from firmware_host.errors import RecordingError, printable
+from firmware_host.protocol.messages import MAX_STREAMS, MAX_STRING_BYTES, Channel
 from firmware_host.recording.labels import Label
 from firmware_host.recording.notes import BoardEvent
 
@@ -102,19 +102,15 @@ def checked_take(take: Take, where: object) -> Take:
     Raises
     ------
     RecordingError
-        If it has no samples, too many channels or axes, or a time before 1970.
+        If it has no samples, too many channels, one that no board could describe, or a time before 1970.
     """
     if not take.tracks or not all(track.pieces for track in take.tracks):
         raise RecordingError(where, "samples", "none")
     if len(take.tracks) > MAX_STREAMS:
         raise RecordingError(where, f"at most {MAX_STREAMS} channels", f"{len(take.tracks)}")
     for track in take.tracks:
-        axes, rate_hz = track.channel.axes, track.channel.rate_hz
-        if not 1 <= axes <= MAX_AXES:
-            raise RecordingError(where, f"at most {MAX_AXES} axes a channel", f"{axes}")
-        if not 0 < rate_hz < 1e6:
-            expected = f"a sample rate of {track.channel.name} above 0 and below 1 MHz"
-            raise RecordingError(where, expected, f"{rate_hz:g} Hz")
+        if (misfit := track.channel.misfit) is not None:
+            raise RecordingError(where, *misfit)
     # 9999 is the last year that a date can be written in.
     if not (take.start_utc >= 0 and take.end_utc < 253_402_300_800.0):
         raise RecordingError(where, "times between 1970 and 9999", "others")
@@ -137,8 +133,8 @@ def _with_own_names(tracks: Iterable[Track]) -> Iterator[Track]:
 
 
 def short_text(text: str) -> str:
-    """A name or unit, cut to what the wire carries."""
-    return text.strip().encode()[:MAX_STRING_BYTES].decode(errors="ignore")
+    """A name or unit, printable and cut to what the wire carries."""
+    return printable(text.strip()).encode()[:MAX_STRING_BYTES].decode(errors="ignore")
 
 
 def measured_rate_hz(declared_hz: float, n_samples: int, span_s: float) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +14,6 @@ from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.inference.late import LateModel
 from firmware_host.inference.placed import PlacedModel, check_placement
-from firmware_host.reconnect import Reconnect
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.cues import CueRule
 from firmware_host.runtime.gait_following import GaitFollower
@@ -24,7 +21,7 @@ from firmware_host.runtime.gait_path import WalkingReference
 from firmware_host.runtime.in_force import baseline_in_force, walking_in_force
 from firmware_host.runtime.learner_process import LearnerProcess
 from firmware_host.runtime.learning import Learning
-from firmware_host.runtime.link import Link
+from firmware_host.runtime.link import Link, lasting_link
 from firmware_host.runtime.memory import LIVE_BATCH_S, Memory, stored_source
 from firmware_host.runtime.permission import Asks, HostWatch
 from firmware_host.runtime.pipeline import Listeners, Models, Pipeline
@@ -116,12 +113,7 @@ def open_session(
         bundle, runtime=options.runtime, placement=options.placement, delegate=options.delegate
     )
     memory = None if vault is None else Memory(vault, keep_days=options.keep_days)
-    link = Link(
-        open_transport or (lambda: open_device(options.url)),
-        Reconnect(clock=time.monotonic, rng=random.Random()),
-        sleep=time.sleep,
-        stop=stop,
-    )
+    link = lasting_link(open_transport or (lambda: open_device(options.url)), stop=stop)
     if memory is not None and not link.is_finite:
         memory.batch_s = LIVE_BATCH_S
     follower = _follower(options, vault, bundle, models)
@@ -133,6 +125,7 @@ def open_session(
         placement=options.placement,
         labels=options.labels,
         listeners=_listeners(options.listeners, memory, follower),
+        is_live=not link.is_finite,
     )
     return Session(
         link=link,

@@ -11,7 +11,7 @@ from firmware_host.recording.base import RecordingReader
 from firmware_host.recording.e4_reader import E4Reader
 from firmware_host.recording.exchange import Report, new_file, refuse_existing
 from firmware_host.recording.registry import MCAP, open_recording, writer_of
-from firmware_host.runtime.takes import take_of
+from firmware_host.runtime.takes import take_and_length
 from firmware_host.stream.assembler import StreamAssembler
 
 # Reading and writing take about as long as each other.
@@ -39,22 +39,27 @@ def convert(source: Path, target: Path, *, report: Report) -> dict[str, Any]:
         with new_file(target) as draft:
             if write is None:
                 lost = []
-                channels = _write_mcap(reader, draft, report)
+                channels, stream_s = _write_mcap(reader, draft, report)
             else:
-                take = take_of(reader, where=source, report=lambda x: report(_HALF * x))
+                take, stream_s = take_and_length(
+                    reader, where=source, report=lambda x: report(_HALF * x)
+                )
                 channels = tuple(track.channel for track in take.tracks)
                 lost = write(take, draft, lambda x: report(_HALF + _HALF * x))
                 lost += take.left_out
         lost += _left_out(reader)
-        content = _content(reader, channels)
+        content = _content(reader, channels, stream_s)
         return {"from": str(source), "to": str(target), **content, "lost": lost}
     finally:
         reader.close()
 
 
-def _content(reader: RecordingReader, channels: Sequence[Channel]) -> dict[str, Any]:
+def _content(
+    reader: RecordingReader, channels: Sequence[Channel], stream_s: float
+) -> dict[str, Any]:
     return {
         "start_utc": reader.start_utc,
+        "stream_s": round(stream_s, 3),
         "duration_s": round(reader.duration_s, 3),
         "channels": [{"name": c.name, "unit": c.unit, "rate_hz": c.rate_hz} for c in channels],
         "labels": len(reader.labels()),
@@ -68,8 +73,10 @@ def _left_out(reader: RecordingReader) -> list[str]:
     return []
 
 
-def _write_mcap(reader: RecordingReader, draft: Path, report: Report) -> tuple[Channel, ...]:
-    """Copy every message; returns the channels as they were last described."""
+def _write_mcap(
+    reader: RecordingReader, draft: Path, report: Report
+) -> tuple[tuple[Channel, ...], float]:
+    """Copy every message; returns the channels as they were last described, and the seconds streamed."""
     from firmware_host.recording.mcap_writer import McapWriter
 
     assembler = StreamAssembler()
@@ -85,4 +92,6 @@ def _write_mcap(reader: RecordingReader, draft: Path, report: Report) -> tuple[C
             writer.write_label(label, label.t_end_utc)
         for utc, text in reader.markers():
             writer.write_marker(text, utc)
-    return (assembler.hello or reader.hello).channels
+    assembler.end()
+    channels = (assembler.hello or reader.hello).channels
+    return channels, assembler.earlier_sessions_s + assembler.t_s

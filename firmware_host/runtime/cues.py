@@ -1,4 +1,4 @@
-"""When to tap the wearer on the wrist: stress that lasts, and not again for a while."""
+"""Tapping the wearer on the wrist: when stress lasts, not again for a while, and what the wearer says to it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from firmware_host.adaptation.preferences import CueAnswer
-from firmware_host.events import State
+from firmware_host.events import State, StreamNoted, StressScored
 from firmware_host.protocol.messages import Button
+from firmware_host.runtime.memory import Memory
 
 # Half a minute of windows that say stress: a single one is often wrong.
 LASTING_WINDOWS = 3
@@ -15,11 +16,11 @@ LASTING_WINDOWS = 3
 QUIET_S = 600.0
 SHORT_PATTERN = 1
 # Buttons by which the wearer answers a cue, and until when a press is about the latest one.
-CUE_ANSWERS: dict[int, CueAnswer] = {
+_ANSWERS: dict[int, CueAnswer] = {
     Button.CUE_ACCEPTED: CueAnswer.ACCEPTED,
     Button.CUE_DISMISSED: CueAnswer.DISMISSED,
 }
-MAX_ANSWER_S = 300.0
+_MAX_ANSWER_S = 300.0
 
 
 @dataclass(slots=True)
@@ -40,3 +41,42 @@ class CueRule:
             return False
         self._last_s = t_s
         return True
+
+
+class Cues:
+    """The cues of one run and the wearer's answers to them.
+
+    Parameters
+    ----------
+    rule
+        When one is due; None never gives one.
+    memory
+        Where answers are kept; None keeps none.
+    """
+
+    def __init__(self, rule: CueRule | None, memory: Memory | None) -> None:
+        self._rule = rule
+        self._memory = memory
+        self._last_utc: float | None = None
+        self.n_given = 0
+
+    def due(self, event: StressScored) -> int | None:
+        """Take one window; the haptic pattern to tap now, or None."""
+        if self._rule is None or not self._rule.is_due(event.state, event.t_s):
+            return None
+        return self._rule.pattern
+
+    def given(self, utc: float) -> None:
+        """The wearer is tapped at ``utc``."""
+        self.n_given += 1
+        self._last_utc = utc
+
+    def take_press(self, event: StreamNoted) -> None:
+        """A press that says whether the latest cue was right, unless that was too long ago to tell."""
+        answer = _ANSWERS.get(int(event.detail["value"]))
+        if answer is None or self._last_utc is None or self._memory is None:
+            return
+        if 0 <= event.utc - self._last_utc <= _MAX_ANSWER_S:
+            self._memory.take_cue_answer(answer, cue_utc=self._last_utc, utc=event.utc)
+            # One answer a cue: a second press is a slip of the finger.
+            self._last_utc = None

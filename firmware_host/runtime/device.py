@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections import deque
@@ -17,28 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.devices import open_device
-from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch
+from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch, SignetError
 from firmware_host.events import StreamNoted
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import (
     Channel,
     Command,
-    CommandKind,
     Hello,
     MessageParser,
     Mismatch,
     Ping,
-    encode_command,
 )
-from firmware_host.reconnect import Reconnect
 from firmware_host.recording.registry import READERS
-from firmware_host.runtime.asking import ClockAsker
-from firmware_host.runtime.link import Link
-from firmware_host.runtime.orders import Orders
-from firmware_host.runtime.silence import BACK_NOTE, SilenceLimits, SilenceWatch
+from firmware_host.runtime.link import lasting_link
+from firmware_host.runtime.listening import Detail, Listening
+from firmware_host.runtime.silence import SilenceLimits
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.samples import Samples
-from firmware_host.transport.base import Chunk
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 # Far more than come between two blocks; who never asks for them must not fill the memory.
@@ -59,6 +53,58 @@ class Block:
     utc: float
     values: NDArray[np.float64]
     missing_before: int
+
+
+class _Inbox:
+    """What a device sent and nobody has taken yet."""
+
+    def __init__(self, parser: MessageParser) -> None:
+        self.parser = parser
+        self.assembler = StreamAssembler()
+        self.pending: deque[Block | StreamNoted] = deque()
+
+    def feed(self, data: bytes, arrival_utc: float) -> None:
+        """Take bytes of the board.
+
+        Raises
+        ------
+        ProtocolMismatch
+            If it speaks another version of the wire protocol.
+        """
+        for message in self.parser.feed(data):
+            if isinstance(message, Mismatch):
+                raise ProtocolMismatch(ours=frame.VERSION, theirs=message.theirs)
+            # What waits has its times by the clock of the session that ends.
+            self._take(self.assembler.end_before(message))
+            self._take(self.assembler.feed(message, arrival_utc))
+
+    def note(self, what: str, detail: Detail, utc: float) -> None:
+        """Take what no message says."""
+        t_s = self.assembler.t_s
+        if self.assembler.clock is not None:
+            utc = self.assembler.utc(t_s)
+        self.pending.append(StreamNoted(t_s, utc, what, "", detail))
+
+    def asked(self, ping: Ping, sent_utc: float) -> None:
+        """A clock question is about to be sent."""
+        self._take(self.assembler.feed(ping, sent_utc))
+
+    def ordered(self, command: Command, sent_utc: float) -> None:
+        """Nobody here is told of orders."""
+
+    def end(self) -> None:
+        """Nothing more comes: what waits for a gap to be filled waits in vain."""
+        self._take(self.assembler.end())
+
+    def _take(self, items: list[Samples | StreamNoted]) -> None:
+        utc = self.assembler.utc
+        for item in items:
+            if isinstance(item, Samples):
+                missing = item.gap_before_samples
+                block = Block(item.channel, item.t0_s, utc(item.t0_s), item.values, missing)
+                self.pending.append(block)
+            else:
+                self.pending.append(item)
 
 
 class Device:
@@ -93,21 +139,15 @@ class Device:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.url = device_url(device)
-        self._parser = MessageParser()
-        self._assembler = StreamAssembler()
-        self._pending: deque[Block | StreamNoted] = deque()
         self._events: deque[StreamNoted] = deque(maxlen=_EVENTS_KEPT)
         self._is_over = False
+        self._failure: SignetError | None = None
         self.n_events_dropped = 0
         """Events that nobody had asked for in time."""
-        self._link = Link(
-            lambda: open_device(self.url),
-            Reconnect(clock=monotonic, rng=random.Random()),
-            sleep=time.sleep,
-        )
-        self._watch = SilenceWatch(self._link, SilenceLimits(silence_s, max_silence_s), monotonic)
-        self._asker = ClockAsker(self._link, monotonic)
-        self._orders = Orders(self._link, rates or {})
+        self._link = lasting_link(lambda: open_device(self.url), monotonic=monotonic)
+        self._inbox = _Inbox(MessageParser(board_only=not self._link.is_finite))
+        silence = SilenceLimits(silence_s, max_silence_s)
+        self._listening = Listening(self._link, self._inbox, silence, rates or {}, monotonic)
         try:
             self._first_hello = self._wait_for_hello()
         except BaseException:
@@ -117,7 +157,7 @@ class Device:
     @property
     def hello(self) -> Hello:
         """What the board says it is: name, firmware, session and channels."""
-        return self._assembler.hello or self._first_hello
+        return self._inbox.assembler.hello or self._first_hello
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -127,7 +167,7 @@ class Device:
     @property
     def counters(self) -> dict[str, dict[str, int]]:
         """What came and what did not, by channel, over all sessions: samples, gaps, lost_samples and so on."""
-        return {name: dict(totals) for name, totals in self._assembler.totals.items()}
+        return {name: dict(totals) for name, totals in self._inbox.assembler.totals.items()}
 
     def read(self) -> list[Block | StreamNoted]:
         """Blocks and events in the order they came; nothing if nothing did for a quarter of a second.
@@ -139,10 +179,10 @@ class Device:
         StreamSilent
             If a live board has been silent for longer than it may.
         """
-        if not self._pending:
+        if not self._inbox.pending:
             self._fill()
-        items = list(self._pending)
-        self._pending.clear()
+        items = list(self._inbox.pending)
+        self._inbox.pending.clear()
         return items
 
     def events(self) -> list[StreamNoted]:
@@ -156,8 +196,8 @@ class Device:
 
     def __iter__(self) -> Iterator[Block]:
         while True:
-            while self._pending:
-                item = self._pending.popleft()
+            while self._inbox.pending:
+                item = self._inbox.pending.popleft()
                 if isinstance(item, Block):
                     yield item
                 else:
@@ -186,68 +226,29 @@ class Device:
         self.close()
 
     def _wait_for_hello(self) -> Hello:
-        while self._assembler.hello is None:
+        while self._inbox.assembler.hello is None:
             try:
                 self._fill()
             except LinkEnded as err:
                 msg = f"{self.url}: it ended before a board said what it is"
                 raise LinkError(msg) from err
-        return self._assembler.hello
+        return self._inbox.assembler.hello
 
     def _fill(self) -> None:
-        """Read once; what it brings is pending."""
+        """Read once; what it brings is pending, and so is, before the end, what waited for a gap to be filled."""
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         if self._is_over:
             raise LinkEnded(f"{self.url}: this device was closed or is over")
         try:
-            chunk = self._link.read()
-        except LinkEnded:
-            self._take(self._assembler.end())
+            self._listening.once()
+        except SignetError as err:
+            self._inbox.end()
             self.close()
-            if not self._pending:
+            if not self._inbox.pending:
                 raise
-            return
-        if chunk is None:
-            self._look_at_silence()
-        else:
-            self._take_chunk(chunk)
-        self._asker.ask_if_due(self._assembler.t_s, self._feed)
-        self._orders.give_due(self._assembler, lambda *_: None)
-
-    def _take_chunk(self, chunk: Chunk) -> None:
-        silent_s = self._watch.heard()
-        if silent_s is not None:
-            self._note(BACK_NOTE, {"silent_s": round(silent_s, 1)})
-        for what, detail in self._link.marks():
-            self._note(what, detail)
-        for message in self._parser.feed(chunk.data):
-            if isinstance(message, Mismatch):
-                raise ProtocolMismatch(ours=frame.VERSION, theirs=message.theirs)
-            self._take(self._assembler.feed(message, chunk.arrival_utc))
-
-    def _feed(self, ping: Ping, sent_utc: float) -> None:
-        self._take(self._assembler.feed(ping, sent_utc))
-
-    def _take(self, items: list[Samples | StreamNoted]) -> None:
-        utc = self._assembler.utc
-        for item in items:
-            if isinstance(item, Samples):
-                missing = item.gap_before_samples
-                block = Block(item.channel, item.t0_s, utc(item.t0_s), item.values, missing)
-                self._pending.append(block)
-            else:
-                self._pending.append(item)
-
-    def _look_at_silence(self) -> None:
-        hello = self._assembler.hello
-        what = self._watch.look(() if hello is None else hello.channels)
-        if what is not None:
-            self._note(what, {"silent_s": round(self._watch.silent_s, 1)})
-            self._link.write(encode_command(Command(CommandKind.START), seq=0))
-
-    def _note(self, what: str, detail: dict[str, float | int | str]) -> None:
-        t_s = self._assembler.t_s
-        utc = self._assembler.utc(t_s) if self._assembler.clock else self._link.now_utc()
-        self._pending.append(StreamNoted(t_s, utc, what, "", detail))
+            self._failure = err
 
 
 def device_url(device: str | PathLike[str]) -> str:

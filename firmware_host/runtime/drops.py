@@ -27,9 +27,9 @@ _WORDS = {
     "oversize": "frames too long",
     "bad_payloads": "payloads without sense",
     "unknown_kinds": "frames of unknown kind",
+    "host_frames": "frames that only a host sends",
     "foreign_messages": "messages of an unannounced session",
     "unknown_streams": "blocks of an unannounced channel",
-    "messages_before_hello": "messages before the board said what it is",
     "backfill_asked": "times lost blocks were asked for",
     "filled_samples": "lost samples sent again",
     "gone_samples": "lost samples gone for good",
@@ -44,6 +44,7 @@ _SKIPPED_LINES = {
     "binary": "no text",
     "out_of_range": "out of range",
     "bad_time": "impossible time",
+    "early": "too early and too many",
 }
 
 
@@ -55,7 +56,7 @@ def line_words(lines: Mapping[str, int]) -> str:
     return f"{lines['readings']} readings, skipped: {', '.join(skipped) or 'none'}"
 
 
-def line_faults(assembler: StreamAssembler, parser: MessageParser) -> dict[str, int]:
+def _line_faults(assembler: StreamAssembler, parser: MessageParser) -> dict[str, int]:
     """What came over the line and could not be used, by why."""
     decoder = parser.decoder
     return {
@@ -64,6 +65,7 @@ def line_faults(assembler: StreamAssembler, parser: MessageParser) -> dict[str, 
         "skipped_bytes": decoder.skipped_bytes,
         "bad_payloads": parser.bad_payloads,
         "unknown_kinds": parser.unknown_kinds,
+        "host_frames": parser.host_frames,
         "foreign_messages": assembler.n_foreign,
         "unknown_streams": assembler.n_unknown_stream,
     }
@@ -73,16 +75,9 @@ def drops(assembler: StreamAssembler, parser: MessageParser) -> dict[str, int]:
     """Everything that was dropped, by why: on the line, and of all channels and sessions together."""
     totals = assembler.totals.values()
     of_blocks = {name: sum(counts[name] for counts in totals) for name in BLOCK_DROPS}
-    return {**line_faults(assembler, parser), **of_blocks}
+    return {**_line_faults(assembler, parser), **of_blocks}
 
 
 def drop_words(counts: Mapping[str, Any]) -> list[str]:
-    """Words for each counter that counted, of a run's counts or a channel's."""
+    """Words for each counter that counted, of a summary or a channel's counts."""
     return [f"{counts[name]} {words}" for name, words in _WORDS.items() if counts.get(name)]
-
-
-def all_drops(summary: Mapping[str, Any]) -> dict[str, int]:
-    """The counters of a run's summary, those of its channels added up."""
-    channels = summary["channels"].values()
-    of_blocks = {name: sum(c.get(name, 0) for c in channels) for name in BLOCK_DROPS}
-    return {**{name: summary[name] for name in _WORDS if name in summary}, **of_blocks}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import random
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
@@ -232,3 +234,20 @@ class Link:
 
 def _behind(transport: Transport) -> Transport:
     return transport.inner if isinstance(transport, Rewound) else transport
+
+
+def lasting_link(
+    opens: Callable[[], Transport],
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    stop: Callable[[], bool] = _never,
+) -> Link:
+    """A link that is opened again whenever it is lost, for as long as it takes.
+
+    Parameters
+    ----------
+    stop
+        Asked while a board is awaited whether to end.
+    """
+    reconnect = Reconnect(clock=monotonic, rng=random.Random())
+    return Link(opens, reconnect, sleep=time.sleep, stop=stop)

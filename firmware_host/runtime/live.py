@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_host.errors import VaultError
-from firmware_host.runtime.link import Link
+from firmware_host.host.process import is_same_process, process_mark
+from firmware_host.runtime.drops import drops
+from firmware_host.runtime.listening import Listening
 from firmware_host.runtime.pipeline import Pipeline
 from firmware_host.runtime.summary import summarise
 from firmware_host.vault.pack import pack, unpack
@@ -26,13 +28,6 @@ _KEPT = (
     "board_status",
     "stream_s",
     "n_sessions",
-    "bad_frames",
-    "oversize",
-    "skipped_bytes",
-    "bad_payloads",
-    "unknown_kinds",
-    "foreign_messages",
-    "unknown_streams",
     "clock",
     "channels",
     "notes",
@@ -50,19 +45,24 @@ class LiveHealth:
     """
 
     vault: Vault
-    link: Link
+    listening: Listening
     pipeline: Pipeline
     monotonic: Callable[[], float] = time.monotonic
-    last_data_utc: float | None = None
     _last_s: float | None = field(default=None, init=False)
     _record_id: int | None = field(default=None, init=False)
 
     def look(self, *, now: bool = False) -> None:
-        """Write it if it is time, or ``now``; of a finite source nobody waits for news."""
-        if self.link.is_finite or self.pipeline.hello is None:
+        """Write it if it is time, or ``now``; of a finite source nobody waits for news.
+
+        The first time waits for the first samples, so that a board which has just said what it is does not
+        stand there as silent.
+        """
+        if self.listening.link.is_finite or self.pipeline.hello is None:
             return
         now_s = self.monotonic()
-        if now or self._last_s is None or now_s - self._last_s >= _EVERY_S:
+        is_begun = self._last_s is not None or self.listening.last_data_utc is not None
+        is_due = self._last_s is None or now_s - self._last_s >= _EVERY_S
+        if now or (is_begun and is_due):
             self._last_s = now_s
             self._write("")
 
@@ -71,18 +71,20 @@ class LiveHealth:
         self._write(why)
 
     def _write(self, ended: str) -> None:
-        utc = self.link.now_utc()
+        link, pid = self.listening.link, os.getpid()
+        utc = link.now_utc()
         seen = summarise(self.pipeline, Counter(), wall_s=0.0)
         facts = {
             **{name: seen[name] for name in _KEPT},
+            **drops(self.pipeline.assembler, self.pipeline.parser),
             "quality": dict(self.pipeline.quality),
-            "links_lost": self.link.n_lost,
-            "lines": dict(self.link.line_counters),
-            "is_up": self.link.is_up,
-            "is_live": not self.link.is_finite,
-            "last_data_utc": self.last_data_utc,
+            **self.listening.counts(),
+            "is_up": link.is_up,
+            "is_live": not link.is_finite,
+            "last_data_utc": self.listening.last_data_utc,
             "told_utc": utc,
-            "pid": os.getpid(),
+            "pid": pid,
+            "process": process_mark(pid),
             "ended": ended,
         }
         self._put(pack({}, facts), utc)
@@ -109,13 +111,4 @@ def live_health(vault: Vault) -> dict[str, Any] | None:
 
 def is_going_on(health: Mapping[str, Any]) -> bool:
     """Whether the run that wrote this has neither ended nor been killed."""
-    if health["ended"]:
-        return False
-    try:
-        os.kill(int(health["pid"]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        # Somebody else's process: it is there.
-        return True
-    return True
+    return not health["ended"] and is_same_process(int(health["pid"]), health.get("process", ""))

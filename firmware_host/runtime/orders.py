@@ -1,4 +1,4 @@
-"""What a board is asked for besides its stream: who it is, other sample rates, lost blocks once more."""
+"""What a board that streams is told: say who you are, other sample rates, lost blocks once more, tap, go on."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from firmware_host.errors import ConfigError, LinkTimeout
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
-    Channel,
     Command,
     CommandKind,
     Hello,
     encode_command,
 )
 from firmware_host.runtime.link import Link
+from firmware_host.runtime.rates import RESEND_S, Rates
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.hold import Hole
 
 _LOGGER = logging.getLogger(__name__)
 
-# A board answers at once; a line that is full of its backlog takes longer.
-RESEND_S = 1.0
-# With a HELLO each 5 s, one of which may be lost.
-MAX_TRIES = 12
 # A command and its answer, at the pace at which a board sends again.
 _ASK_AGAIN_S = 2.0
 _MAX_ASKS = 4
@@ -35,108 +30,11 @@ _MAX_OPEN = 8
 # A line that loses everything must not be flooded with questions.
 _MAX_ASKS_A_MINUTE = 240
 _MINUTE_S = 60.0
-_MILLI = 1000.0
 _MAX_VALUE = (1 << 31) - 1
+# Who was asked for a HELLO in vain for long is asked no oftener: it says it by itself, or never will.
+_SELDOM_S = 60.0
 
-RATES_KEY = "--rate or [device] rates"
-
-
-@dataclass(slots=True)
-class _Wish:
-    """One channel that is to come at another rate."""
-
-    stream: int
-    token: int
-    asked_s: float
-    n_tries: int = 1
-
-
-class Rates:
-    """Asks until the board's HELLO says the wanted rates, after each boot anew.
-
-    Parameters
-    ----------
-    wanted
-        Rate in Hz by channel name.
-    number
-        Gives the next token.
-    """
-
-    def __init__(self, wanted: Mapping[str, float], number: Callable[[], int]) -> None:
-        self._wanted = wanted
-        self._number = number
-        self._session = -1
-        self._wishes: dict[str, _Wish] = {}
-
-    def due(self, hello: Hello, now_s: float) -> list[Command]:
-        """Commands to send now.
-
-        Raises
-        ------
-        ConfigError
-            If the board has no such channel.
-        LinkTimeout
-            If it was asked `MAX_TRIES` times in vain.
-        """
-        if hello.session != self._session:
-            self._session = hello.session
-            self._wishes = {}
-        commands = []
-        for name, rate_hz in self._wanted.items():
-            channel = hello.channel(name)
-            if channel is None:
-                known = ", ".join(c.name for c in hello.channels)
-                raise ConfigError(RATES_KEY, f"channels of this board ({known})", name)
-            if is_at(channel, rate_hz):
-                self._wishes.pop(name, None)
-            elif self._is_due(name, channel, rate_hz, now_s):
-                wish = self._wishes[name]
-                value = round(rate_hz * _MILLI)
-                commands.append(Command(CommandKind.RATE, value, wish.token, wish.stream))
-        return commands
-
-    def take(self, answer: Ack, hello: Hello) -> None:
-        """Take the board's answer.
-
-        Raises
-        ------
-        ConfigError
-            If it is a refusal.
-        """
-        for name, wish in self._wishes.items():
-            if wish.token == answer.token and answer.result is not AckResult.DONE:
-                if answer.result is AckResult.NOT_NOW and wish.n_tries < _MAX_ASKS:
-                    return
-                raise self._refusal(name, answer.result, hello)
-
-    def _is_due(self, name: str, channel: Channel, rate_hz: float, now_s: float) -> bool:
-        wish = self._wishes.get(name)
-        if wish is None:
-            self._wishes[name] = _Wish(channel.stream, self._number(), now_s)
-            return True
-        if abs(now_s - wish.asked_s) < RESEND_S:
-            return False
-        if wish.n_tries >= MAX_TRIES:
-            msg = f"the board did not answer: {name} at {rate_hz:g} Hz, asked {wish.n_tries} times"
-            raise LinkTimeout(msg)
-        wish.n_tries += 1
-        wish.asked_s = now_s
-        return True
-
-    def _refusal(self, name: str, result: AckResult, hello: Hello) -> ConfigError:
-        channel = hello.channel(name)
-        has = "" if channel is None else f"; it has {channel.rate_hz:g} Hz"
-        expected = {
-            AckResult.UNKNOWN: "nothing, as this board cannot change sample rates",
-            AckResult.BAD_VALUE: f"a rate of {name} that this board can do, and it cannot do this one",
-            AckResult.NOT_NOW: f"another time, as the board cannot change {name} now: reset it",
-        }[result]
-        return ConfigError(RATES_KEY, expected + has, f"{name}={self._wanted[name]:g}")
-
-
-def is_at(channel: Channel, rate_hz: float) -> bool:
-    """Whether a channel has a rate, as far as a command's mHz and HELLO's single precision can say."""
-    return abs(channel.rate_hz - rate_hz) <= 0.5 / _MILLI + 1e-6 * rate_hz
+Told = Callable[[Command, float], None]
 
 
 @dataclass(slots=True)
@@ -201,7 +99,7 @@ class Backfill:
 
 @dataclass(slots=True)
 class Orders:
-    """Everything a run asks of its board, by the answers that the assembler collects.
+    """The only way for commands to a board that streams, by the answers that the assembler collects.
 
     A recording is asked nothing, and neither is a board that is away.
 
@@ -216,7 +114,9 @@ class Orders:
     n_cues_refused: int = field(default=0, init=False)
     _n_given: int = 0
     _n_strange: int = 0
+    _hello: Hello | None = None
     _introduced_s: float = -math.inf
+    _again_s: float = 0.0
     _rates: Rates = field(init=False)
     _backfill: Backfill = field(init=False)
 
@@ -229,7 +129,7 @@ class Orders:
         """How often lost blocks were asked for."""
         return self._backfill.n_asked
 
-    def give_due(self, assembler: StreamAssembler, told: Callable[[Command, float], None]) -> None:
+    def give_due(self, assembler: StreamAssembler, told: Told) -> None:
         """Give the orders that are due; ``told`` hears of each and when, before it is sent.
 
         Raises
@@ -237,26 +137,53 @@ class Orders:
         ConfigError
             If the board refuses a rate.
         LinkTimeout
-            If it answers nothing.
+            If it never takes it.
         """
-        if not self.link.has_board or not self.link.is_up:
+        if not self._is_heard:
             return
         now_utc = self.link.now_utc()
         commands = self._introduce(assembler, now_utc)
         if assembler.hello is not None:
             commands += self._due(assembler, assembler.hello, now_utc)
+        self._give(commands, now_utc, told)
+
+    def cue(self, pattern: int, told: Told) -> None:
+        """Tap the wearer; ``pattern`` is the haptic pattern of the wire protocol."""
+        if self._is_heard:
+            command = Command(CommandKind.CUE, pattern, self._next_token())
+            self._give([command], self.link.now_utc(), told)
+
+    def wake(self, told: Told) -> None:
+        """Tell a board that has fallen silent to stream."""
+        if self._is_heard:
+            self._give([self._start()], self.link.now_utc(), told)
+
+    @property
+    def _is_heard(self) -> bool:
+        return self.link.has_board and self.link.is_up
+
+    def _give(self, commands: list[Command], now_utc: float, told: Told) -> None:
         for command in commands:
             told(command, now_utc)
             self.link.write(encode_command(command, seq=command.token))
 
+    def _start(self) -> Command:
+        return Command(CommandKind.START, token=self._next_token())
+
     def _introduce(self, assembler: StreamAssembler, now_s: float) -> list[Command]:
-        """Ask for a HELLO when blocks come that none has announced: the one of a boot may be lost."""
+        """Ask for a HELLO when blocks come that none has announced: the one of a boot may be lost.
+
+        A board that never announces them is asked ever more seldom.
+        """
+        if assembler.hello != self._hello:
+            self._hello, self._again_s = assembler.hello, 0.0
         n_strange = assembler.n_foreign + assembler.n_unknown_stream
         is_more, self._n_strange = n_strange != self._n_strange, n_strange
-        if not is_more or 0 <= now_s - self._introduced_s < RESEND_S:
+        if not is_more or 0 <= now_s - self._introduced_s < self._again_s:
             return []
+        self._again_s = min(max(2 * self._again_s, RESEND_S), _SELDOM_S)
         self._introduced_s = now_s
-        return [Command(CommandKind.START, token=self._next_token())]
+        return [self._start()]
 
     def _due(self, assembler: StreamAssembler, hello: Hello, now_s: float) -> list[Command]:
         while assembler.answers:
@@ -269,7 +196,7 @@ class Orders:
                 _LOGGER.debug(
                     "backfill: %d frames come, %d samples gone", answer.frames, answer.gone
                 )
-        commands = self._rates.due(hello, now_s) if self.wanted_rates_hz else []
+        commands = self._rates.due(hello, now_s, assembler.n_blocks) if self.wanted_rates_hz else []
         holes = assembler.holes
         if holes:
             # By the board's own time: while nothing comes from it, it cannot hear either.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from firmware_host.errors import ContractError, ProtocolMismatch, shown
@@ -30,11 +30,13 @@ from firmware_host.runtime.battery import Battery
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
 from firmware_host.runtime.labels import PendingLabels
 from firmware_host.runtime.stress_path import StressPath
+from firmware_host.runtime.warned import Warned
 from firmware_host.signals.gait import GaitWindow
 from firmware_host.signals.normalise import Baseline
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.buttons import REST, ButtonLabels
 from firmware_host.stream.samples import Note, Samples
+from firmware_host.stream.totals import OTHERS
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -84,6 +86,12 @@ class Counts:
     notes: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
 
+    def keep(self, channels: Container[str]) -> None:
+        """Count all but these channels together from here on."""
+        for counts in (self.samples, self.missing, self.gaps):
+            for name in [name for name in counts if name not in channels and name != OTHERS]:
+                counts[OTHERS] += counts.pop(name)
+
 
 class Pipeline:
     """One board's bytes, whatever brings them, to events about one wearer.
@@ -96,6 +104,9 @@ class Pipeline:
         Where the board is worn; away from the wrist there is no stress model.
     labels
         Labels of a file beside a recording; each becomes known when the stream has passed its end.
+    is_live
+        The bytes are a live board's, whom we ask ourselves: clock questions and commands among them are
+        none of ours and are left out. Among those of a recording they are ours of then.
 
     Raises
     ------
@@ -115,6 +126,7 @@ class Pipeline:
         placement: str = STRESS_PLACEMENT,
         labels: Iterable[tuple[float, float, str]] = (),
         listeners: Listeners | None = None,
+        is_live: bool = False,
     ) -> None:
         self._bundle = bundle
         self._models = models
@@ -126,6 +138,7 @@ class Pipeline:
         self._pending = PendingLabels(labels)
         self._said: deque[Span] = deque(maxlen=_LABELS_KEPT)
         self._listeners = listeners or Listeners()
+        self._warned = Warned()
         self._stress: StressPath | None = None
         self._gait: GaitPath | None = None
         self._pulse_stream: int | None = None
@@ -134,7 +147,7 @@ class Pipeline:
         self.battery = Battery()
         self.board_status: Status | None = None
         """How the board itself does, as it last told."""
-        self.parser = MessageParser()
+        self.parser = MessageParser(board_only=is_live)
         self.assembler = StreamAssembler()
         self.counts = Counts()
         self.quality: Mapping[str, float] = {}
@@ -156,9 +169,9 @@ class Pipeline:
         self.counts.n_bytes += len(data)
         events: list[AnyEvent] = []
         for message in self.parser.feed(data):
-            if isinstance(message, Hello) and self.assembler.ends_with(message):
+            if isinstance(message, Hello):
                 # What waits has its times by the clock of the session that ends.
-                self._take_items(self.assembler.end(), events)
+                self._take_items(self.assembler.end_before(message), events)
             items = self.assembler.feed(message, arrival_utc)
             if self._listeners.message is not None:
                 sent_utc = _sent_utc(message, self.assembler, arrival_utc)
@@ -278,13 +291,15 @@ class Pipeline:
         elif note.what == Note.BATTERY and self.battery.take(int(note.detail["value"])):
             _LOGGER.warning("the board's battery is at %d %%", self.battery.percent)
         elif note.what == Note.STOPPED:
-            _LOGGER.warning(
+            _LOGGER.log(
+                self._warned.level(note.what, note.channel),
                 "channel %s: nothing for %.0f s while others go on",
                 note.channel,
                 note.detail["silent_s"],
             )
         elif note.what == Note.RATE and note.detail["is_off"]:
-            _LOGGER.warning(
+            _LOGGER.log(
+                self._warned.level(note.what, note.channel),
                 "channel %s: declared %.4g Hz, measured %.4g Hz; the data is marked",
                 note.channel,
                 note.detail["declared_hz"],
@@ -324,6 +339,7 @@ class Pipeline:
     def _begin_session(self, events: list[AnyEvent]) -> None:
         hello = self.assembler.hello
         assert hello is not None
+        self.counts.keep(self.assembler.channels)
         pulse = hello.channel("bvp")
         self._pulse_stream = None if pulse is None else pulse.stream
         self._pulse_hash = hashlib.sha256()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,27 +18,18 @@ from firmware_host.protocol import frame
 from firmware_host.protocol.messages import (
     Block,
     Command,
-    CommandKind,
     Hello,
     Message,
     MessageParser,
     Mismatch,
     Ping,
-    encode_command,
 )
-from firmware_host.reconnect import Reconnect
 from firmware_host.recording.labels import Label
-from firmware_host.runtime.asking import ClockAsker
 from firmware_host.runtime.drops import drops
-from firmware_host.runtime.link import Link
-from firmware_host.runtime.orders import Orders
-from firmware_host.runtime.silence import (
-    BACK_NOTE,
-    LINK_NOTE,
-    SILENCE_NOTE,
-    SilenceLimits,
-    SilenceWatch,
-)
+from firmware_host.runtime.link import lasting_link
+from firmware_host.runtime.listening import Listening
+from firmware_host.runtime.silence import BACK_NOTE, LINK_NOTE, SILENCE_NOTE, SilenceLimits
+from firmware_host.runtime.warned import Warned
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.buttons import ButtonLabels
 from firmware_host.stream.samples import Note, Samples, StreamEvent
@@ -123,8 +113,7 @@ class Recorder:
     writer: McapWriter | None = None
     n_missing: int = 0
     n_labels: int = 0
-    n_before_hello: int = 0
-    """Messages that came before the board had said what it is: there was no file for them."""
+    _warned: Warned = field(default_factory=Warned)
     _buttons: ButtonLabels = field(default_factory=ButtonLabels)
     _early: list[Callable[[McapWriter], None]] = field(default_factory=list)
 
@@ -156,6 +145,10 @@ class Recorder:
         else:
             self.writer.write_marker(text, utc)
 
+    def note(self, what: str, detail: Mapping[str, float | int | str], utc: float) -> None:
+        """Write what no message says: a silence and its end, what was done to a recording."""
+        self.mark(marker_text(what, detail), utc)
+
     def asked(self, ping: Ping, sent_utc: float) -> None:
         """A clock question was sent to the board; with its answer it gives the two clocks' offset."""
         self._write(ping, sent_utc)
@@ -183,9 +176,7 @@ class Recorder:
             for write in self._early:
                 write(self.writer)
             self._early.clear()
-        if self.writer is None:
-            self.n_before_hello += 1
-        else:
+        if self.writer is not None:
             self.writer.write(message, arrival_utc, sent_utc)
         self._take_items(items)
 
@@ -194,7 +185,7 @@ class Recorder:
             if isinstance(item, Samples):
                 continue
             if item.what in MARKED:
-                _LOGGER.warning("%s", note_text(item))
+                _LOGGER.log(self._warned.level(item.what, item.channel), "%s", note_text(item))
                 self.mark(note_text(item), item.utc)
             if item.what in (Note.GAP, Note.PAUSE):
                 self.n_missing += int(item.detail["missing_samples"])
@@ -239,30 +230,16 @@ def record(
     StorageError
         If the disk is full or the quota is used up; what was recorded stays.
     """
-    link = Link(
-        lambda: open_device(url),
-        Reconnect(clock=monotonic, rng=random.Random()),
-        sleep=time.sleep,
-        stop=stop,
-    )
-    recorder = Recorder(name, limits)
-    watch, asker = SilenceWatch(link, silence, monotonic), ClockAsker(link, monotonic)
-    orders = Orders(link, rates)
+    link = lasting_link(lambda: open_device(url), monotonic=monotonic, stop=stop)
+    parser = MessageParser(board_only=not link.is_finite)
+    recorder = Recorder(name, limits, parser)
+    listening = Listening(link, recorder, silence, rates, monotonic)
     try:
         while not stop():
             try:
-                chunk = link.read()
+                listening.once()
             except LinkEnded:
                 break
-            if chunk is not None:
-                _tell_back(watch, recorder, chunk.arrival_utc)
-                for what, detail in link.marks():
-                    recorder.mark(marker_text(what, detail), chunk.arrival_utc)
-                recorder.feed(chunk.data, chunk.arrival_utc)
-            else:
-                _tell_silence(watch, recorder, link)
-            asker.ask_if_due(recorder.assembler.t_s, recorder.asked)
-            orders.give_due(recorder.assembler, recorder.ordered)
             for text in notes():
                 recorder.mark(text, link.now_utc())
             for label in labels():
@@ -270,28 +247,11 @@ def record(
     finally:
         link.close()
         recorder.close()
-    return {**_summary(recorder, link), "backfill_asked": orders.n_asked}
+    return {**_summary(recorder), **listening.counts()}
 
 
-def _tell_silence(watch: SilenceWatch, recorder: Recorder, link: Link) -> None:
-    """Write it once into the recording when nothing comes, and wake the board; the end is an error."""
-    hello = recorder.assembler.hello
-    what = watch.look(() if hello is None else hello.channels)
-    if what is not None:
-        _LOGGER.warning("no data for %.0f s", watch.silent_s)
-        text = marker_text(what, {"silent_s": round(watch.silent_s, 1)})
-        recorder.mark(text, link.now_utc())
-        link.write(encode_command(Command(CommandKind.START), seq=0))
-
-
-def _tell_back(watch: SilenceWatch, recorder: Recorder, utc: float) -> None:
-    silent_s = watch.heard()
-    if silent_s is not None:
-        recorder.mark(marker_text(BACK_NOTE, {"silent_s": round(silent_s, 1)}), utc)
-
-
-def _summary(recorder: Recorder, link: Link) -> dict[str, Any]:
-    writer = recorder.writer
+def _summary(recorder: Recorder) -> dict[str, Any]:
+    writer, assembler = recorder.writer, recorder.assembler
     if writer is None:
         msg = "nothing was recorded: no board said what it is"
         raise LinkError(msg)
@@ -299,10 +259,7 @@ def _summary(recorder: Recorder, link: Link) -> dict[str, Any]:
         "files": [str(path) for path in writer.paths],
         "n_messages": writer.n_messages,
         "n_labels": recorder.n_labels,
-        "stream_s": round(recorder.assembler.t_s, 3),
+        "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),
         "missing_samples": recorder.n_missing,
-        "messages_before_hello": recorder.n_before_hello,
-        **drops(recorder.assembler, recorder.parser),
-        "links_lost": link.n_lost,
-        "lines": dict(link.line_counters),
+        **drops(assembler, recorder.parser),
     }

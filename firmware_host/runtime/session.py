@@ -1,4 +1,4 @@
-"""One run: a link, the pipeline, what is kept, and learning in between."""
+"""One run: what is heard, what the pipeline says to it, what is kept, and learning in between."""
 
 from __future__ import annotations
 
@@ -9,41 +9,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from firmware_host.adaptation.adapters import Adapter, apply_adapter
-from firmware_host.adaptation.rest import revert_rest
-from firmware_host.errors import AdaptationError, LinkEnded, LinkError, SignetError, StorageError
-from firmware_host.events import (
-    AnyEvent,
-    Labelled,
-    State,
-    StreamNoted,
-    StressScored,
-    WearerVerified,
-)
-from firmware_host.protocol.messages import (
-    Command,
-    CommandKind,
-    encode_command,
-)
-from firmware_host.runtime.asking import ClockAsker
-from firmware_host.runtime.baseline import Source
-from firmware_host.runtime.cues import CUE_ANSWERS, MAX_ANSWER_S, CueRule
-from firmware_host.runtime.drifting import misfits, watch_run
+from firmware_host.errors import LinkEnded, LinkError, SignetError
+from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored, WearerVerified
+from firmware_host.protocol.messages import Command, Ping
+from firmware_host.runtime.cues import CueRule, Cues
+from firmware_host.runtime.drifting import misfits
 from firmware_host.runtime.gait_following import GaitFollower
-from firmware_host.runtime.in_force import adapter_in_force, baseline_in_force
+from firmware_host.runtime.in_force import InForce
 from firmware_host.runtime.learning import Learning, Looked
 from firmware_host.runtime.link import Link
+from firmware_host.runtime.listening import Detail, Listening
 from firmware_host.runtime.live import LiveHealth
 from firmware_host.runtime.loss import LossMeter
-from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary, stored_source
-from firmware_host.runtime.orders import Orders
+from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary
 from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
 from firmware_host.runtime.room import Room
-from firmware_host.runtime.silence import BACK_NOTE, SilenceLimits, SilenceWatch
+from firmware_host.runtime.silence import LINK_NOTE, SILENCE_NOTE, SilenceLimits
 from firmware_host.runtime.summary import summarise
-from firmware_host.runtime.wear import DayFacts, Wear
+from firmware_host.runtime.wear import Wearing
+from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.samples import Note
-from firmware_host.transport.base import Chunk
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -52,13 +37,11 @@ GAIT_UPDATED_NOTE = "gait_updated"
 DRIFT_NOTE = "drift"
 REST_SET_ASIDE_NOTE = "rest_set_aside"
 _WEAR_ENDS = (Note.WEAR, Note.REBOOT, Note.SWAP)
-# A live run looks this often whether somebody else changed the vault (a learner, a revert).
-_VAULT_LOOK_S = 2.0
 
 
 @dataclass(slots=True)
 class Session:
-    """Reads until the source ends or somebody stops it.
+    """Listens until the source ends or somebody stops it; the sink of its own `Listening`.
 
     Parameters
     ----------
@@ -95,22 +78,14 @@ class Session:
     monotonic: Callable[[], float] = time.monotonic
     states: Counter[str] = field(default_factory=Counter)
     _loss: LossMeter = field(default_factory=LossMeter)
-    _adapter_id: int | None = None
-    _rest_id: int | None = None
-    _watch: SilenceWatch = field(init=False)
-    _asker: ClockAsker = field(init=False)
-    _orders: Orders = field(init=False)
+    _listening: Listening = field(init=False)
     _room: Room = field(init=False)
+    _cues: Cues = field(init=False)
+    _in_force: InForce | None = None
     _health: LiveHealth | None = None
     _is_baseline_new: bool = False
     _is_taken_off: bool = False
-    _has_wear_ended: bool = False
-    _day: DayFacts = field(default_factory=DayFacts)
-    _wear: Wear = field(default_factory=Wear)
-    _last_look_s: float = 0.0
-    _n_cues: int = 0
-    _cue_utc: float | None = None
-    _vault_version: int = -1
+    _wearing: Wearing = field(init=False)
 
     def run(self) -> dict[str, Any]:
         """Stream until the end; returns a summary of counts.
@@ -121,16 +96,7 @@ class Session:
             Whatever ended it but the end of a finite source; what was seen until then is kept.
         """
         started_s = self.monotonic()
-        self._watch = SilenceWatch(self.link, self.silence, self.monotonic)
-        self._asker = ClockAsker(self.link, self.monotonic)
-        self._orders = Orders(self.link, self.rates)
-        self._room = Room(self.memory)
-        if self.memory is not None:
-            vault = self.memory.vault
-            self._health = LiveHealth(vault, self.link, self.pipeline, self.monotonic)
-        self.reload()
-        if self.learning is not None:
-            self.learning.begin()
+        self._begin()
         try:
             self._loop()
             self._handle(self.pipeline.finish())
@@ -152,87 +118,66 @@ class Session:
                 self.memory.flush()
         return self._finish(self.monotonic() - started_s)
 
-    def reload(self) -> None:
-        """Take over what the vault holds in force: the baseline, and the adapter that was learned on it."""
-        if self.memory is None:
-            return
-        vault = self.memory.vault
-        rest = baseline_in_force(vault)
-        if rest is not None and rest.id != self._rest_id:
-            self._rest_id = rest.id
-            source = stored_source(vault) or Source.QUIET
-            self.pipeline.use_baseline(rest.baseline, source, taken_utc=rest.taken_utc)
-        adapter = adapter_in_force(vault, bundle_sha256=self.bundle_sha256)
-        if adapter is not None and (rest is None or adapter.baseline_id != rest.line_id):
-            # Its numbers are deviations from a rest that no longer counts; the next job learns anew.
-            adapter = None
-        self._use(adapter)
+    @property
+    def assembler(self) -> StreamAssembler:
+        """What the pipeline puts the stream together with."""
+        return self.pipeline.assembler
 
-    def _use(self, adapter: Adapter | None) -> None:
-        adapter_id = None if adapter is None else adapter.id
-        if adapter_id == self._adapter_id:
-            return
-        apply_adapter(self.models.personal, None if adapter is None else adapter.arrays)
-        self._adapter_id = adapter_id
-        note = self.pipeline.use_adapter(0 if adapter is None else adapter.version)
-        if self.pipeline.hello is not None:
-            self._handle([note])
+    def feed(self, data: bytes, arrival_utc: float) -> None:
+        """Take bytes of the board."""
+        self._handle(self.pipeline.feed(data, arrival_utc))
+
+    def note(self, what: str, detail: Detail, utc: float) -> None:
+        """Take a silence or its end, or what was done to a recording: skipped, begun anew."""
+        self._handle([self._note(what, detail, utc)])
+        if what in (SILENCE_NOTE, LINK_NOTE):
+            self._write_all()
+
+    def asked(self, ping: Ping, sent_utc: float) -> None:
+        """A clock question is about to be sent."""
+        self.pipeline.asked(ping, sent_utc)
+
+    def ordered(self, command: Command, sent_utc: float) -> None:
+        """The board is about to be told to do something."""
+        self.pipeline.ordered(command, sent_utc)
+
+    def _begin(self) -> None:
+        self._listening = Listening(self.link, self, self.silence, self.rates, self.monotonic)
+        self._room = Room(self.memory)
+        self._cues = Cues(self.cues, self.memory)
+        self._wearing = Wearing(None if self.memory is None else self.memory.vault)
+        if self.memory is not None:
+            vault, pipeline = self.memory.vault, self.pipeline
+            self._health = LiveHealth(vault, self._listening, pipeline, self.monotonic)
+            self._in_force = InForce(vault, pipeline, self.models, bundle_sha256=self.bundle_sha256)
+        self._reload()
+        if self.learning is not None:
+            self.learning.begin()
+
+    def _reload(self) -> None:
+        """Take over what the vault holds in force."""
+        if self._in_force is not None and (notes := self._in_force.reload()):
+            self._handle([*notes])
 
     def _loop(self) -> None:
         while not self.stop():
             try:
-                chunk = self.link.read()
+                self._listening.once()
             except LinkEnded:
                 return
-            if chunk is None:
-                self._watch_silence()
-            else:
-                self._take_chunk(chunk)
             with self._room.even_without():
                 self._learn()
                 self._look_at_vault()
                 if self._health is not None:
                     self._health.look()
-            self._asker.ask_if_due(self.pipeline.assembler.t_s, self.pipeline.asked)
-            self._orders.give_due(self.pipeline.assembler, self.pipeline.ordered)
-
-    def _take_chunk(self, chunk: Chunk) -> None:
-        silent_s = self._watch.heard()
-        if self._health is not None:
-            self._health.last_data_utc = chunk.arrival_utc
-        if silent_s is not None:
-            self._handle([self._note(BACK_NOTE, {"silent_s": round(silent_s, 1)})])
-        self._handle_marks()
-        self._handle(self.pipeline.feed(chunk.data, chunk.arrival_utc))
-
-    def _handle_marks(self) -> None:
-        """Say what was done to a recording: a silence skipped, another round begun."""
-        if self.link.is_finite:
-            for what, detail in self.link.marks():
-                self._handle([self._note(what, detail)])
 
     def _cue_if_due(self, event: StressScored) -> None:
-        if self.cues is None or not self.cues.is_due(event.state, event.t_s):
-            return
-        self._n_cues += 1
-        note = self._note(CUE_NOTE, {})
-        self._cue_utc = note.utc
-        self._handle([note])
-        self.link.write(
-            encode_command(
-                Command(CommandKind.CUE, self.cues.pattern, self._n_cues), seq=self._n_cues
-            )
-        )
-
-    def _take_cue_answer(self, event: StreamNoted) -> None:
-        """A press that says whether the latest cue was right, unless that was too long ago to tell."""
-        answer = CUE_ANSWERS.get(int(event.detail["value"]))
-        if answer is None or self._cue_utc is None or self.memory is None:
-            return
-        if 0 <= event.utc - self._cue_utc <= MAX_ANSWER_S:
-            self.memory.take_cue_answer(answer, cue_utc=self._cue_utc, utc=event.utc)
-            # One answer a cue: a second press is a slip of the finger.
-            self._cue_utc = None
+        pattern = self._cues.due(event)
+        if pattern is not None:
+            note = self._note(CUE_NOTE, {})
+            self._cues.given(note.utc)
+            self._handle([note])
+            self._listening.cue(pattern)
 
     def _handle(self, events: list[AnyEvent]) -> None:
         for event in events:
@@ -241,14 +186,14 @@ class Session:
                 self._take_window(event)
                 self._cue_if_due(event)
             elif isinstance(event, WearerVerified):
-                self._day.take(event)
-                self._wear.walked(event)
+                self._wearing.walked(event)
             elif isinstance(event, StreamNoted) and event.what == BASELINE_NOTE:
-                self._is_baseline_new = self._wear.has_learned_rest = True
+                self._is_baseline_new = True
+                self._wearing.rested()
             elif isinstance(event, StreamNoted) and event.what == Note.BUTTON:
-                self._take_cue_answer(event)
+                self._cues.take_press(event)
             elif isinstance(event, StreamNoted) and event.what in _WEAR_ENDS:
-                self._has_wear_ended = True
+                self._wearing.has_ended = True
                 self._is_taken_off = event.what == Note.WEAR and not event.detail["value"]
             elif isinstance(event, Labelled) and self.learning is not None:
                 self.learning.trigger.add(event)
@@ -257,12 +202,12 @@ class Session:
             self.memory.take_events(events)
         if self._is_baseline_new:
             self._is_baseline_new = False
-            self.reload()
+            self._reload()
         if self._is_taken_off:
             self._is_taken_off = False
             with self._room.even_without():
                 self._follow_gait()
-        if self._has_wear_ended:
+        if self._wearing.has_ended:
             with self._room.even_without():
                 self._end_wear()
         news = self._room.news()
@@ -271,45 +216,22 @@ class Session:
 
     def _take_window(self, event: StressScored) -> None:
         """Count a window; the first one of another day ends the day before."""
-        if event.state is State.NOT_WORN:
-            # A board that cannot tell contact: the skin's signals are gone.
-            self._has_wear_ended = True
-        elif self._day.is_over(event.utc):
+        if self._wearing.is_day_over(event):
             with self._room.even_without():
                 self._watch_drift()
-        self._day.take(event)
+        self._wearing.scored(event)
 
     def _end_wear(self) -> None:
-        """The band is off: rest that somebody else sat for is not the wearer's."""
-        self._has_wear_ended = False
-        wear, self._wear = self._wear, Wear()
-        if self.memory is None or not (wear.has_learned_rest and wear.is_somebody_elses):
-            return
-        try:
-            revert_rest(self.memory.vault, now_utc=self.link.now_utc())
-        except StorageError:
-            # Asked again with the next events, until there is room.
-            self._wear, self._has_wear_ended = wear, True
-            raise
-        except AdaptationError:
-            # The only rest there is: whoever that was, there is nothing to go back to.
-            return
-        self.reload()
-        self.pipeline.forget_rest()
-        self._handle([self._note(REST_SET_ASIDE_NOTE, {"why": "somebody else walked in it"})])
+        """The band is off: say if the rest that was learned in it is not the wearer's."""
+        if self._wearing.end(self.link.now_utc()):
+            self._reload()
+            self.pipeline.forget_rest()
+            why = "somebody else walked in it"
+            self._handle([self._note(REST_SET_ASIDE_NOTE, {"why": why})])
 
     def _watch_drift(self) -> None:
         """Say what no longer fits the wearer, once, at the end of the day that showed it."""
-        day, self._day = self._day, DayFacts()
-        if self.memory is None:
-            return
-        found = watch_run(
-            self.memory.vault,
-            day.told(self.pipeline.placement),
-            now_utc=self.link.now_utc(),
-            begun_utc=day.begun_utc,
-        )
-        for misfit in found:
+        for misfit in self._wearing.end_day(self.pipeline.placement, self.link.now_utc()):
             detail = {"part": misfit.part.value, "why": misfit.why, "to_do": misfit.to_do}
             self._handle([self._note(DRIFT_NOTE, {**detail})])
             _LOGGER.warning("the signature no longer fits: signet status says what to do")
@@ -327,7 +249,7 @@ class Session:
             return
         counts = self.pipeline.counts
         self._loss.take(
-            self.pipeline.assembler.t_s,
+            self.assembler.t_s,
             sum(counts.samples.values()),
             sum(counts.missing.values()),
         )
@@ -355,19 +277,14 @@ class Session:
         self._handle([self._note(LEARNED_NOTE, {"kept": kept, "reason": reason})])
         if result["reason"] == "failed":
             _LOGGER.warning("learning failed: %s", result["text"])
-        self.reload()
+        self._reload()
 
     def _look_at_vault(self) -> None:
         # Before the first HELLO there is no stream that a label or an adapter could be of.
         if self.memory is None or self.link.is_finite or self.pipeline.hello is None:
             return
-        if self.monotonic() - self._last_look_s < _VAULT_LOOK_S:
-            return
-        self._last_look_s = self.monotonic()
-        version = self.memory.vault.data_version()
-        if version != self._vault_version:
-            self._vault_version = version
-            self.reload()
+        if self._in_force is not None and self._in_force.is_changed(self.monotonic()):
+            self._reload()
             self._take_new_labels(self.memory)
 
     def _take_new_labels(self, memory: Memory) -> None:
@@ -378,18 +295,9 @@ class Session:
                 )
             )
 
-    def _watch_silence(self) -> None:
-        """Say it once when nothing comes; give up when it has lasted too long."""
-        hello = self.pipeline.hello
-        what = self._watch.look(() if hello is None else hello.channels)
-        if what is None:
-            return
-        silent_s = self._watch.silent_s
-        self._handle([self._note(what, {"silent_s": round(silent_s, 1)})])
-        _LOGGER.warning("no data for %.0f s", silent_s)
-        self.link.write(encode_command(Command(CommandKind.START), seq=0))
+    def _write_all(self) -> None:
+        """Nothing else will come for a while that this could be written with."""
         with self._room.even_without():
-            # Nothing else will come that the note could be written with.
             if self.memory is not None:
                 self.memory.flush()
             if self._health is not None:
@@ -400,19 +308,19 @@ class Session:
             with self._room.even_without():
                 self._health.end(why)
 
-    def _note(self, what: str, detail: dict[str, float | int | str]) -> StreamNoted:
-        assembler = self.pipeline.assembler
+    def _note(self, what: str, detail: Detail, host_utc: float | None = None) -> StreamNoted:
+        """A note of the present; ``host_utc`` is that, if it is not the link's."""
+        assembler = self.assembler
+        utc = self.link.now_utc() if host_utc is None else host_utc
         # Before the first HELLO there is no board clock to annotate.
-        utc = assembler.utc(assembler.t_s) if assembler.clock else self.link.now_utc()
+        if assembler.clock is not None:
+            utc = assembler.utc(assembler.t_s)
         return StreamNoted(assembler.t_s, utc, what, "", detail)
 
     def _finish(self, wall_s: float) -> dict[str, Any]:
         summary = summarise(self.pipeline, self.states, wall_s=wall_s)
-        summary["links_lost"] = self.link.n_lost
-        summary["lines"] = dict(self.link.line_counters)
-        summary["backfill_asked"] = self._orders.n_asked
-        summary["cues"] = self._n_cues
-        summary["cues_refused"] = self._orders.n_cues_refused
+        summary |= self._listening.counts()
+        summary["cues"] = self._cues.n_given
         summary["learned"] = [] if self.learning is None else self.learning.process.results
         if self.memory is not None:
             found = misfits(self.memory.vault)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from firmware_host.host.sockets import COUNTER
-from firmware_host.runtime.drops import BLOCK_DROPS, line_faults
-from firmware_host.runtime.pipeline import Pipeline
+from firmware_host.runtime.drops import BLOCK_DROPS, drops
+from firmware_host.runtime.pipeline import Counts, Pipeline
 from firmware_host.stream.assembler import StreamAssembler
 
 
@@ -19,20 +19,6 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
     """Counts and costs of a run as plain values; nothing about the body but the states' counts."""
     counts, assembler = pipeline.counts, pipeline.assembler
     hello = pipeline.hello
-    rates = assembler.measured_rates_hz
-    totals = assembler.totals
-    channels = {
-        channel.name: {
-            "unit": channel.unit,
-            "declared_hz": channel.rate_hz,
-            "measured_hz": rates.get(channel.name),
-            "n_samples": counts.samples[channel.name],
-            "n_gaps": counts.gaps[channel.name],
-            "missing_samples": counts.missing[channel.name],
-            **{name: totals[channel.name][name] for name in BLOCK_DROPS},
-        }
-        for channel in (hello.channels if hello else ())
-    }
     return {
         "board": hello.board_id if hello else None,
         "firmware": hello.firmware if hello else None,
@@ -44,9 +30,9 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "n_sessions": assembler.n_sessions,
         "n_bytes": counts.n_bytes,
         "n_frames": pipeline.parser.decoder.frames,
-        **line_faults(assembler, pipeline.parser),
+        **drops(assembler, pipeline.parser),
         "clock": _clock(assembler),
-        "channels": channels,
+        "channels": _channels(assembler, counts),
         "states": dict(sorted(states.items())),
         "events": dict(sorted(counts.events.items())),
         "notes": dict(sorted(counts.notes.items())),
@@ -55,6 +41,25 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "seen_in_training": pipeline.was_trained_on,
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "sockets_opened": COUNTER.n_sockets,
+    }
+
+
+def _channels(assembler: StreamAssembler, counts: Counts) -> dict[str, dict[str, Any]]:
+    """What came and what did not by channel: those that the board has now first, then those of earlier sessions."""
+    described, totals = assembler.channels, assembler.totals
+    rates = assembler.measured_rates_hz
+    return {
+        name: {
+            "unit": described[name].unit if name in described else "",
+            "declared_hz": described[name].rate_hz if name in described else 0.0,
+            "measured_hz": rates.get(name),
+            "is_sent": name in rates,
+            "n_samples": counts.samples[name],
+            "n_gaps": counts.gaps[name],
+            "missing_samples": counts.missing[name],
+            **{what: totals[name][what] for what in BLOCK_DROPS},
+        }
+        for name in [*rates, *(name for name in totals if name not in rates)]
     }
 
 

@@ -76,7 +76,14 @@ class _Run:
 
 
 def take_of(reader: RecordingReader, *, where: object, report: Report = lambda _: None) -> Take:
-    """The whole recording in memory.
+    """The whole recording in memory; see `take_and_length`."""
+    return take_and_length(reader, where=where, report=report)[0]
+
+
+def take_and_length(
+    reader: RecordingReader, *, where: object, report: Report = lambda _: None
+) -> tuple[Take, float]:
+    """The whole recording in memory, and for how many seconds its board streamed.
 
     Parameters
     ----------
@@ -89,14 +96,15 @@ def take_of(reader: RecordingReader, *, where: object, report: Report = lambda _
         If it has no samples, or the board's channels changed on the way.
     """
     if isinstance(reader, TakeReader):
-        return reader.take
+        return reader.take, reader.duration_s
     taker = _Taker(where)
     span_s = max(reader.duration_s, 1e-9)
     for n, (utc, message) in enumerate(reader.messages()):
         taker.take(taker.assembler.feed(message, utc))
         if n % _REPORT_EVERY == 0:
             report(min(max((utc - reader.start_utc) / span_s, 0.0), 1.0))
-    return taker.finish(reader)
+    take = taker.finish(reader)
+    return take, taker.assembler.earlier_sessions_s + taker.assembler.t_s
 
 
 class _Taker:

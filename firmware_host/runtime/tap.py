@@ -53,10 +53,15 @@ class Tap:
         self._emit = emit
         self._t_s = 0.0
         self._writer: McapWriter | None = open_writer(path, limits, self._deleted)
+        # What the system has not got yet, and for the first of these, which the writer was given, the number
+        # of messages at which it has.
         self._waiting: deque[_Act] = deque()
+        self._given: deque[int] = deque()
         self._failure: StorageError | None = None
         self._tried_utc = 0.0
+        # Since the disk was full; and how many of them a marker in the recording speaks of.
         self._n_lost = 0
+        self._n_marked = 0
 
     def message(self, message: Message, arrival_utc: float, board_utc: float | None) -> None:
         """Write one message."""
@@ -97,8 +102,7 @@ class Tap:
         self._waiting.append(act)
         try:
             if self._failure is None:
-                act(writer)
-                self._forget_kept(writer)
+                self._give(writer)
             else:
                 self._wait_for_room(writer, utc)
         except QuotaReached as err:
@@ -106,20 +110,35 @@ class Tap:
         except StorageError as err:
             self._pause(writer, err, utc)
 
+    def _give(self, writer: McapWriter) -> None:
+        """Hand the writer what it has not been given yet."""
+        while len(self._given) < len(self._waiting):
+            act = self._waiting[len(self._given)]
+            self._given.append(writer.n_messages + 1)
+            act(writer)
+            self._forget_kept(writer)
+
     def _forget_kept(self, writer: McapWriter) -> None:
         """What the system has need not wait any longer."""
-        if writer.n_kept == writer.n_messages:
-            self._waiting.clear()
+        while self._given and self._given[0] <= writer.n_kept:
+            self._given.popleft()
+            self._waiting.popleft()
+
+    def _take_back(self, writer: McapWriter) -> None:
+        """After a failure the writer has lost what it was given and could not keep."""
+        self._forget_kept(writer)
+        self._given.clear()
 
     def _stop_for_good(self, writer: McapWriter, err: QuotaReached, utc: float) -> None:
         self._writer = self._failure = None
         self._waiting.clear()
+        self._given.clear()
         writer.close()
         _LOGGER.warning("%s", err)
         self._emit(StreamNoted(self._t_s, utc, STOPPED_NOTE, "", {"why": "quota"}))
 
     def _pause(self, writer: McapWriter, err: StorageError, utc: float) -> None:
-        self._forget_kept(writer)
+        self._take_back(writer)
         self._failure = err
         self._tried_utc = utc
         _LOGGER.warning("%s; the run goes on", err)
@@ -137,27 +156,36 @@ class Tap:
     def _go_on(self, writer: McapWriter, utc: float) -> None:
         try:
             writer.go_on()
-            if self._n_lost:
-                text = marker_text(RESUMED_NOTE, {"lost_messages": self._n_lost})
-                writer.write_marker(text, utc)
-            for act in self._waiting:
-                act(writer)
+            self._mark_lost(writer, utc)
+            self._give(writer)
             writer.flush()
         except QuotaReached as err:
             self._stop_for_good(writer, err, utc)
             return
         except StorageError as err:
+            self._take_back(writer)
             self._failure = err
             return
-        self._waiting.clear()
+        self._forget_kept(writer)
         self._failure = None
-        n_lost, self._n_lost = self._n_lost, 0
+        n_lost, self._n_lost, self._n_marked = self._n_lost, 0, 0
         _LOGGER.warning("%s: recording goes on, %d messages lost", writer.paths[-1], n_lost)
         detail: dict[str, float | int | str] = {
             "lost_messages": n_lost,
             "file": writer.paths[-1].name,
         }
         self._emit(StreamNoted(self._t_s, utc, RESUMED_NOTE, "", detail))
+
+    def _mark_lost(self, writer: McapWriter, utc: float) -> None:
+        """Write how many messages are missing before what comes next, if no marker says so yet."""
+        if n_lost := self._n_lost - self._n_marked:
+            number = writer.n_messages + 1
+            try:
+                writer.write_marker(marker_text(RESUMED_NOTE, {"lost_messages": n_lost}), utc)
+                writer.flush()
+            finally:
+                if writer.n_kept >= number:
+                    self._n_marked = self._n_lost
 
     def _deleted(self, path: Path) -> None:
         utc = time.time()

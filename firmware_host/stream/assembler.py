@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from dataclasses import asdict
+from collections.abc import Mapping
 
 from firmware_host.protocol.messages import (
     Ack,
@@ -23,7 +23,9 @@ from firmware_host.stream.clock import StreamClock
 from firmware_host.stream.gaps import StreamCounters
 from firmware_host.stream.hold import Held, Hold, Hole, Offer
 from firmware_host.stream.rate import MIN_SPAN_S, TOLERANCE, RateMonitor
+from firmware_host.stream.round_trips import OpenQuestions
 from firmware_host.stream.samples import Note, Samples, StreamEvent
+from firmware_host.stream.totals import ChannelTotals
 from firmware_host.stream.track import Detail, StreamTrack
 
 _EVENT_NOTES = {
@@ -37,8 +39,6 @@ _CLOCK_NOTES = (Note.CLOCK_WRAP, Note.CLOCK_JUMP, Note.CLOCK_STEP)
 # were silent: then each has time anew.
 _LOOK_EVERY_S = 1.0
 _ALL_SILENT_S = 4.0
-# Questions to the board that may be open at once; older ones are taken as lost.
-_MAX_OPEN_PINGS = 16
 _MAX_ANSWERS = 64
 
 
@@ -70,7 +70,7 @@ class StreamAssembler:
         self._rate_tolerance = rate_tolerance
         self._rate_span_s = rate_span_s
         self._tracks: dict[int, StreamTrack] = {}
-        self._earlier: dict[str, Counter[str]] = {}
+        self._totals = ChannelTotals()
         # Every stream number of this session so far.
         self._numbers: set[int] = set()
         self._hold = Hold()
@@ -79,13 +79,15 @@ class StreamAssembler:
         self._t_s = 0.0
         self._look_s = 0.0
         self._under_way_s = 0.0
-        self._open_pings: dict[int, float] = {}
+        self._questions = OpenQuestions()
         self.hello: Hello | None = None
         self.clock: StreamClock | None = None
         self.n_foreign = 0
         """Messages of a session whose HELLO has not come (or is over)."""
         self.n_unknown_stream = 0
         """Blocks of a stream the board did not describe."""
+        self.n_blocks = 0
+        """Blocks of announced streams that arrived, whatever became of them."""
         self.n_sessions = 0
         self.earlier_sessions_s = 0.0
         """Stream time of the sessions before this one, added up."""
@@ -115,10 +117,18 @@ class StreamAssembler:
     @property
     def totals(self) -> dict[str, Counter[str]]:
         """Counters of all sessions so far, by channel name."""
-        totals = {name: Counter(counts) for name, counts in self._earlier.items()}
-        for name, counters in self.counters.items():
-            totals.setdefault(name, Counter()).update(asdict(counters))
-        return totals
+        return self._totals.with_present(self.counters)
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """Every channel of all sessions so far by name, as it was last described; bounded as `totals` is."""
+        return self._totals.channels
+
+    @property
+    def block_s(self) -> float:
+        """Seconds from block to block of the stream that sends most often, 0 before the first."""
+        spans = (track.block_s for track in self._tracks.values())
+        return min((span_s for span_s in spans if span_s), default=0.0)
 
     @property
     def measured_rates_hz(self) -> dict[str, float | None]:
@@ -130,15 +140,20 @@ class StreamAssembler:
         return self.clock.utc(t_s) if self.clock else math.nan
 
     def sent_utc(self, block: Block, arrival_utc: float) -> float:
-        """Host time at which the first sample of a block that was just fed was taken; NaN if unknown."""
-        if self.clock is None or block.session != self._session:
+        """Host time at which the first sample of a block that was just fed was taken; NaN if unknown.
+
+        A pure read: who asks hears the same stream as who does not.
+        """
+        clock = self.clock
+        if clock is None or block.session != self._session:
             return math.nan
-        return self.clock.utc(self.clock.unwrap(block.ticks_us, arrival_utc))
+        return clock.utc(clock.unwrap(block.ticks_us, arrival_utc, keep=False))
 
     def feed(self, message: Message, arrival_utc: float) -> list[Samples | StreamEvent]:
         """Take one message; return the samples and events it brings, in order.
 
-        A `Ping` is fed when it is sent, with the time of sending; its `Pong` then serves the clock.
+        A `Ping` is fed when it is sent, with the time of sending; its `Pong` then serves the clock. Who
+        looks at `utc` or `t_s` asks `end_before` first.
 
         Raises
         ------
@@ -155,17 +170,18 @@ class StreamAssembler:
         if isinstance(message, Mismatch):
             return [self._note(Note.MISMATCH, {"theirs": message.theirs})]
         if isinstance(message, Ping):
-            self._remember_ping(message, arrival_utc)
+            self._questions.ask(message.token, arrival_utc)
         elif isinstance(message, Event | Pong | Ack):
             return self._take_other(message, arrival_utc)
         return []
 
-    def ends_with(self, hello: Hello) -> bool:
-        """Whether this HELLO begins another session while samples of the present one wait.
+    def end_before(self, message: Message) -> list[Samples | StreamEvent]:
+        """Hand on what waits of the session that this message is the end of; nothing for most messages.
 
-        `feed` would hand them on too, but with `utc` of the new session already.
+        `feed` would hand it on too, but with `utc` and `t_s` of the new session already.
         """
-        return self._hold.is_open and hello.session != self._session
+        is_end = isinstance(message, Hello) and message.session != self._session
+        return self.end() if is_end else []
 
     def end(self) -> list[Samples | StreamEvent]:
         """Hand on the samples and events that still wait: the stream, or its session, is over."""
@@ -182,6 +198,8 @@ class StreamAssembler:
         if track is None:
             self.n_unknown_stream += 1
             return []
+        if may_wait:
+            self.n_blocks += 1
         if self._has_ring and may_wait:
             idx, gaps = block.sample_idx, track.gaps
             if self._hold.is_open or (idx != gaps.next_idx and gaps.is_ahead(idx)):
@@ -191,13 +209,11 @@ class StreamAssembler:
             return []
         t0_s, missing, skip = placed
         values = track.decode(block.data, skip)
-        self._t_s = max(self._t_s, t0_s + len(values) / track.channel.rate_hz)
+        n_new, rate_hz = len(values), track.channel.rate_hz
+        self._t_s = max(self._t_s, t0_s + n_new / rate_hz)
         # A block may leave the board as soon as its last sample is taken, not a period later.
-        step_s = None
-        if is_live:
-            last_s = t0_s + (len(values) - 1) / track.channel.rate_hz
-            step_s = clock.observe(last_s, arrival_utc)
-        if track.rate.add(t0_s, missing, len(values)):
+        step_s = clock.observe(t0_s + (n_new - 1) / rate_hz, arrival_utc) if is_live else None
+        if track.rate.add(t0_s, missing, n_new):
             track.findings.append((Note.RATE, _rate_detail(track)))
         if step_s is not None:
             track.findings.append((Note.CLOCK_STEP, {"step_s": step_s}))
@@ -297,8 +313,9 @@ class StreamAssembler:
         self.earlier_sessions_s += self._t_s
         self._t_s = self._look_s = self._under_way_s = 0.0
         self.n_sessions += 1
-        self._open_pings.clear()
-        self._earlier = self.totals
+        self._questions.clear()
+        for track in self._tracks.values():
+            self._totals.close(track.channel, track.counters)
         self.clock = StreamClock(hello.ticks_us, arrival_utc)
         self._tracks, self._numbers = {}, set()
         self._retrack(hello, is_under_way=False)
@@ -317,14 +334,14 @@ class StreamAssembler:
         """Follow the streams the board describes; unchanged ones go on where they are."""
         kept = {t.channel: t for t in self._tracks.values()}
         for channel in kept.keys() - set(hello.channels):
-            counts = self._earlier.setdefault(channel.name, Counter())
-            counts.update(asdict(kept[channel].counters))
+            self._totals.close(channel, kept[channel].counters)
         self._tracks = {
             c.stream: kept.get(c)
             or self._new_track(c, is_new=is_under_way and c.stream not in self._numbers)
             for c in hello.channels
         }
         self._numbers |= set(self._tracks)
+        self._totals.describe(hello.channels)
 
     def _new_track(self, channel: Channel, *, is_new: bool) -> StreamTrack:
         rate = RateMonitor(
@@ -334,11 +351,6 @@ class StreamAssembler:
         )
         return StreamTrack(channel, rate, is_new=is_new, since_s=self._t_s)
 
-    def _remember_ping(self, ping: Ping, sent_utc: float) -> None:
-        self._open_pings[ping.token] = sent_utc
-        while len(self._open_pings) > _MAX_OPEN_PINGS:
-            del self._open_pings[next(iter(self._open_pings))]
-
     def _take_other(
         self, message: Event | Pong | Ack, arrival_utc: float
     ) -> list[Samples | StreamEvent]:
@@ -347,7 +359,7 @@ class StreamAssembler:
             self.n_foreign += 1
             return []
         t_s = clock.unwrap(message.ticks_us, arrival_utc)
-        sent_utc = self._open_pings.pop(message.token, None) if isinstance(message, Pong) else None
+        sent_utc = self._questions.take(message.token) if isinstance(message, Pong) else None
         if sent_utc is not None and sent_utc <= arrival_utc:
             step_s = clock.observe_round_trip(t_s, sent_utc, arrival_utc)
             return [] if step_s is None else [self._note(Note.CLOCK_STEP, {"step_s": step_s}, t_s)]

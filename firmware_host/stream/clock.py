@@ -112,13 +112,16 @@ class StreamClock:
         self.last_jump_at_s = at_s
         self._late_since = None
 
-    def unwrap(self, ticks_us: int, arrival_utc: float) -> float:
-        """Stream time of a tick count; counts up to 35 min older than the newest are right too."""
+    def unwrap(self, ticks_us: int, arrival_utc: float, *, keep: bool = True) -> float:
+        """Stream time of a tick count; counts up to 35 min older than the newest are right too.
+
+        With ``keep`` off it is a pure read: what is asked is not the newest count from then on.
+        """
         delta_us = ticks_delta_us(ticks_us, self._last_ticks_us)
         silence_s = arrival_utc - self._last_arrival_utc
         if silence_s > _AMBIGUOUS_S:
             delta_us = _nearest_delta_us(delta_us, silence_s)
-        if delta_us >= 0:
+        if delta_us >= 0 and keep:
             self._elapsed_us += delta_us
             self._last_ticks_us = ticks_us
             self._last_arrival_utc = arrival_utc

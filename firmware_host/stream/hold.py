@@ -1,16 +1,20 @@
 """What waits while the board sends again what is missing before it.
 
-How long it waits goes by the board's own clock and by the order of messages, never by when they
-arrive: a recording that is played gives the same events as the live stream did.
+How long it waits goes by stream time and by the order of messages. When they arrive counts only as it
+does without a gap: where ticks alone cannot tell how much time passed (`StreamClock.unwrap`, after
+35 min of silence), or whether a leap is a pause (`StreamTrack`, once a block is handed on). A recording
+keeps arrival times, so one that is played gives the same events as the live stream did.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from bisect import insort
-from dataclasses import dataclass, field
+from bisect import bisect_right, insort
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from itertools import islice
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from firmware_host.protocol.messages import Ack, AckResult, Block, Event
@@ -20,13 +24,26 @@ from firmware_host.stream.track import StreamTrack
 PATIENCE_S = 8.0
 # However well it goes: a minute of results late is the most.
 MAX_HOLD_S = 60.0
-MAX_HELD_BYTES = 1_000_000
+# Memory of what waits: a minute of the fastest boards, on any host. Each block counts with what Python keeps
+# around its bytes (tracemalloc, CPython 3.11).
+MAX_HELD_BYTES = 3_000_000
+_ITEM_BYTES = 500
+# No line worth listening to has so many holes at once, nobody presses so many buttons in a minute.
+MAX_HOLES = 1000
+MAX_EVENTS = 256
+# Of a stream, so many are worth asking for at a time.
+_HOLES_SHOWN = 64
 # Blocks of different streams that a board makes at one time begin this far apart at most.
 _BLOCK_S = 2.0
 # A silence is not waiting: nobody could have sent anything.
 _MAX_STEP_S = 1.0
+# Rounding must not hide that a hole is due to be given up; looking early only costs.
+_HAIR_S = 1e-6
 _U32 = 1 << 32
 _U16 = 1 << 16
+_position = itemgetter(0)
+_time = attrgetter("t_s")
+_end = attrgetter("end")
 
 
 class Offer(Enum):
@@ -85,6 +102,10 @@ class _Lane:
     def position(self, sample_idx: int) -> int:
         return (sample_idx - self.base_idx + _U32 // 2) % _U32 - _U32 // 2
 
+    def first_after(self, pos: int) -> int:
+        """Number of the first hole that does not end at or before a position."""
+        return bisect_right(self.missing, pos, key=_end)
+
     def take_ready(self, until_s: float) -> list[Held]:
         """Blocks before the first hole that were over at ``until_s``."""
         end = self.missing[0].start if self.missing else math.inf
@@ -101,7 +122,9 @@ class Hold:
 
     A hole is given up when for `PATIENCE_S` of the board's time nothing that was missing came for
     it or for an older one, since the oldest is sent again first; or after `MAX_HOLD_S`, or when too
-    much waits. `take_ready` gives back what no hole holds up any more, `drain` everything.
+    much waits: bytes, holes or events, or a minute of blocks while the board's clock stands still.
+    `take_ready` gives back what no hole holds up any more, `drain` everything. What a message costs
+    does not grow with what waits, but for a search among the holes.
     """
 
     def __init__(self) -> None:
@@ -114,8 +137,12 @@ class Hold:
         self._lanes: dict[int, _Lane] = {}
         self._events: list[Held] = []
         self._n_bytes = 0
-        # Time of the board spent waiting.
+        self._n_holes = 0
+        # Time of the board spent waiting, and how much of it blocks say went by since it last did.
         self._waited_s = 0.0
+        self._stuck_s = 0.0
+        # No hole has to be given up before.
+        self._look_s = math.inf
 
     def offer(self, track: StreamTrack, block: Block, t_s: float, arrival_utc: float) -> Offer:
         """Take a block whose first sample is of ``t_s``; open the hold if it shows the first hole."""
@@ -132,19 +159,22 @@ class Hold:
         if ahead:
             if not track.is_plausible(t_s - lane.due_s, ahead):
                 return Offer.ODD
-            self._miss(lane, lane.next_pos, pos, lane.due_s)
+            now_s = self._waited_s
+            hole = _Missing(lane.next_pos, pos, lane.due_s, born_s=now_s, fresh_s=now_s)
+            self._miss(lane, len(lane.missing), hole)
             self.is_open = True
         self._lanes[block.stream] = lane
         lane.next_pos = pos + n_samples
         lane.next_seq = (block.seq + 1) % _U16
         lane.due_s = end_s
         self._add(lane, pos, held)
+        self._stuck_s += n_samples / channel.rate_hz
         self.pass_time(end_s)
         return Offer.HELD
 
     def take_event(self, event: Event, t_s: float, arrival_utc: float) -> None:
         """Let an event wait for the samples before it."""
-        self._events.append(Held(t_s, event, arrival_utc))
+        insort(self._events, Held(t_s, event, arrival_utc), key=_time)
 
     def take_answer(self, ack: Ack) -> int:
         """How many samples that were waited for the board says are gone."""
@@ -156,12 +186,14 @@ class Hold:
 
     def pass_time(self, t_s: float) -> None:
         """Something live shows that the board's clock has got to ``t_s``."""
-        self._waited_s += min(max(t_s - self.now_s, 0.0), _MAX_STEP_S)
-        self.now_s = max(self.now_s, t_s)
+        if t_s > self.now_s:
+            self._waited_s += min(t_s - self.now_s, _MAX_STEP_S)
+            self.now_s = t_s
+            self._stuck_s = 0.0
 
     @property
     def holes(self) -> list[Hole]:
-        """What is missing and not given up, stream by stream."""
+        """What is missing and not given up, stream by stream, of each the first ones."""
         return [
             Hole(
                 stream,
@@ -170,20 +202,17 @@ class Hold:
                 self._waited_s - hole.fresh_s,
             )
             for stream, lane in self._lanes.items()
-            for hole in lane.missing
+            for hole in islice(lane.missing, _HOLES_SHOWN)
         ]
 
     def take_ready(self) -> list[Held]:
         """Give up holes that are due for it, and hand over what none holds up, in the board's order."""
-        is_too_much = self._n_bytes > MAX_HELD_BYTES
-        first_s = math.inf
-        for lane in self._lanes.values():
-            lane.missing = [m for m in lane.missing if not is_too_much and self._is_hopeful(m)]
-            if lane.missing:
-                first_s = min(first_s, lane.missing[0].start_s)
-        if first_s == math.inf:
+        if self._waited_s >= self._look_s:
+            self._give_up()
+        if not self._n_holes or self._is_too_much():
             return self.drain()
-        return self._hand_over(first_s)
+        holding = (lane.missing[0].start_s for lane in self._lanes.values() if lane.missing)
+        return self._hand_over(min(holding))
 
     def drain(self) -> list[Held]:
         """Give everything back in the order in which the board made it, and close."""
@@ -193,13 +222,29 @@ class Hold:
         self._clear()
         return ready
 
+    def _is_too_much(self) -> bool:
+        return (
+            self._n_bytes > MAX_HELD_BYTES
+            or self._n_holes > MAX_HOLES
+            or len(self._events) > MAX_EVENTS
+            or self._stuck_s > MAX_HOLD_S
+        )
+
+    def _give_up(self) -> None:
+        """Forget the holes that there is no hope for; the next look is when there may be more of them."""
+        for lane in self._lanes.values():
+            lane.missing = [hole for hole in lane.missing if self._is_hopeful(hole)]
+        left = [hole for lane in self._lanes.values() for hole in lane.missing]
+        self._n_holes = len(left)
+        self._look_s = min(map(_due_s, left), default=math.inf)
+
     def _hand_over(self, until_s: float) -> list[Held]:
-        n_events = sum(held.t_s <= until_s for held in self._events)
+        n_events = bisect_right(self._events, until_s, key=_time)
         # Of blocks that were over at the same moment, a board sends the lower number first.
         ways = [self._lanes[stream].take_ready(until_s) for stream in sorted(self._lanes)]
         ready = list(heapq.merge(*ways, self._events[:n_events], key=lambda held: held.t_s))
         del self._events[:n_events]
-        self._n_bytes -= sum(len(m.data) for _, m, _ in ready if isinstance(m, Block))
+        self._n_bytes -= sum(_cost(held.message) for held in ready)
         return ready
 
     def _is_hopeful(self, hole: _Missing) -> bool:
@@ -210,34 +255,40 @@ class Hold:
         end = pos + n_samples
         block = held.message
         assert isinstance(block, Block)
-        if any(hole.start <= pos and end <= hole.end for hole in lane.missing):
+        at = lane.first_after(pos)
+        hole = lane.missing[at] if at < len(lane.missing) else None
+        if hole is not None and hole.start <= pos and end <= hole.end:
             self._cut(lane, pos, end)
             self._add(lane, pos, held)
             return Offer.FILLED
         is_new = (block.seq - lane.next_seq + _U16 // 2) % _U16 >= _U16 // 2
-        is_across = any(hole.start < end and pos < hole.end for hole in lane.missing)
+        is_across = hole is not None and hole.start < end
         return Offer.ODD if is_new or is_across or end > lane.next_pos else Offer.KNOWN
 
-    def _miss(self, lane: _Lane, start: int, end: int, start_s: float) -> None:
-        lane.missing.append(_Missing(start, end, start_s, self._waited_s, self._waited_s))
+    def _miss(self, lane: _Lane, at: int, hole: _Missing) -> None:
+        lane.missing.insert(at, hole)
+        self._n_holes += 1
+        self._look_s = min(self._look_s, _due_s(hole))
 
     def _cut(self, lane: _Lane, start: int, end: int) -> int:
         """Take a stretch out of the holes; how many samples of it were missing."""
         n_cut = 0
-        for hole in [h for h in lane.missing if h.start < end and start < h.end]:
-            lane.missing.remove(hole)
+        at = lane.first_after(start)
+        while at < len(lane.missing) and lane.missing[at].start < end:
+            hole = lane.missing.pop(at)
+            self._n_holes -= 1
             n_cut += min(hole.end, end) - max(hole.start, start)
             cut_s = hole.start_s + (start - hole.start) / lane.rate_hz
             if hole.start < start:
-                # Passed over, and not refreshed for long: it has to be asked for anew.
-                self._miss(lane, hole.start, start, hole.start_s)
-                lane.missing[-1].born_s = hole.born_s
+                # Passed over: it has to be asked for anew.
+                head = replace(hole, end=start, fresh_s=self._waited_s)
+                self._miss(lane, at, head)
+                at += 1
             if end < hole.end:
                 hole.start_s += (end - hole.start) / lane.rate_hz
                 hole.start = end
-                lane.missing.append(hole)
+                self._miss(lane, at, hole)
             self._refresh(cut_s)
-        lane.missing.sort(key=lambda hole: hole.start)
         return n_cut
 
     def _refresh(self, t_s: float) -> None:
@@ -249,9 +300,17 @@ class Hold:
 
     def _add(self, lane: _Lane, pos: int, held: Held) -> None:
         block = held.message
-        assert isinstance(block, Block)
-        insort(lane.blocks, (pos, held), key=lambda x: x[0])
-        self._n_bytes += len(block.data)
+        insort(lane.blocks, (pos, held), key=_position)
+        self._n_bytes += _cost(block)
+
+
+def _cost(message: Block | Event) -> int:
+    return len(message.data) + _ITEM_BYTES if isinstance(message, Block) else 0
+
+
+def _due_s(hole: _Missing) -> float:
+    """When a hole is to be given up, in time spent waiting; a hair early."""
+    return min(hole.fresh_s + PATIENCE_S, hole.born_s + MAX_HOLD_S) - _HAIR_S
 
 
 def _lane_of(track: StreamTrack, block: Block, t_s: float) -> _Lane:

@@ -19,6 +19,31 @@ _HORIZON_S = 600.0
 _MAX_TRIPS = 128
 
 
+# Questions that may be open at once; older ones are taken as lost.
+_MAX_OPEN = 16
+
+
+class OpenQuestions:
+    """When each question was sent that no answer has come to yet."""
+
+    def __init__(self) -> None:
+        self._sent_utc: dict[int, float] = {}
+
+    def clear(self) -> None:
+        """Forget all: who was asked is another one now."""
+        self._sent_utc.clear()
+
+    def ask(self, token: int, sent_utc: float) -> None:
+        """Remember a question; one that comes twice was sent when it came first."""
+        self._sent_utc.setdefault(token, sent_utc)
+        if len(self._sent_utc) > _MAX_OPEN:
+            del self._sent_utc[next(iter(self._sent_utc))]
+
+    def take(self, token: int) -> float | None:
+        """When the question was sent that an answer belongs to, None if it was not; no longer open."""
+        return self._sent_utc.pop(token, None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Trip:
     t_s: float

@@ -77,6 +77,11 @@ class StreamTrack:
         self._since_s = since_s
         self._is_stopped = False
 
+    @property
+    def block_s(self) -> float:
+        """Seconds that the latest block's samples span, 0 before the first."""
+        return self._slack_s - _SLACK_S
+
     def place(self, block: Block, clock: StreamClock, arrival_utc: float) -> Place | None:
         """(t0_s, missing, skip): first new sample's time, samples missing before it, known ones.
 

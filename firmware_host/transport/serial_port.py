@@ -148,7 +148,10 @@ def explain_open_error(path: str, err: OSError, root: Path = Path("/")) -> LinkE
     if err.errno in _BUSY:
         users = holders(Path(path), root)
         who = f"held by {', '.join(users)}" if users else f"`fuser -v {path}` shows who holds it"
-        return LinkError(f"{path}: in use by another program; {who}; close that one first")
+        several = len(users) > 1
+        what = "other programs" if several else "another program"
+        which = "those" if several else "that one"
+        return LinkError(f"{path}: in use by {what}; {who}; close {which} first")
     what = _no_port(Path(path))
     return LinkError(what or f"{path}: cannot be opened as a serial port ({err})")
 

@@ -37,7 +37,18 @@ END_OF_DAY = 0xFFFFFFFF
 STALL_S = 60.0
 # Long enough to flush its truth file, short enough that Ctrl-C feels immediate.
 EXIT_WAIT_S = 2.0
-OPTIONS = ("seed", "scenario", "hours", "days", "recording", "fault", "truth", "host", "text", "ring")
+OPTIONS = (
+    "seed",
+    "scenario",
+    "hours",
+    "days",
+    "recording",
+    "fault",
+    "truth",
+    "host",
+    "text",
+    "ring",
+)
 _FILE_OPTIONS = ("recording", "truth", "host")
 _STDERR_TAIL_BYTES = 4096
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from firmware_host.errors import LinkError
+from firmware_host.errors import LinkError, printable
 from firmware_host.protocol.messages import MAX_STREAMS, MAX_STRING_BYTES, Channel
 from firmware_host.transport.text_lines import Row
 from firmware_host.units import MICROSECONDS_PER_SECOND
@@ -16,7 +16,8 @@ UNKNOWN_UNIT = "unknown"
 IGNORED = "-"
 TIME_UNITS_US = {"t_us": 1, "t_ms": 1_000, "t_s": 1_000_000}
 """Columns that are the board's clock, and microseconds of their unit."""
-_COLUMN = re.compile(r"\s*([^\[\]()@]+?)\s*(?:[\[(]\s*([^\[\]()]*?)\s*[\])])?\s*(?:@.*)?")
+# No two parts side by side match the same character: a line made up to have many ways through costs no time.
+_COLUMN = re.compile(r"([^\[\]()@]+)(?:[\[(]([^\[\]()]*)[\])]\s*)?(?:@.*)?")
 _AXES = ("x", "y", "z")
 _AXIS = re.compile(r"(.+)([._])([xyz])")
 INT32_MAX = 2**31 - 1
@@ -129,9 +130,9 @@ def lay_out(rows: Sequence[Row], header: tuple[str, ...] | None, wishes: Wishes)
 def parse_column(text: str) -> Column:
     """A column's name and unit from ``name``, ``name[unit]`` or ``name (unit)``."""
     match = _COLUMN.fullmatch(text)
-    name, unit = (match[1], match[2]) if match else (text, None)
+    name, unit = (match[1].strip(), (match[2] or "").strip()) if match else (text, "")
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("_") or "column"
-    return Column(_cut(safe), _cut(unit) if unit else UNKNOWN_UNIT)
+    return Column(_cut(safe), _cut(printable(unit)) if unit else UNKNOWN_UNIT)
 
 
 def known_names(columns: Iterable[Column]) -> set[str]:

@@ -28,7 +28,8 @@ class LineCounters:
     something else than numbers (boot messages); ``columns`` had another number of columns, or other
     names; ``not_finite`` said NaN or infinity; ``overlong`` did not end; ``binary`` were no text;
     ``out_of_range`` did not fit the scale that the first lines asked for; ``bad_time`` had a time that
-    neither the line before nor the one after confirms.
+    neither the line before nor the one after confirms; ``early`` came before it was known what they are,
+    and were too many to wait.
     """
 
     readings: int = 0
@@ -40,12 +41,13 @@ class LineCounters:
     binary: int = 0
     out_of_range: int = 0
     bad_time: int = 0
+    early: int = 0
 
     @property
     def skipped(self) -> int:
         """Lines that should have been a reading, and were none."""
         damaged = self.columns + self.not_finite + self.overlong + self.binary
-        return self.words + damaged + self.out_of_range + self.bad_time
+        return self.words + damaged + self.out_of_range + self.bad_time + self.early
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from binascii import crc32
 
-from firmware_host.errors import ConfigError
+from firmware_host.errors import ConfigError, printable
 from firmware_host.protocol.messages import MAX_STRING_BYTES
 from firmware_host.transport.base import DeviceUrl, parse_url
 from firmware_host.transport.text_layout import (
@@ -39,7 +39,7 @@ def is_printed(sample: bytes) -> bool:
 def board_id(target: str) -> str:
     """A name for a board that cannot say its own: the end of where it is plugged in."""
     name = target.rstrip("/").rpartition("/")[2].removeprefix("usb-") or "board"
-    text = f"text-{name}"
+    text = printable(f"text-{name}")
     if len(text.encode()) > MAX_STRING_BYTES:
         # By-id names begin alike and end in a serial number.
         mark = f"-{crc32(name.encode()):08x}"
@@ -93,6 +93,8 @@ def _units(url: DeviceUrl, columns: tuple[Column, ...]) -> dict[str, str]:
             raise ConfigError(where, "name:unit pairs such as acc:m/s2,eda:uS", part)
         if len(unit.encode()) > MAX_STRING_BYTES or name in units:
             raise ConfigError(where, f"one unit a name, of at most {MAX_STRING_BYTES} bytes", part)
+        if not unit.isprintable():
+            raise ConfigError(where, "units of printable characters", part)
         units[name.strip()] = unit.strip()
     known = known_names(columns)
     for name in units if columns else ():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from firmware_host.errors import LinkError
+from firmware_host.protocol.values import MAX_RATE_HZ, MIN_RATE_HZ
 from firmware_host.transport.base import Chunk
 from firmware_host.transport.text_clock import pace_of_arrivals, pace_of_times, rounded_rate_hz
 from firmware_host.transport.text_layout import Wishes, lay_out
@@ -18,6 +20,10 @@ _MOST_S, _MOST_DELIVERIES = 10.0, 6
 _END_S = 20.0
 _GOOD_UNCERTAINTY = 0.005
 _LEAST_DELIVERIES = 3
+# Numbers that wait until it is known what they are: five columns at 4 kHz for ten seconds, 15 MB.
+MOST_WAITING = 200_000
+# All that waits is looked at again when it has grown by one part in so many.
+_LOOK_EVERY = 32
 
 
 class TextReceiver:
@@ -42,6 +48,8 @@ class TextReceiver:
         self._reader = LineReader(self.counters)
         self._open: Delivery | None = None
         self._waiting: list[Delivery] = []
+        self._n_waiting = self._n_heard = 0
+        self._look_at = 0
         self._headers: dict[int, tuple[str, ...]] = {}
         self._stream: TextStream | None = None
 
@@ -88,13 +96,24 @@ class TextReceiver:
         if delivery is None:
             return []
         if self._stream is None:
-            self._waiting.append(delivery)
+            self._keep(delivery)
             self._stream = self._begin()
             ready = self._waiting if self._stream else []
         else:
             ready = [delivery]
         stream = self._stream
         return [] if stream is None else [c for d in ready if (c := stream.chunk(d)) is not None]
+
+    def _keep(self, delivery: Delivery) -> None:
+        """Have a delivery wait; the oldest ones go when there are too many, and are counted."""
+        self._waiting.append(delivery)
+        n_numbers = _n_numbers(delivery)
+        self._n_waiting += n_numbers
+        self._n_heard += n_numbers
+        while self._n_waiting > 2 * MOST_WAITING and len(self._waiting) > 1:
+            gone = self._waiting.pop(0)
+            self._n_waiting -= _n_numbers(gone)
+            self.counters.early += len(gone.rows)
 
     def _begin(self) -> TextStream | None:
         """The stream, once enough lines say what it is."""
@@ -111,8 +130,12 @@ class TextReceiver:
 
     def _find_out(self) -> Known | None:
         span_s = self._waiting[-1].first_utc - self._waiting[0].first_utc
-        if len(self._waiting) < _LEAST_DELIVERIES or span_s < _LEAST_S:
+        is_full = self._n_waiting >= MOST_WAITING
+        if len(self._waiting) < _LEAST_DELIVERIES or not (is_full or span_s >= _LEAST_S):
             return None
+        if self._n_heard < self._look_at:
+            return None
+        self._look_at = self._n_heard + self._n_waiting // _LOOK_EVERY
         shapes = Counter(row.shape for delivery in self._waiting for _, row in delivery.rows)
         shape = shapes.most_common(1)[0][0]
         rows = [row for delivery in self._waiting for _, row in delivery.rows if row.shape == shape]
@@ -122,11 +145,21 @@ class TextReceiver:
             pace = pace_of_arrivals(_marks(self._waiting, shape))
         else:
             pace = pace_of_times([layout.time_s(row) for row in rows], resolution_s)
-        is_late = span_s >= (_MOST_S if len(self._waiting) >= _MOST_DELIVERIES else _END_S)
+        is_late = (
+            span_s >= (_MOST_S if len(self._waiting) >= _MOST_DELIVERIES else _END_S) or is_full
+        )
         if pace is None or not (is_late or pace.uncertainty <= _GOOD_UNCERTAINTY):
             return None
-        layout = layout.at_rate(self._wishes.rate_hz or rounded_rate_hz(pace))
-        return Known(layout, pace, resolution_s)
+        rate_hz = self._wishes.rate_hz or rounded_rate_hz(pace)
+        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            clock = layout.clock_name or "their arrival"
+            msg = f"expected lines at {MIN_RATE_HZ:g} Hz to 1 MHz by {clock}, got {rate_hz:g} Hz"
+            raise LinkError(msg)
+        return Known(layout.at_rate(rate_hz), pace, resolution_s)
+
+
+def _n_numbers(delivery: Delivery) -> int:
+    return sum(len(row.values) for _, row in delivery.rows)
 
 
 def _marks(waiting: list[Delivery], shape: tuple[int, tuple[str, ...]]) -> list[tuple[float, int]]:

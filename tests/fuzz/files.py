@@ -16,7 +16,18 @@ from pathlib import Path
 
 from firmware_host.devices import ReplayTransport
 from firmware_host.errors import LinkEnded
-from firmware_host.protocol.messages import Block, Event, MessageParser
+from firmware_host.protocol.messages import (
+    Ack,
+    AckResult,
+    Block,
+    Command,
+    CommandKind,
+    Event,
+    MessageParser,
+    Mismatch,
+    Ping,
+    Pong,
+)
 from firmware_host.recording.registry import open_recording, writer_of
 from firmware_host.recording.take_reader import TakeReader
 from tests.fuzz.accounts import Accounts
@@ -49,6 +60,7 @@ def plays(path: Path) -> bool:
             accounts.end()
             assert parser.decoder.frames, "opened, but plays nothing"
             assert not parser.decoder.skipped_bytes
+            assert not parser.bad_payloads, "plays what no board may say"
             reader.labels()
             reader.markers()
         finally:
@@ -139,23 +151,70 @@ def _mcap_records() -> dict[str, bytes]:
 def _mcap_payload(data: bytes) -> bool:
     """One payload under each schema of ours: the first byte says which."""
     name = _SCHEMAS[data[0] % len(_SCHEMAS)] if data else _SCHEMAS[0]
-    hello = {"session": 1, "board_id": "b", "firmware": "f", "channels": []}
-    metadata = _strings({"dtype": "i8", "axes": "3"})
-    records = b"".join(
-        [
-            _schema(1, "signet.Hello"),
-            _schema(2, name),
-            _channel(1, 1, b"\0\0\0\0"),
-            _channel(2, 2, metadata),
-            _message(1, 10**18, json.dumps(hello).encode()),
-            _message(2, 2 * 10**18, data[1:]),
-        ]
+    return _one_message(name, _strings({"dtype": "i8", "axes": "3"}), data[1:])
+
+
+def _mcap_metadata(data: bytes) -> bool:
+    """What a file says of a channel of samples, `key` and `value` by turns, told apart by zeros; one axis' samples."""
+    texts = [text.decode("utf-8", "replace") for text in data.split(b"\0")]
+    table = dict(zip(texts[::2], texts[1::2], strict=False))
+    header = dict.fromkeys(("session", "stream", "seq", "ticks_us", "dropped", "sample_idx"), 1)
+    return _one_message(
+        "signet.Samples.x", _strings(table), json.dumps({**header, "raw": [1]}).encode()
     )
-    return _inside_mcap(records)
+
+
+_PACKED = struct.Struct("<BI")
+
+
+def _mcap_packed(data: bytes) -> bool:
+    """A chunk's content as it is packed: what packs it, how long it says to be, and the packed bytes."""
+    if len(data) < _PACKED.size:
+        return False
+    how, n_bytes = _PACKED.unpack_from(data)
+    packed = data[_PACKED.size :]
+    head = struct.pack("<QQQI", 2 * 10**18, 3 * 10**18, n_bytes, 0)
+    chunk = (
+        head
+        + _text(("zstd", "lz4", "", "other")[how % 4])
+        + struct.pack("<Q", len(packed))
+        + packed
+    )
+    path = scratch("packed.mcap")
+    path.write_bytes(_MAGIC + _chunk(_hello()) + _record(6, chunk) + _record(2, bytes(20)) + _MAGIC)
+    return plays(path)
+
+
+def _packed_seeds() -> dict[str, bytes]:
+    import lz4.frame
+    import zstandard
+
+    inside = _hello() * 20
+    packed = {
+        "zstd": zstandard.compress(inside),
+        "lz4": bytes(lz4.frame.compress(inside)),
+        "plain": inside,
+    }
+    return {
+        name: _PACKED.pack(how, len(inside)) + content
+        for how, (name, content) in enumerate(packed.items())
+    }
+
+
+def _one_message(name: str, metadata: bytes, payload: bytes) -> bool:
+    said = _schema(2, name) + _channel(2, 2, metadata) + _message(2, 2 * 10**18, payload)
+    return _inside_mcap(_hello() + said)
+
+
+def _hello() -> bytes:
+    """A board of no channels, without which a file is none."""
+    hello = {"session": 1, "board_id": "b", "firmware": "f", "channels": []}
+    said = _message(1, 10**18, json.dumps(hello).encode())
+    return _schema(1, "signet.Hello") + _channel(1, 1, b"\0\0\0\0") + said
 
 
 def _text(text: str) -> bytes:
-    return struct.pack("<I", len(text)) + text.encode()
+    return struct.pack("<I", len(text.encode())) + text.encode()
 
 
 def _strings(table: dict[str, str]) -> bytes:
@@ -189,6 +248,14 @@ def _payload_seeds() -> dict[str, bytes]:
         "event": b"\3" + mcap_json.encode_plain(event),
         "label": b"\x09" + mcap_json.encode_label(take.take.labels[0]),
         "marker": b"\x0a" + mcap_json.encode_marker("coffee"),
+        "pong": b"\4" + mcap_json.encode_plain(Pong(1, 100, 5)),
+        "ack": b"\5"
+        + mcap_json.encode_plain(
+            Ack(1, 100, CommandKind.BACKFILL, AckResult.DONE, 9, 3, 100, 20, 4)
+        ),
+        "mismatch": b"\6" + mcap_json.encode_plain(Mismatch(2)),
+        "ping": b"\7" + mcap_json.encode_plain(Ping(5)),
+        "command": b"\x08" + mcap_json.encode_plain(Command(CommandKind.BACKFILL, 20, 9, 3, 100)),
     }
 
 
@@ -281,4 +348,13 @@ TARGETS = (
     Target("mcap", _file(".mcap"), _of_writer(".mcap"), _MCAP_WORDS, 16_384, runs=400),
     Target("mcap-inside", _inside_mcap, _mcap_records, _MCAP_WORDS, 16_384, runs=300),
     Target("mcap-payload", _mcap_payload, _payload_seeds, _MCAP_WORDS, runs=500),
+    Target("mcap-packed", _mcap_packed, _packed_seeds, runs=300),
+    Target(
+        "mcap-metadata",
+        _mcap_metadata,
+        lambda: {"samples": b"dtype\0i16\0axes\x001"},
+        (b"dtype", b"axes", b"\0", b"i8", b"u32", b"f32", b"16", b"300000000", b"-1"),
+        256,
+        runs=500,
+    ),
 )

@@ -77,11 +77,21 @@ def run_messages(data: bytes) -> bool:
 def _encode_again(message: messages.Message) -> None:
     """What was heard can be said: a relay or a recording must be able to pass it on."""
     if isinstance(message, messages.Hello):
-        again = messages.encode_hello(message, seq=0, ticks_us=message.ticks_us)
-        (heard,) = MessageParser().feed(again)
+        code = messages.encode_hello(message, seq=0, ticks_us=message.ticks_us)
+        (heard,) = MessageParser().feed(code)
+        assert all(text.isprintable() for text in (message.board_id, message.firmware))
         assert repr(heard) == repr(message)
-    elif isinstance(message, messages.Block):
-        assert MessageParser().feed(messages.encode_block(message)) == [message]
+        return
+    again = {
+        messages.Block: messages.encode_block,
+        Event: messages.encode_event,
+        Ping: lambda m: messages.encode_ping(m, seq=0),
+        Pong: lambda m: messages.encode_pong(m, seq=0),
+        Command: lambda m: messages.encode_command(m, seq=0),
+        Ack: lambda m: messages.encode_ack(m, seq=0),
+    }.get(type(message))
+    if again is not None:
+        assert MessageParser().feed(again(message)) == [message]
 
 
 # Opcode, its argument, and a time step in milliseconds.

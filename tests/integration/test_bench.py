@@ -38,7 +38,16 @@ def test_every_row_has_a_finite_number_or_says_why_not(rows):
 
 def test_each_comparison_is_there(rows):
     text = "\n".join(row["what"] for row in rows)
-    for part in ("total", "streaming", "learning", "gait embed", "synthetic", "features", "clock", "--help"):
+    for part in (
+        "total",
+        "streaming",
+        "learning",
+        "gait embed",
+        "synthetic",
+        "features",
+        "clock",
+        "--help",
+    ):
         assert part in text
 
 

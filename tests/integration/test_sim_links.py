@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_host.errors import ConfigError
 from firmware_host.protocol.messages import (
     Ack,
     Block,
@@ -178,12 +179,60 @@ def test_pty_port_comes_back_after_an_unplug(tmp_path: Path) -> None:
 
 
 def test_pty_port_takes_no_more_than_fits() -> None:
-    port = PtyPort(None, lambda _path: None)
+    told: list[str] = []
+    port = PtyPort(None, told.append)
     port.plug(plugged=True)
+    host = os.open(told[0], os.O_RDWR | os.O_NOCTTY)
     taken = [port.write(bytes(1024)) for _ in range(200)]
     assert taken[0] == 1024
     assert taken[-1] == 0
+    os.close(host)
     port.close()
+
+
+def test_pty_port_keeps_nothing_for_a_later_program() -> None:
+    told: list[str] = []
+    port = PtyPort(None, told.append)
+    port.plug(plugged=True)
+    assert port.write(b"nobody") == 6
+    first = os.open(told[0], os.O_RDWR | os.O_NOCTTY)
+    while port.write(bytes(1024)):
+        pass
+    os.write(first, b"last words")
+    os.close(first)
+    assert port.write(b"nobody again") == 12
+    assert port.read() == b"last words"
+    assert port.read() == b""
+    second = os.open(told[0], os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    assert port.write(b"\x03\x04\n") == 3
+    assert os.read(second, 100) == b"\x03\x04\n"
+    os.close(second)
+    port.close()
+
+
+def test_pty_link_of_a_running_board_is_not_taken(tmp_path: Path) -> None:
+    link = tmp_path / "tty"
+    first = PtyPort(link, lambda _path: None)
+    first.plug(plugged=True)
+    target = link.readlink()
+    with pytest.raises(ConfigError, match="no other simulator serves"):
+        PtyPort(link, lambda _path: None)
+    assert link.readlink() == target
+    first.close()
+    # One that was killed leaves its link, and nobody serves it.
+    link.symlink_to(target)
+    again = PtyPort(link, lambda _path: None)
+    again.plug(plugged=True)
+    again.close()
+    assert not link.is_symlink()
+
+
+def test_pty_link_to_something_else_is_not_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "tty"
+    link.symlink_to(tmp_path / "thesis.txt")
+    with pytest.raises(ConfigError, match="a link to a terminal"):
+        PtyPort(link, lambda _path: None)
+    assert link.is_symlink()
 
 
 def test_tcp_port_notices_that_the_host_left() -> None:

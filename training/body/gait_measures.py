@@ -20,7 +20,7 @@ from scipy.interpolate import CubicSpline
 from scipy.signal import resample_poly
 
 from firmware_host.events import Activity
-from firmware_host.signals.cadence import autocorrelation
+from firmware_host.signals.cadence import autocorrelation, rhythm
 from firmware_host.signals.stepping import GAITS, CadenceTracker
 from training.body.windows import Windows, table
 from training.datasets.motion import MotionRecording
@@ -62,6 +62,19 @@ def gait_windows(recordings: Sequence[MotionRecording]) -> Windows:
     return table(rows)
 
 
+def contact_windows(left_t_s: FloatArray) -> Windows:
+    """Cadence and variation of strides from the contacts of one foot, (n,) seconds of one walk."""
+    starts_s = np.arange(left_t_s[0], left_t_s[-1] - WINDOW_S, WINDOW_S)
+    parts = [left_t_s[(left_t_s >= s) & (left_t_s < s + WINDOW_S)] for s in starts_s]
+    lengths = [np.diff(part) for part in parts if len(part) >= _MIN_STRIDES]
+    return table(
+        [
+            {"cadence_spm": 120.0 / float(one.mean()), "stride_cv": float(one.std() / one.mean())}
+            for one in lengths
+        ]
+    )
+
+
 def _window(acc: FloatArray, gyro: FloatArray, activity: Activity) -> dict[str, float]:
     size = np.linalg.norm(acc, axis=1)
     found = {
@@ -71,6 +84,7 @@ def _window(acc: FloatArray, gyro: FloatArray, activity: Activity) -> dict[str, 
     if activity not in GAITS:
         return found
     found["impact_ms2"] = float(np.percentile(size, 95) - np.median(size))
+    found["periodicity"] = _periodicity(size)
     cadence_spm = _cadence_spm(size, activity)
     if not np.isfinite(cadence_spm):
         return found
@@ -99,6 +113,15 @@ def _cadence_spm(size: FloatArray, activity: Activity) -> float:
     ]
     known = [value for value in told if np.isfinite(value)]
     return float(np.median(known)) if known else float("nan")
+
+
+def _periodicity(size: FloatArray) -> float:
+    """Median over windows of 5 s of what the host's gate for identity asks for."""
+    n, hop = round(_CADENCE_WINDOW_S * RATE_HZ), round(_CADENCE_HOP_S * RATE_HZ)
+    firsts = range(0, len(size) - n + 1, hop)
+    return float(
+        np.median([rhythm(size[f : f + n], sample_rate_hz=RATE_HZ).periodicity for f in firsts])
+    )
 
 
 def _regularity(vertical: FloatArray, cadence_spm: float) -> dict[str, float]:

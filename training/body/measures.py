@@ -70,6 +70,7 @@ SECTIONS: dict[str, tuple[Measure, ...]] = {
     "Gait": (
         Measure("cadence_spm", "cadence", "steps/min", _ANYWHERE),
         Measure("stride_cv", "variation from stride to stride", "", _ANYWHERE, is_log=True),
+        Measure("periodicity", "periodicity as the host sees it", "", _GAIT),
         Measure("step_regularity", "step regularity", "", _GAIT),
         Measure("stride_regularity", "stride regularity", "", _GAIT),
         Measure("step_symmetry", "step over stride regularity", "", _GAIT),

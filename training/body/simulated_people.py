@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from firmware_host.events import Activity
-from sim.person import Wearer
+from sim.person import PieceSignals, Wearer
 from sim.schedule import Schedule, build_schedule
 from sim.sensors import CHANNELS, to_raw
-from training.body.gait_measures import gait_windows
+from training.body.gait_measures import contact_windows, gait_windows
 from training.body.vital_measures import VitalTracks
 from training.body.windows import Seen, Span
 from training.datasets.motion import MotionRecording
@@ -34,13 +34,11 @@ _LABORATORY = (
     ("stress", 4, {"task": "arithmetic"}),
     ("rest", 12, {}),
 )
+# On a bicycle, as the real ones; breaks and recovery included.
 _EXERCISE = (
-    ("rest", 2, {}),
-    ("walk", 4, {}),
-    ("run", 12, {}),
-    ("walk", 3, {}),
-    ("run", 6, {}),
-    ("rest", 4, {}),
+    ("rest", 3, {}),
+    ("other", 22, {"activity": "cycle"}),
+    ("rest", 5, {}),
 )
 _MOVING = (
     ("rest", 3, {}),
@@ -54,7 +52,8 @@ _MOVING = (
 _SETTLE_S, _HANDLING_S = 60, 2
 _GAITS = {"walk": Activity.WALK, "run": Activity.RUN, "stairs": Activity.STAIRS}
 _CONDITIONS = {"still": "sit"}
-_SAME_AS = {"walk_pocket": "walk", "run_pocket": "run"}
+# A pocket is at the leg: the true contacts stand for it.
+_POCKETS = {"walk": "walk_pocket", "run": "run_pocket"}
 
 
 def simulated_people(n_people: int) -> tuple[list[Seen], dict[str, list[MotionRecording]]]:
@@ -64,18 +63,23 @@ def simulated_people(n_people: int) -> tuple[list[Seen], dict[str, list[MotionRe
     for seed in progress(range(FIRST_SEED, FIRST_SEED + n_people), "simulated"):
         person = f"simulated/{seed}"
         seen += _vitals(person, seed)
-        recordings = list(_motion(seed))
+        pieces = list(Wearer(_schedule(_MOVING), seed=seed))
+        recordings = list(_motion(seed, pieces))
         for one in recordings:
             seen.append(Seen(person, one.trial, gait_windows([one])))
         walks[person] = [one for one in recordings if one.trial == "walk"]
-    own = {(one.person, one.condition): one for one in seen}
-    for condition, origin in _SAME_AS.items():
-        seen += [
-            Seen(person, condition, one.windows)
-            for (person, name), one in own.items()
-            if name == origin
-        ]
+        seen += _legs(person, pieces)
     return seen, walks
+
+
+def _legs(person: str, pieces: Sequence[PieceSignals]) -> Iterator[Seen]:
+    for activity, condition in _POCKETS.items():
+        lefts = [
+            one.gait.left_t_s
+            for one in pieces
+            if one.gait is not None and one.piece.bout.activity == activity
+        ]
+        yield Seen(person, condition, contact_windows(np.concatenate(lefts)))
 
 
 def _vitals(person: str, seed: int) -> Iterator[Seen]:
@@ -110,10 +114,10 @@ def _tracks(schedule: Schedule, seed: int) -> VitalTracks:
     )
 
 
-def _motion(seed: int) -> Iterator[MotionRecording]:
+def _motion(seed: int, pieces: Sequence[PieceSignals]) -> Iterator[MotionRecording]:
     by_name = {channel.name: channel for channel in CHANNELS}
     parts: dict[str, list[tuple[FloatArray, ...]]] = defaultdict(list)
-    for piece in Wearer(_schedule(_MOVING), seed=seed):
+    for piece in pieces:
         activity = piece.piece.bout.activity
         sensed = tuple(
             to_raw(by_name[name], piece.channel(name)) * by_name[name].scale
@@ -122,8 +126,8 @@ def _motion(seed: int) -> Iterator[MotionRecording]:
         parts[activity].append(sensed)
     rate_hz = by_name["acc"].rate_hz
     cut = slice(round(_HANDLING_S * rate_hz), -round(_HANDLING_S * rate_hz))
-    for activity, pieces in parts.items():
-        acc, gyro = (np.concatenate(one)[cut] for one in zip(*pieces, strict=True))
+    for activity, sensed_pieces in parts.items():
+        acc, gyro = (np.concatenate(one)[cut] for one in zip(*sensed_pieces, strict=True))
         yield MotionRecording(
             "simulated",
             str(seed),

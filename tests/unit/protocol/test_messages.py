@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import struct
 from dataclasses import replace
 
 import pytest
@@ -84,6 +86,15 @@ def test_unknown_kind_is_counted() -> None:
     assert parser.unknown_kinds == 1
 
 
+def test_what_only_a_host_sends_is_left_out_of_what_a_board_sends() -> None:
+    parser = MessageParser(board_only=True)
+    pong = Pong(7, 5, 1)
+    command = messages.encode_command(Command(CommandKind.STOP), seq=2)
+    data = messages.encode_ping(Ping(1), seq=0) + messages.encode_pong(pong, seq=1) + command
+    assert parser.feed(data) == [pong]
+    assert (parser.host_frames, parser.unknown_kinds, parser.bad_payloads) == (2, 0, 0)
+
+
 def test_too_long_name_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 32 bytes"):
         messages.hello_payloads(Hello(1, "x" * 33, "", ()))
@@ -110,3 +121,59 @@ def test_hello_of_two_channels_that_cannot_be_told_apart_is_faulty(change: dict)
     parser = MessageParser()
     assert parser.feed(frame.encode(frame.HELLO, 0, 7, 0, 0, 0, bytes(whole))) == []
     assert parser.bad_payloads == 1
+
+
+_SOUND = Channel(0, "eda", "uS", 4.0, 1e-6, 0.0, "i32", 1)
+
+
+def _said(board_id: bytes = b"b", **numbers: float) -> bytes:
+    """A HELLO of one channel as any sender may write it."""
+    said = {"rate_hz": 4.0, "scale": 1e-6, "offset": 0.0, **numbers}
+    layout = struct.pack("<fddBB", said["rate_hz"], said["scale"], said["offset"], 5, 1)
+    payload = b"\1\0\1" + bytes([len(board_id)]) + board_id + b"\1f\1" + b"\0\3eda\2uS" + layout
+    return frame.encode(frame.HELLO, 0, 7, 0, 0, 0, payload)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"scale": math.nan},
+        {"scale": math.inf},
+        {"scale": 0.0},
+        {"scale": -1e300},
+        {"offset": math.nan},
+        {"offset": -math.inf},
+        {"rate_hz": math.nan},
+        {"rate_hz": 0.0},
+        {"rate_hz": 1e-40},
+        {"rate_hz": 0.0009},
+        {"rate_hz": 1.1e6},
+    ],
+)
+def test_channel_with_a_number_out_of_bounds_is_neither_believed_nor_said(numbers) -> None:
+    parser = MessageParser()
+    assert parser.feed(_said(**numbers)) == []
+    assert parser.bad_payloads == 1
+    assert parser.feed(_said())[0].channels == (_SOUND,)
+    with pytest.raises(ValueError, match="eda"):
+        messages.encode_hello(Hello(7, "b", "f", (replace(_SOUND, **numbers),)), seq=0, ticks_us=0)
+
+
+@pytest.mark.parametrize("rate_hz", [0.001, 1e6])
+def test_bounds_of_a_rate_can_be_said(rate_hz: float) -> None:
+    hello = Hello(7, "b", "f", (replace(_SOUND, rate_hz=rate_hz),))
+    (heard,) = MessageParser().feed(messages.encode_hello(hello, seq=0, ticks_us=0))
+    assert heard.channels[0].rate_hz == pytest.approx(rate_hz)
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x1b[31m", "a\nb", "a\0", "a\x7f", "a\x9b", "\u202eab", "\u2028"]
+)
+def test_text_that_a_terminal_obeys_is_neither_believed_nor_said(text: str) -> None:
+    parser = MessageParser()
+    assert parser.feed(_said(board_id=text.encode())) == []
+    assert parser.bad_payloads == 1
+    with pytest.raises(ValueError, match="printable"):
+        messages.encode_hello(Hello(7, text, "f", ()), seq=0, ticks_us=0)
+    (heard,) = parser.feed(_said(board_id="é µ/² 度".encode()))
+    assert heard.board_id == "é µ/² 度"

@@ -63,6 +63,30 @@ def test_late_rows_are_no_gap_but_missing_ones_are(tmp_path: Path) -> None:
     assert [len(piece.raw) for piece in track.pieces] == [200, 270]
 
 
+def test_what_is_whole_before_a_cut_is_read_and_the_cut_is_said(tmp_path: Path, caplog) -> None:
+    write_csv(make_take(), tmp_path / "a.csv", lambda _: None)
+    data = (tmp_path / "a.csv").read_bytes()
+    whole = CsvReader(tmp_path / "a.csv").take
+    ended = data.rstrip(b"\r\n")
+    for size in (data.rindex(b",") - 8, len(ended) - 2, data.rindex("Tür".encode()) + 2):
+        caplog.clear()
+        (tmp_path / "cut.csv").write_bytes(data[:size])
+        take = CsvReader(tmp_path / "cut.csv").take
+        assert "cut in its last line" in caplog.text
+        assert 0 <= whole.end_utc - take.end_utc < 20
+        for track, cut in zip(whole.tracks, take.tracks, strict=True):
+            assert np.array_equal(track.pieces[0].raw, cut.pieces[0].raw)
+        # Half a note is no note.
+        assert not any(text.startswith("T") and text != "Tür auf" for _, text in take.markers)
+
+
+@pytest.mark.parametrize("size", [24, 40])
+def test_table_cut_before_two_samples_is_refused(tmp_path: Path, size: int) -> None:
+    text = "time_utc,eda[uS]@4Hz,note\n1700000000.25,1.5,\n1700000000.5,1.5,"
+    with pytest.raises(RecordingError):
+        CsvReader(_table(tmp_path / "a.csv", text[:size]))
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -86,3 +110,25 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str, expected: 
     with pytest.raises(RecordingError, match=expected) as caught:
         CsvReader(_table(tmp_path / "a.csv", text))
     assert "\n" not in str(caught.value)
+
+
+def test_header_made_to_be_read_in_many_ways_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"time_utc,a{' ' * 100_000}b\n1,2\n")
+    with pytest.raises(RecordingError, match="columns such as"):
+        CsvReader(path)
+
+
+def test_names_and_units_of_a_table_are_printable(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "time_utc,a\u202eb[\x1b[1m]@4Hz\n" + "".join(f"{1e9 + n / 4},{n}\n" for n in range(9))
+    )
+    with pytest.raises(RecordingError, match="columns such as") as caught:
+        CsvReader(path)
+    assert str(caught.value).isprintable()
+    path.write_text(
+        "time_utc,a\u202eb[u\x7fS]@4Hz\n" + "".join(f"{1e9 + n / 4},{n}\n" for n in range(9))
+    )
+    (channel,) = CsvReader(path).hello.channels
+    assert (channel.name, channel.unit) == ("a\\u202eb", "u\\x7fS")

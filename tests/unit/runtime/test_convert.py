@@ -181,7 +181,7 @@ def test_command_says_what_is_lost_and_never_overwrites(
     assert lines[0].startswith("not in the new file: the board's own clock")
     assert (
         lines[-1]
-        == f"{tmp_path / 'b.csv'}: 20 s of bvp 64 Hz, eda 4 Hz, temp 4 Hz, acc 32 Hz; 0 labels"
+        == f"{tmp_path / 'b.csv'}: 20 s streamed: bvp 64 Hz, eda 4 Hz, temp 4 Hz, acc 32 Hz; 0 labels"
     )
 
 

@@ -23,13 +23,24 @@ class _Link:
     is_finite = False
     is_up = True
     n_lost = 2
-    line_counters: dict[str, int] = {}  # noqa: RUF012 - never changed
 
     def __init__(self) -> None:
         self.at_s = 0.0
 
     def now_utc(self) -> float:
         return UTC + self.at_s
+
+
+class _Listening:
+    """As far as health asks one."""
+
+    last_data_utc: float | None = None
+
+    def __init__(self, link: _Link) -> None:
+        self.link = link
+
+    def counts(self) -> dict[str, object]:
+        return {"links_lost": self.link.n_lost, "lines": {}, "silent_s": 6.5}
 
 
 @pytest.fixture
@@ -41,7 +52,8 @@ def told(tmp_path: Path):
     key = tmp_path / "key"
     with Vault.open_or_create(tmp_path / "state", key) as vault:
         link = _Link()
-        health = LiveHealth(vault, link, pipeline, lambda: link.at_s)  # type: ignore[arg-type]
+        listening = _Listening(link)
+        health = LiveHealth(vault, listening, pipeline, lambda: link.at_s)  # type: ignore[arg-type]
         board = HandBoard(true_rate=0.8)
         pipeline.feed(board.hello(), UTC)
         for s in range(80):
@@ -49,8 +61,9 @@ def told(tmp_path: Path):
             pipeline.feed(encode_pong(Pong(7, (s + 1) * 1_000_000, s), seq=s), UTC + s + 1.01)
             link.at_s = s + 1.02
             pipeline.feed(board.second(s), link.now_utc())
-            health.last_data_utc = link.now_utc()
+            listening.last_data_utc = link.now_utc()
             health.look()
+        health.look(now=True)
         yield vault, link, health
 
 
@@ -64,7 +77,7 @@ def test_record_is_one_and_tells_clock_rates_losses_and_quality(told) -> None:
     assert seen["clock"]["round_trip_ms"] == pytest.approx(20.0, abs=0.1)
     assert seen["channels"]["eda"]["measured_hz"] == pytest.approx(3.2, rel=0.1)
     assert set(seen["quality"]) == {"bvp", "eda", "temp", "acc"}
-    assert seen["links_lost"] == 2
+    assert (seen["links_lost"], seen["silent_s"]) == (2, 6.5)
     assert is_going_on(seen)
 
 
@@ -72,7 +85,7 @@ def test_lines_say_what_is_wrong(told) -> None:
     vault, link, health = told
     seen = {**live_health(vault), "is_going_on": True}
     lines = {line.split()[0]: line for line in stream_lines(seen, link.now_utc())}
-    assert "going on, last data" in lines["stream"]
+    assert "going on, data was coming 0 s ago" in lines["stream"]
     assert "4 DECLARED" in lines["rates"]
     assert "round trip 20.0 ms" in lines["clock"]
     assert "2 times the link was lost" in lines["losses"]
@@ -83,7 +96,7 @@ def test_lines_say_what_is_wrong(told) -> None:
     ):
         assert stream_lines({**seen, "battery_percent": percent}, 0.0)[-1] == line
     late = stream_lines(seen, link.now_utc() + 3600.0)[0]
-    assert "NO DATA for 60 min" in late
+    assert "has written nothing of itself for 60 min" in late
     health.end("no data for 300 s: mute")
     ended = {**live_health(vault), "is_going_on": False}
     assert stream_lines(ended, 0.0)[0].endswith("no data for 300 s: mute")
@@ -91,13 +104,49 @@ def test_lines_say_what_is_wrong(told) -> None:
     assert stream_lines(None, 0.0) == ["stream      none yet"]
 
 
+def test_age_of_the_record_is_not_taken_for_silence(told) -> None:
+    vault, link, health = told
+    seen = {**live_health(vault), "is_going_on": True}
+    later = stream_lines(seen, link.now_utc() + 9.0)[0]
+    assert later.endswith("data was coming 9 s ago, when it last wrote")
+    link.at_s += 20.0
+    health.look(now=True)
+    mute = {**live_health(vault), "is_going_on": True, "silent_s": 20.0}
+    lines = stream_lines(mute, link.now_utc() + 1.0)
+    assert lines[0].endswith("NO DATA for 21 s: the board is there")
+    assert any("no data for 20 s in all" in line for line in lines)
+
+
+def test_what_is_not_counted_yet_is_not_none(told) -> None:
+    vault, link, _ = told
+    none = {
+        **live_health(vault),
+        **{"is_going_on": True, "channels": {}, "last_data_utc": None, "silent_s": 6.0},
+    }
+    lines = {line.split()[0]: line for line in stream_lines(none, link.now_utc())}
+    assert "NO DATA yet: the board is there" in lines["stream"]
+    assert "no samples counted yet" in lines["losses"]
+    assert "0 of 0" not in lines["losses"]
+
+
 def test_next_run_takes_the_place_of_the_one_before(told) -> None:
     vault, link, health = told
-    again = LiveHealth(vault, link, health.pipeline, lambda: link.at_s)
+    again = LiveHealth(vault, health.listening, health.pipeline, lambda: link.at_s)
     again.look()
     again.end("done")
     assert vault.count(LIVE_KIND) == 1
     assert live_health(vault)["ended"] == "done"
+
+
+def test_first_record_waits_for_samples_or_for_silence(told) -> None:
+    vault, _, health = told
+    vault.prune(LIVE_KIND, max_records=0)
+    listening = _Listening(health.listening.link)
+    again = LiveHealth(vault, listening, health.pipeline, health.monotonic)  # type: ignore[arg-type]
+    again.look()
+    assert live_health(vault) is None
+    again.look(now=True)
+    assert live_health(vault)["last_data_utc"] is None
 
 
 def test_run_whose_process_is_gone_was_cut_off(told) -> None:
@@ -109,11 +158,20 @@ def test_run_whose_process_is_gone_was_cut_off(told) -> None:
     assert "cut off" in stream_lines({**seen, "is_going_on": False}, 0.0)[0]
 
 
+def test_run_whose_number_another_process_has_by_now_was_cut_off(told) -> None:
+    seen = live_health(told[0])
+    assert seen["process"]
+    # The number of this very process, as it may come again after a power cut.
+    boot, began = seen["process"].split()
+    assert not is_going_on({**seen, "process": f"another-boot {began}"})
+    assert not is_going_on({**seen, "process": f"{boot} {int(began) + 1}"})
+
+
 def test_finite_source_is_told_of_at_its_end_only(told) -> None:
     vault, link, health = told
     vault.prune(LIVE_KIND, max_records=0)
     link.is_finite = True
-    again = LiveHealth(vault, link, health.pipeline, lambda: link.at_s)
+    again = LiveHealth(vault, health.listening, health.pipeline, lambda: link.at_s)
     again.look()
     assert live_health(vault) is None
     again.end("done")

@@ -17,7 +17,8 @@ from firmware_host.protocol.messages import (
     Hello,
     MessageParser,
 )
-from firmware_host.runtime.orders import MAX_TRIES, Backfill, Orders, Rates, is_at
+from firmware_host.runtime.orders import Backfill, Orders
+from firmware_host.runtime.rates import MAX_TRIES, Rates, is_at
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.hold import Hole
 from tests.unit.stream.streams import BVP, HELLO, UTC0, arrival_utc, block
@@ -44,26 +45,26 @@ def _ack(command: Command, result: AckResult) -> Ack:
 
 def test_rate_is_asked_for_once_a_second_until_hello_says_it() -> None:
     rates = Rates({"acc": 100.0}, _counter())
-    (command,) = rates.due(BOARD, 10.0)
+    (command,) = rates.due(BOARD, 10.0, 100)
     assert command == Command(CommandKind.RATE, 100_000, 1, 3)
-    assert rates.due(BOARD, 10.5) == []
-    assert rates.due(BOARD, 11.0) == [command]
+    assert rates.due(BOARD, 10.5, 105) == []
+    assert rates.due(BOARD, 11.0, 110) == [command]
     rates.take(_ack(command, AckResult.DONE), BOARD)
-    assert rates.due(BOARD, 11.5) == []
-    assert rates.due(FASTER, 12.0) == []
-    assert rates.due(FASTER, 99.0) == []
+    assert rates.due(BOARD, 11.5, 115) == []
+    assert rates.due(FASTER, 12.0, 120) == []
+    assert rates.due(FASTER, 99.0, 990) == []
 
 
 def test_rate_is_asked_for_again_after_a_boot() -> None:
     rates = Rates({"acc": 100.0}, _counter())
-    rates.due(BOARD, 0.0)
-    rates.due(FASTER, 1.0)
-    (again,) = rates.due(replace(BOARD, session=8), 1.1)
+    rates.due(BOARD, 0.0, 0)
+    rates.due(FASTER, 1.0, 10)
+    (again,) = rates.due(replace(BOARD, session=8), 1.1, 11)
     assert (again.value, again.stream, again.token) == (100_000, 3, 2)
 
 
 def test_board_at_the_rate_already_is_not_asked() -> None:
-    assert Rates({"acc": 50.0, "bvp": 64.0}, _counter()).due(BOARD, 0.0) == []
+    assert Rates({"acc": 50.0, "bvp": 64.0}, _counter()).due(BOARD, 0.0, 0) == []
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_rates_are_compared_as_far_as_the_wire_can_say(
 )
 def test_refusal_is_one_clear_line(result: AckResult, says: str) -> None:
     rates = Rates({"acc": 100.0}, _counter())
-    (command,) = rates.due(BOARD, 0.0)
+    (command,) = rates.due(BOARD, 0.0, 0)
     with pytest.raises(ConfigError, match=says) as err:
         rates.take(_ack(command, result), BOARD)
     assert "\n" not in str(err.value)
@@ -96,7 +97,7 @@ def test_not_now_is_asked_a_few_times_more() -> None:
     n_asked = 0
     with pytest.raises(ConfigError, match="another time"):
         for second in range(60):
-            for command in rates.due(BOARD, float(second)):
+            for command in rates.due(BOARD, float(second), second):
                 n_asked += 1
                 rates.take(_ack(command, AckResult.NOT_NOW), BOARD)
     assert n_asked == 4
@@ -107,13 +108,31 @@ def test_board_that_never_answers_is_an_end() -> None:
     n_asked = 0
     with pytest.raises(LinkTimeout, match=f"asked {MAX_TRIES} times"):
         for second in range(60):
-            n_asked += len(rates.due(BOARD, float(second)))
+            n_asked += len(rates.due(BOARD, float(second), second))
     assert n_asked == MAX_TRIES
+
+
+def test_board_that_agrees_and_does_nothing_is_called_that() -> None:
+    rates = Rates({"acc": 100.0}, _counter())
+    with pytest.raises(
+        LinkTimeout, match=f"agreed but still says 50 Hz: .* asked {MAX_TRIES} times"
+    ):
+        for second in range(60):
+            for command in rates.due(BOARD, float(second), second):
+                rates.take(_ack(command, AckResult.DONE), BOARD)
+
+
+def test_board_that_sends_nothing_is_not_asked_in_vain() -> None:
+    """It is the watch for silence that ends it, with what is true: nothing comes."""
+    rates = Rates({"acc": 100.0}, _counter())
+    n_asked = sum(len(rates.due(BOARD, float(second), min(second, 3))) for second in range(600))
+    assert n_asked == 4
+    assert len(rates.due(BOARD, 600.0, 4)) == 1
 
 
 def test_channel_the_board_does_not_have() -> None:
     with pytest.raises(ConfigError, match=r"channels of this board \(bvp, acc\), got 'ecg'"):
-        Rates({"ecg": 100.0}, _counter()).due(BOARD, 0.0)
+        Rates({"ecg": 100.0}, _counter()).due(BOARD, 0.0, 0)
 
 
 def test_gap_is_asked_for_at_once_and_a_few_times() -> None:
@@ -213,6 +232,37 @@ def test_blocks_nobody_announced_make_the_board_say_what_it_is() -> None:
             assembler.feed(block(BVP, tick), UTC0)
         orders.give_due(assembler, lambda *_: None)
     assert [c.kind for c in link.commands()] == [CommandKind.START, CommandKind.START]
+
+
+def test_board_that_never_announces_its_blocks_is_asked_ever_more_seldom() -> None:
+    link = _Link()
+    orders, assembler = Orders(link), StreamAssembler()  # type: ignore[arg-type]
+    for second in range(3600):
+        link.now_s = float(second)
+        assembler.feed(block(BVP, 0), UTC0)
+        orders.give_due(assembler, lambda *_: None)
+    assert 60 < len(link.commands()) < 70
+    # Once it has said what it is, a lost HELLO of the next boot is asked for at once again.
+    n_before = len(link.commands())
+    assembler.feed(HELLO, UTC0)
+    for second in range(3600, 3603):
+        link.now_s = float(second)
+        assembler.feed(block(BVP, 0)._replace(session=9), UTC0)
+        orders.give_due(assembler, lambda *_: None)
+    assert len(link.commands()) == n_before + 2
+
+
+def test_cue_and_wake_up_are_told_and_numbered_like_every_order() -> None:
+    link, told = _Link(now_s=5.0), []
+    orders = Orders(link)  # type: ignore[arg-type]
+    orders.cue(2, lambda *said: told.append(said))
+    orders.wake(lambda *said: told.append(said))
+    assert link.commands() == [Command(CommandKind.CUE, 2, 1), Command(CommandKind.START, 0, 2)]
+    assert told == [(command, 5.0) for command in link.commands()]
+    link.is_up = False
+    orders.cue(2, lambda *said: told.append(said))
+    orders.wake(lambda *said: told.append(said))
+    assert len(told) == 2
 
 
 def test_cue_that_is_refused_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

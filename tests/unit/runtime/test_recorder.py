@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import struct
@@ -234,3 +235,24 @@ def test_channel_off_its_declared_rate_is_marked_in_the_recording_and_what_is_ma
     assert text.startswith("rate eda declared_hz 4.0 measured_hz 3.2")
     convert(tmp_path / "b.mcap", tmp_path / "b.csv", report=lambda _: None)
     assert "measured_hz 3.2" in (tmp_path / "b.csv").read_text()
+
+
+def test_channel_that_stops_again_and_again_is_warned_of_once_and_always_marked(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    other = Channel(4, "temp", "degC", 4.0, 0.01, 0.0, "u16", 1)
+    recorder = Recorder(lambda board: tmp_path / f"{board}.mcap")
+    recorder.feed(encode_hello(Hello(1, "b", "f", (EDA, other)), seq=0, ticks_us=0), UTC0)
+    for n in range(120):
+        block = Block(1, 4, n, n * 1_000_000, 0, 4 * n, bytes(8))
+        recorder.feed(encode_block(block), UTC0 + n + 1)
+        # On for twenty seconds, off for twenty.
+        if n % 40 < 20:
+            recorder.feed(encode_block(_block(n)._replace(seq=n - n // 40 * 20)), UTC0 + n + 1)
+    recorder.close()
+    marked = [text for _, text in McapReader(tmp_path / "b.mcap").markers()]
+    stopped = [text for text in marked if text.startswith("channel_stopped eda")]
+    levels = [r.levelno for r in caplog.records if "channel_stopped eda" in r.message]
+    assert len(stopped) == len(levels) == 3
+    assert levels == [logging.WARNING, logging.DEBUG, logging.DEBUG]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import struct
 from pathlib import Path
 
@@ -148,3 +149,40 @@ def test_no_room_from_the_start_is_an_error_at_once(tmp_path: Path, disk: _Disk)
     ):
         pytest.fail("expected no run without its recording")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_room_that_comes_and_goes_gives_every_message_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """A disk of so many bytes, which grows a little now and then: an attempt may fail anywhere."""
+    rng = random.Random(seed)
+    room, write = 20_000, AppendFile._write
+
+    def use(self: AppendFile, data: memoryview) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        n = write(self, data[:room])
+        room -= n
+        return n
+
+    monkeypatch.setattr(AppendFile, "_write", use)
+    monkeypatch.setattr(tap_module, "_MOST_WAITING", 40)
+    said: list[AnyEvent] = []
+    with recording_tap(tmp_path / "a.mcap", Recording(), said.append) as tap:
+        assert tap is not None
+        tap.message(HELLO, UTC0, None)
+        for n in range(0, 1200, 10):
+            _stream(tap, n, n + 10)
+            room += rng.choice([0, 0, 600, 1500, 4000])
+        room = 1_000_000
+    tap.complain()
+    files = list(tmp_path.iterdir())
+    kept = _indices(*files)
+    assert len(set(kept)) == len(kept)
+    texts = [text for file in files for _, text in McapReader(file).markers()]
+    told = [int(text.removeprefix("recording_resumed lost_messages ")) for text in texts]
+    assert sum(told) == 1200 - len(kept)
+    resumed = [e for e in said if isinstance(e, StreamNoted) and e.what == "recording_resumed"]
+    assert sum(int(event.detail["lost_messages"]) for event in resumed) == sum(told)

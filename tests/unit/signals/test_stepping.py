@@ -10,6 +10,7 @@ from firmware_host.signals.gait import HOP_S, GaitFeatures
 from firmware_host.signals.stepping import CadenceTracker
 from sim.gait import Gait
 from sim.schedule import Bout, Piece
+from sim.traits import draw_traits
 from tests.unit.signals.gait_streams import turn, walk
 
 RATE_HZ = 50.0
@@ -84,21 +85,17 @@ def test_one_window_without_a_rhythm_does_not_turn_steps_into_strides(rng):
     assert np.isfinite(found).sum() >= len(found) - 2
 
 
-class _TellingGait(Gait):
-    """A simulated walker that also tells the phase of the stride, in strides."""
-
-    strides: np.ndarray
-
-    def _stride_powers(self, rng, piece, style, pace):
-        powers = super()._stride_powers(rng, piece, style, pace)
-        self.strides = np.unwrap(np.angle(powers[:, 0])) / (2 * np.pi)
-        return powers
-
-
 def _simulated(activity: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    walker = _TellingGait(seed=seed)
-    motion = walker.advance(Piece(0, 0, 60, Bout(0, 0, 60, activity, activity)))
-    return motion, walker.strides
+    """Motion of a minute, and strides walked until each sample."""
+    walker = Gait(draw_traits(seed), seed=seed)
+    walked = walker.advance(Piece(0, 0, 60, Bout(0, 0, 60, activity, activity)))
+    left_t_s = walked.left_t_s
+    # Beyond the last contacts strides go on as they were.
+    slope = (len(left_t_s) - 1) / (left_t_s[-1] - left_t_s[0])
+    t_s = np.arange(len(walked.imu)) / RATE_HZ
+    strides = np.interp(t_s, left_t_s, np.arange(len(left_t_s)))
+    strides += slope * np.maximum(t_s - left_t_s[-1], 0.0)
+    return walked.imu, strides
 
 
 def _cadences(motion: np.ndarray, gait: Activity, sizes: np.ndarray) -> np.ndarray:
@@ -125,8 +122,9 @@ def test_cadence_and_steps_of_simulated_wearers_are_their_own(gait):
         errors.append(np.abs(found - true_spm).mean())
         n_true = 2.0 * (strides[ends[-1]] - strides[ends[0] - round(HOP_S * RATE_HZ)])
         step_errors.append(abs(found.sum() / 60.0 * HOP_S / n_true - 1.0))
-    assert max(errors) < 2.0
-    assert np.mean(errors) < 1.0
+    # Over 5 s an arm swings up to a few hundredths of a stride early or late; over the walk it does not.
+    assert max(errors) < 3.0
+    assert np.mean(errors) < 1.5
     assert max(step_errors) < 0.02
 
 

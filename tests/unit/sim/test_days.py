@@ -11,9 +11,10 @@ from firmware_host.errors import ConfigError
 from firmware_host.protocol.messages import Block, Event, EventKind, Hello, MessageParser
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
-from sim.days import only_days, parse_days, traits_of_day
+from sim.days import gait_of_day, only_days, parse_days, traits_of_day
 from sim.fault_plan import parse_fault_spec
 from sim.faults import FaultyBoard
+from sim.gait_style import draw_style
 from sim.links import Loopback
 from sim.person import Wearer
 from sim.schedule import Schedule, build_schedule, load_scenario
@@ -91,6 +92,49 @@ def test_days_of_one_person_differ_and_the_first_is_as_drawn() -> None:
     assert days[0] == traits
     assert len({day.rest_hr_bpm for day in days}) == 3
     assert all(abs(day.rest_hr_bpm - traits.rest_hr_bpm) <= 12.0 for day in days)
+
+
+def _apart(day: int) -> tuple[float, float]:
+    """How far 40 people are on that day from their first one: heart rate, and gait."""
+    hr_bpm, gait = [], []
+    for seed in range(40):
+        traits = draw_traits(seed)
+        hr_bpm.append(traits_of_day(traits, seed=seed, day=day).rest_hr_bpm - traits.rest_hr_bpm)
+        first, later = (
+            draw_style("walk", seed=seed, ageing=gait_of_day(seed=seed, day=d)) for d in (1, day)
+        )
+        gait.append(np.abs(np.log(np.abs(later.harmonics / first.harmonics))).mean())
+    return float(np.std(hr_bpm)), float(np.mean(gait))
+
+
+def test_months_change_people_more_than_days_do() -> None:
+    week, half_a_year = _apart(8), _apart(180)
+    assert half_a_year[0] > 1.05 * week[0]
+    assert half_a_year[1] > 2.0 * week[1]
+    # Somebody else would be further away.
+    own, other = (draw_style("walk", seed=seed).harmonics for seed in (0, 1))
+    assert half_a_year[1] < 0.8 * np.abs(np.log(np.abs(own / other))).mean()
+
+
+def test_months_go_by_without_a_jump() -> None:
+    later = [draw_style("walk", seed=3, ageing=gait_of_day(seed=3, day=d)) for d in range(2, 60)]
+    cadence = np.array([style.cadence_spm for style in later])
+    assert np.abs(np.diff(cadence)).max() < 4.0
+
+
+def test_a_sensor_wears_out_over_weeks() -> None:
+    drift = [{"channel": "eda", "minutes": 0, "gain": 0.5, "offset": 0.2, "over_days": 2}]
+    plain, worn = _life(*DAYS), _life(*DAYS, drift=drift)
+    pairs = list(zip(*(_eda_by_minute(life) for life in (plain, worn)), strict=True))
+    for day, (before, after) in zip((0.0, 0.0, 1.0, 2.0), pairs, strict=True):
+        share = day / 2
+        expected = (1.0 - 0.5 * share) * before + 0.2 * share
+        np.testing.assert_allclose(after, expected, atol=2.5e-3)
+
+
+def _eda_by_minute(life: Schedule) -> list[np.ndarray]:
+    eda = SyntheticBody(Wearer(life, seed=7)).read("eda", 4 * 60 * 10)
+    return list(1e-6 * eda.reshape(-1, 240))
 
 
 def test_a_sensor_changes_from_its_minute_on() -> None:

@@ -7,7 +7,10 @@ from firmware_host.protocol.messages import (
     Command,
     CommandKind,
     MessageParser,
+    Ping,
+    Pong,
     encode_command,
+    encode_ping,
 )
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
@@ -101,6 +104,24 @@ def test_serve_hands_commands_to_the_board() -> None:
     port.to_board = encode_command(Command(CommandKind.STOP, token=1), seq=0)
     _serve(device, port)
     assert not any(isinstance(m, Block) for m in MessageParser().feed(bytes(port.taken)))
+
+
+def test_serve_answers_a_ping_with_the_time_at_which_it_heard_it() -> None:
+    class Asking(FakePort):
+        """Asks in the middle of the day, when the last samples were sent half a second ago."""
+
+        asked_s = 0.0
+
+        def wait(self, timeout_s: float) -> None:
+            super().wait(timeout_s)
+            if not self.asked_s and self.now_s > 1020.0:
+                self.asked_s = self.now_s - 1000.0
+                self.to_board = encode_ping(Ping(7), seq=0)
+
+    port = Asking(wait_s=0.5)
+    _serve(_device(), port)
+    answers = [m for m in MessageParser().feed(bytes(port.taken)) if isinstance(m, Pong)]
+    assert [m.ticks_us for m in answers] == [round(port.asked_s * 1e6)]
 
 
 def test_short_reads_arrive_whole_in_the_end() -> None:

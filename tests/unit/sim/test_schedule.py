@@ -9,7 +9,7 @@ import pytest
 from firmware_host.errors import ConfigError, StorageError
 from firmware_host.protocol.messages import Button, EventKind
 from sim.schedule import LABELS, Schedule, build_schedule, load_scenario
-from sim.truth import truth_rows, write_truth
+from sim.truth import BodyClock, truth_rows, write_truth
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 
@@ -143,21 +143,21 @@ def test_truth_joins_neighbours_of_one_label_and_covers_the_day() -> None:
         {"label": "rest", "minutes": 2},
         {"label": "stress", "minutes": 1},
     )
-    rows = [(r.start_utc, r.end_utc, r.label) for r in truth_rows(schedule, start_utc=100.0)]
+    rows = [(r.start_utc, r.end_utc, r.label) for r in truth_rows(schedule, BodyClock(100.0))]
     assert rows == [(100.0, 280.0, "rest"), (280.0, 340.0, "stress")]
 
 
 def test_truth_shrinks_with_a_fast_crystal_and_with_speed() -> None:
     schedule = _schedule({"label": "rest", "minutes": 100})
-    (drifted,) = truth_rows(schedule, start_utc=0.0, drift_ppm=100.0)
-    (hurried,) = truth_rows(schedule, start_utc=0.0, speed=60.0)
+    (drifted,) = truth_rows(schedule, BodyClock(0.0, drift_ppm=100.0))
+    (hurried,) = truth_rows(schedule, BodyClock(0.0, speed=60.0))
     assert drifted.end_utc == pytest.approx(6000 / 1.0001)
     assert hurried.end_utc == pytest.approx(100.0)
 
 
 def test_truth_file_has_the_agreed_header(tmp_path: Path) -> None:
     path = tmp_path / "truth.csv"
-    write_truth(path, load_scenario("short"), start_utc=1000.0)
+    write_truth(path, load_scenario("short"), BodyClock(1000.0))
     lines = path.read_text().splitlines()
     assert lines[0] == "start_utc,end_utc,label"
     assert lines[1] == "1000.000,1180.000,rest"
@@ -165,4 +165,4 @@ def test_truth_file_has_the_agreed_header(tmp_path: Path) -> None:
 
 def test_truth_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="truth"):
-        write_truth(tmp_path / "no" / "truth.csv", load_scenario("short"), start_utc=0.0)
+        write_truth(tmp_path / "no" / "truth.csv", load_scenario("short"), BodyClock(0.0))

@@ -10,7 +10,7 @@ import pytest
 
 from sim.schedule import build_schedule
 from sim.sensors import CHANNELS
-from sim.truth import truth_rows
+from sim.truth import BodyClock, truth_rows
 from sim.week_claims import Claim, HostRow, Week, claims
 
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
@@ -84,7 +84,7 @@ def week() -> Week:
     }
     given = [{"answer": "accepted", "cue_utc": T0 + 700.0}]
     return Week(
-        schedule, list(truth_rows(schedule, start_utc=T0)), host, said, {"later": later}, given
+        schedule, list(truth_rows(schedule, BodyClock(T0))), host, said, {"later": later}, given
     )
 
 

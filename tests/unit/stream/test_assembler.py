@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
@@ -324,7 +325,61 @@ def test_unanswered_pings_are_forgotten() -> None:
     assembler.feed(HELLO, UTC0)
     for token in range(1000):
         assembler.feed(Ping(token), UTC0 + token)
-    assert len(assembler._open_pings) == 16
+    clock = assembler.clock
+    assert clock is not None
+    assembler.feed(Pong(7, 1_000_000_000, 983), UTC0 + 1000.0)
+    assert math.isnan(clock.health().round_trip_ms)
+    assembler.feed(Pong(7, 1_000_000_000, 984), UTC0 + 1000.0)
+    assert clock.health().round_trip_ms == pytest.approx(16_000.0)
+
+
+def test_question_that_comes_twice_was_sent_when_it_came_first() -> None:
+    assembler = StreamAssembler()
+    assembler.feed(HELLO, UTC0)
+    assembler.feed(Ping(5), UTC0 + 1.0)
+    assembler.feed(Ping(5), UTC0 + 1.2)
+    assembler.feed(Pong(7, 1_100_000, 5), UTC0 + 1.2)
+    assert assembler.clock is not None
+    assert assembler.clock.health().round_trip_ms == pytest.approx(200.0)
+
+
+def test_asking_when_a_block_was_sent_changes_nothing() -> None:
+    """A stream that nobody announced: a recording asks of it, a run of the recording does not."""
+
+    def run(*, asks: bool) -> tuple[object, ...]:
+        assembler = StreamAssembler()
+        out = assembler.feed(HELLO, UTC0)
+        for k in range(200):
+            fed = [block(BVP, k)]
+            if k in (50, 60, 70):
+                # Each nearly half a wrap later than the one before: what counted them would be far off.
+                ticks_us = (fed[0].ticks_us + (k // 10 - 4) * 2_000_000_000) % (1 << 32)
+                fed.append(Block(7, 9, k, ticks_us, 0, 0, b"\1"))
+            for message in fed:
+                utc = arrival_utc(BVP, k)
+                out += assembler.feed(message, utc)
+                if asks:
+                    assert math.isfinite(assembler.sent_utc(message, utc))
+        assert assembler.clock is not None
+        times = [(x.t0_s if isinstance(x, Samples) else x.t_s) for x in out]
+        return assembler.t_s, assembler.clock.health(), times
+
+    assert run(asks=True)[0] == run(asks=False)[0] == 100.0
+    assert repr(run(asks=True)) == repr(run(asks=False))
+
+
+def test_names_of_channels_without_number_are_counted_together() -> None:
+    assembler = StreamAssembler()
+    for k in range(1000):
+        hello = replace(HELLO, session=k % 7 + 1, channels=(replace(EDA, name=f"c{k}"),))
+        assembler.feed(hello, UTC0 + k)
+        assembler.feed(block(EDA, 0, n_samples=4, session=hello.session), UTC0 + k + 0.75)
+    totals = assembler.totals
+    assert len(totals) <= 257
+    assert len(assembler.channels) <= 256
+    assert sum(counts["samples"] for counts in totals.values()) == 4000
+    assert totals["c999"]["samples"] == 4
+    assert totals["(others)"]["samples"] > 2900
 
 
 def test_other_protocol_version_is_an_event() -> None:

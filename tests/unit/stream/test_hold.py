@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -22,7 +23,13 @@ from firmware_host.protocol.messages import (
     Message,
 )
 from firmware_host.stream.assembler import StreamAssembler
-from firmware_host.stream.hold import MAX_HELD_BYTES, MAX_HOLD_S, PATIENCE_S
+from firmware_host.stream.hold import (
+    MAX_EVENTS,
+    MAX_HELD_BYTES,
+    MAX_HOLD_S,
+    MAX_HOLES,
+    PATIENCE_S,
+)
 from firmware_host.stream.samples import Note, Samples, StreamEvent
 from tests.unit.stream.streams import ACC, BVP, EDA, HELLO, UTC0, arrival_utc, block
 
@@ -237,15 +244,97 @@ def test_reboot_first_hands_on_what_waits_of_the_session_before() -> None:
     assembler.feed(RING, UTC0)
     for message, utc in _live(BVP, [*range(10), *range(12, 14)]):
         assembler.feed(message, utc)
-    after = replace(RING, session=9)
-    assert assembler.ends_with(after)
-    assert not assembler.ends_with(RING)
-    out = assembler.feed(after, UTC0 + 30)
+    out = assembler.feed(replace(RING, session=9), UTC0 + 30)
     assert [type(x) for x in out] == [StreamEvent, Samples, Samples, StreamEvent]
     assert isinstance(out[-1], StreamEvent)
     assert out[-1].what == Note.REBOOT
     assert assembler.earlier_sessions_s == 7.0
     assert assembler.holes == []
+
+
+def test_what_waits_for_a_reboot_keeps_the_clock_of_its_session() -> None:
+    assembler = StreamAssembler()
+    assembler.feed(RING, UTC0)
+    for message, utc in _live(BVP, [*range(10), *range(12, 14)]):
+        assert assembler.end_before(message) == []
+        assembler.feed(message, utc)
+    assert assembler.end_before(RING) == []
+    after = replace(RING, session=9)
+    waited = assembler.end_before(after)
+    assert [x.t0_s for x in waited if isinstance(x, Samples)] == [6.0, 6.5]
+    assert assembler.t_s == 7.0
+    assert assembler.utc(6.0) == pytest.approx(UTC0 + 6.0, abs=0.02)
+    (event,) = assembler.feed(after, UTC0 + 500)
+    assert isinstance(event, StreamEvent)
+    assert (event.what, event.t_s, event.utc) == (Note.REBOOT, 0.0, UTC0 + 500)
+
+
+ONES = Channel(0, "bytes", "au", 100.0, 1.0, 0.0, "i8", 1)
+
+
+def _hold_with(*messages: Message, ticks_s: float = 0.05) -> StreamAssembler:
+    """One byte, a hole of five, one byte; then these."""
+    assembler = StreamAssembler()
+    assembler.feed(replace(RING, channels=(ONES,)), UTC0)
+    for message in (_one(0, 0, 0.0), _one(1, 6, ticks_s), *messages):
+        assembler.feed(message, UTC0)
+    return assembler
+
+
+def _one(seq: int, idx: int, t_s: float) -> Block:
+    return Block(7, 0, seq % (1 << 16), round(t_s * 1e6), 0, idx, b"\1")
+
+
+def test_many_holes_are_too_much() -> None:
+    """Every second sample, while the board's clock stands still: no hole is ever due to be given up."""
+    assembler = _hold_with()
+    n_holes = []
+    for k in range(1, 2500):
+        assembler.feed(_one(1 + k, 6 + 2 * k, 0.05), UTC0)
+        n_holes.append(assembler._hold._n_holes)
+    assert max(n_holes) == MAX_HOLES
+    assert len(assembler.holes) <= 64
+    counters = assembler.counters["bytes"]
+    assert counters.lost_samples + assembler._hold._n_holes == 5 + 2499
+
+
+def test_many_events_are_too_much() -> None:
+    presses = [Event(7, 50_000, EventKind.BUTTON, 1, n) for n in range(MAX_EVENTS + 1)]
+    assembler = _hold_with(*presses[:-1])
+    assert assembler.holes
+    out = assembler.feed(presses[-1], UTC0)
+    assert len(_notes(out, Note.BUTTON)) == MAX_EVENTS + 1
+    assert assembler.holes == []
+
+
+def test_a_clock_that_stands_still_makes_nothing_wait_for_ever() -> None:
+    slow = replace(ONES, rate_hz=1.0)
+    assembler = StreamAssembler()
+    assembler.feed(replace(RING, channels=(slow,)), UTC0)
+    n_out = [
+        len(assembler.feed(_one(k, 6 * (k > 0) + k, 7.0 * (k > 0)), UTC0 + k)) for k in range(70)
+    ]
+    assert n_out[:3] == [1, 0, 0]
+    assert next(k for k in range(2, 70) if n_out[k]) == pytest.approx(MAX_HOLD_S, abs=2)
+
+
+def test_what_waits_takes_no_more_memory_than_it_may() -> None:
+    """Blocks of one byte, which Python keeps in hundreds."""
+    assembler = _hold_with()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for n in range(1, 10_000):
+            # Time goes by, but too slowly for patience to end.
+            made = Block(7, 0, 1 + n, 50_001 + n, 0, 6 + n, bytes([n % 251]))
+            kept = tracemalloc.get_traced_memory()[0] - before
+            assembler.feed(made, UTC0 + n * 1e-3)
+            if not assembler.holes:
+                break
+    finally:
+        tracemalloc.stop()
+    assert 3000 < n < 9_999
+    assert 0.5 * MAX_HELD_BYTES < kept < 1.1 * MAX_HELD_BYTES
 
 
 def test_too_much_never_waits() -> None:
@@ -257,7 +346,7 @@ def test_too_much_never_waits() -> None:
     n_bytes = 0
     for k in (k for k in range(6000) if k != 3):
         made = Block(7, 1, k % 65_536, 400 * k, 0, 200 * k, bytes(200))
-        n_bytes += 200
+        n_bytes += 700
         if assembler.feed(made, UTC0 + k * 0.0004) and k > 3:
             break
     assert n_bytes == pytest.approx(MAX_HELD_BYTES, rel=0.01)

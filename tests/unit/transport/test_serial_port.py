@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import grp
@@ -36,6 +37,19 @@ def test_baud_is_115200_unless_the_url_says(pty) -> None:
         assert termios.tcgetattr(pty[0])[4] == speed
         assert transport.url == f"serial:{pty[1]}{query}"
         transport.close()
+
+
+def test_what_nobody_read_before_is_not_given_as_new(pty) -> None:
+    os.set_blocking(pty[0], False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pty[0], bytes(1024))
+    transport = open_transport(pty[1])
+    os.write(pty[0], b"new")
+    chunk = transport.read(5.0)
+    assert chunk is not None
+    assert chunk.data == b"new"
+    transport.close()
 
 
 def test_a_fraction_of_a_baud_is_refused(pty) -> None:

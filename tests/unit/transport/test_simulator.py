@@ -211,7 +211,9 @@ def test_an_option_given_twice_is_refused() -> None:
 
 
 def test_an_unknown_option_names_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="fault, host, hours, recording, ring, scenario, seed, text"):
+    with pytest.raises(
+        ConfigError, match="fault, host, hours, recording, ring, scenario, seed, text"
+    ):
         open_simulator(parse_url("sim:?speed=2"))
 
 

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware_host.errors import LinkError
+from firmware_host.transport import text_layout, text_receiver
 from firmware_host.transport.text_layout import Column, Wishes
 from tests.unit.transport.printing import START_UTC, hear, plain, printed, stamped
 
@@ -270,3 +271,68 @@ def test_whatever_comes_whenever_it_ends_in_frames_that_parse_or_in_our_own_erro
         return
     assert len(heard.values("x" if names else "ch1")) <= heard.receiver.counters.readings
     assert all(chunk.data for chunk in heard.chunks)
+
+
+@pytest.mark.parametrize(
+    "name", ["a" + " " * 900 + "(x[", "a b" * 300 + "(", "a" + " a" * 450 + "(", "a[b" + " " * 900]
+)
+def test_header_made_to_be_read_in_many_ways_is_read_once(name: str) -> None:
+    lines = [f"{name};b", *["1;2"] * 100]
+    heard = hear(printed(20, 5, lambda _, n: lines[n]))
+    assert [c.name for c in heard.hellos[0].channels][1:] == ["b"]
+
+
+def test_units_of_a_header_are_printable() -> None:
+    lines = ["a[\u202euS],b[\u00b5S]", *["1,2"] * 100]
+    channels = hear(printed(20, 5, lambda _, n: lines[n])).hellos[0].channels
+    assert [c.unit for c in channels] == ["\\u202euS", "\u00b5S"]
+
+
+def test_clock_column_with_an_impossible_rate_is_one_line() -> None:
+    with pytest.raises(LinkError, match=r"expected lines at 0.001 Hz to 1 MHz by t_s, got 0.0005"):
+        hear(printed(50, 30, lambda _, n: f"{n * 2000},{n}"), Wishes((Column("t_s"), Column("x"))))
+
+
+def test_lines_that_wait_are_bounded_and_those_too_many_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(text_receiver, "MOST_WAITING", 400)
+    n = 0
+    # A clock that stands still says no rate, so that everything waits.
+    receiver = text_receiver.TextReceiver("b", Wishes((Column("t_ms"), Column("x"))))
+    for k in range(300):
+        lines = b"".join(b"7,%d\n" % (n + i) for i in range(20))
+        n += 20
+        assert receiver.feed(lines, START_UTC + 0.11 * k) == []
+    receiver.finish()
+    assert receiver.n_rows <= 400
+    # The very first line is never a reading.
+    assert receiver.n_rows + receiver.counters.early == n - 1
+    assert receiver.counters.skipped == receiver.counters.early
+
+
+def test_fast_board_is_known_as_soon_as_no_more_lines_may_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(text_receiver, "MOST_WAITING", 1000)
+    heard = hear(printed(1000.0, 5.0, burst_s=0.02))
+    assert heard.hellos[0].channels[0].rate_hz == pytest.approx(1000.0, rel=0.03)
+    assert heard.receiver.counters.early == 0
+    assert heard.values("ch2") == [float(n) for n in range(1, 5000)]
+
+
+def test_what_waits_is_not_read_again_with_every_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_read = 0
+
+    def lay_out(rows, *args):
+        nonlocal n_read
+        n_read += len(rows)
+        return text_layout.lay_out(rows, *args)
+
+    monkeypatch.setattr(text_receiver, "lay_out", lay_out)
+    # Numbers too uneven to tell a rate from keep it waiting to the end.
+    monkeypatch.setattr(text_receiver, "pace_of_arrivals", lambda _: None)
+    deliveries = printed(500.0, 30.0, burst_s=0.02)
+    heard = hear(deliveries)
+    assert not heard.chunks
+    assert n_read < 40 * heard.receiver.n_rows
