@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_host.errors import ConfigError, LinkClosed, LinkEnded, LinkError, ProtocolMismatch
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from firmware_host.recording.base import RecordingReader
     from firmware_host.recording.playing import Mark, Played, Playing
 
+ONLY_BOARD = "auto"
 REPLAY_OPTIONS = ("speed", "from", "to", "loop", "skip_gaps")
 # A board says HELLO at boot, after START and each 5 s; opening the port may reboot it.
 PROBE_S = 6.0
@@ -176,7 +178,33 @@ def open_device(
             reader.close()
             raise
 
-    return open_transport(url, {**FACTORIES, "replay": open_replay})
+    return open_transport(url, {**FACTORIES, "replay": open_replay, ONLY_BOARD: open_only_board})
+
+
+def open_only_board(parsed: DeviceUrl, root: Path = Path("/")) -> Transport:
+    """Factory for ``auto:``: the one board that is plugged in, by the name that stays its own.
+
+    Boards are told by their USB ids. What hangs on a bridge chip may be anything, a printer that opening would
+    reset: it has to be named.
+
+    Raises
+    ------
+    ConfigError
+        If more is said than ``auto:``.
+    LinkError
+        If there is none, or several.
+    """
+    from firmware_host.host.ports import known_boards
+
+    parsed.check_options(())
+    if parsed.target:
+        raise ConfigError("device URL", "auto: alone, or the port's path", parsed.text)
+    found = known_boards(root)
+    if len(found) == 1:
+        return open_transport(found[0])
+    if not found:
+        raise LinkError("no board that we know is plugged in; name its port if it is (signet ports)")
+    raise LinkError(f"{len(found)} boards are plugged in: {', '.join(found)}; name one of them")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from struct import pack
 
 import frame
+from settings import plain
 
 _DTYPES = {"i8": 1, "u8": 2, "i16": 3, "u16": 4, "i32": 5, "u32": 6, "f32": 7}
 
 
 def string(text):
-    """Length and UTF-8 of a text, at most 32 bytes."""
-    data = text.encode()[:32]
+    """Length and bytes of a text: printable, or a host takes none of the frame; at most 32 of them."""
+    data = plain(text)[:32].encode()
     return bytes([len(data)]) + data
 
 

@@ -1,31 +1,32 @@
 """Start: the app, or safe mode when the app cannot."""
 
-import sys
-
 import machine
 from settings import State, has_hung, why
 
 _MAX_FAILURES = 3
 
 
-state = State()
-wish = state.next
-if not wish and has_hung():
-    state.hung()
-state.booted()
-try:
-    if wish == "safe" or state.n_failures >= _MAX_FAILURES:
-        raise RuntimeError(state.why or "the host asked for safe mode")
-    import app
+def begin(state, wish):
+    """The app, or what every board has: a board that answers can be asked, and flashed again."""
+    reason = "the host asked for it" if wish == "safe" else state.why
+    if wish != "safe" and state.n_failures < _MAX_FAILURES:
+        try:
+            import app
 
-    board = app.Board(state, wish)
-except KeyboardInterrupt:
-    sys.exit()
-except Exception as err:
-    # Nothing but what every board has: a board that answers can be asked, and flashed again.
+            return app.Board(state, wish)
+        except Exception as err:
+            reason = why(err)
     import safe
 
-    board = safe.Board(state, wish, why(err))
+    return safe.Board(state, wish, reason)
+
+
+state = State()
+wish = state.next
+if not wish and state.n_boots and has_hung():
+    state.hung()
+state.booted()
+board = begin(state, wish)
 try:
     board.run()
 except KeyboardInterrupt:

@@ -11,12 +11,16 @@ STATE = "state.json"
 
 def load(name):
     """The dict kept under that name; empty if there is none, or it is damaged."""
-    try:
-        with open(name) as file:
-            kept = json.load(file)
-    except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
+    # The fresh one is all there is if the power went in the middle of `store` on a FAT file system.
+    for each in (name, name + ".new"):
+        try:
+            with open(each) as file:
+                kept = json.load(file)
+        except (OSError, ValueError):
+            continue
+        if isinstance(kept, dict):
+            return kept
+    return {}
 
 
 def store(name, values):
@@ -37,7 +41,8 @@ def is_usable(key, value, channels):
     if not isinstance(value, str):
         return False
     if key == "id":
-        return 0 < len(value.encode()) <= 32
+        # A host takes no frame that says anything else, so ASCII is what a board can be sure of.
+        return 0 < len(value) <= 32 and plain(value) == value
     try:
         number = float(value)
     except ValueError:
@@ -47,9 +52,16 @@ def is_usable(key, value, channels):
     return key.startswith("rate.") and key[5:] in channels and 0.1 <= number <= 200
 
 
+def plain(text):
+    """A text in one printable line: what may stand on a terminal and in a log, all ASCII."""
+    return "".join(
+        [each if " " <= each <= "~" else " " if each < " " else "?" for each in str(text)]
+    )
+
+
 def why(err):
     """An error in a line."""
-    return "%s: %s" % (type(err).__name__, err)
+    return plain("%s: %s" % (type(err).__name__, err))
 
 
 def has_hung():
@@ -69,7 +81,7 @@ class State:
         self.n_boots = self._number("boots")
         self.n_failures = self._number("failures")
         self.why = str(self._kept.get("why", ""))
-        # What the boot before wanted of this one: "asked", "failed" or "safe".
+        # What the boot before wanted of this one: "asked", "failed", "prompt" or "safe".
         self.next = self._kept.get("next", "")
 
     def _number(self, name):
@@ -93,8 +105,8 @@ class State:
         self._write("failed")
 
     def leave(self, wish):
-        """The next boot is wanted: "asked" tries the app again, "safe" does not."""
-        if wish == "asked":
+        """The next boot is wanted: "asked" and "prompt" try the app again, "safe" does not."""
+        if wish != "safe":
             self.n_failures = 0
             self.why = ""
         self._write(wish)

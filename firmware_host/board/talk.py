@@ -9,6 +9,7 @@ from time import ticks_add, ticks_diff, ticks_ms
 import frame
 import machine
 import settings
+import status
 from clock import Clock
 from hello import payloads, string
 from link import Link
@@ -21,21 +22,7 @@ DONE, UNKNOWN, BAD_VALUE, NOT_NOW = const(0), const(1), const(2), const(3)
 INFO, WARNING, ERROR = const(20), const(30), const(40)
 WORKS, ABSENT, FAILS = const(0), const(1), const(2)
 STATUS, RESET, SETTING = const(6), const(7), const(8)
-_HELLO_MS, _STATUS_MS, _GOOD_MS = const(5000), const(10000), const(60000)
-_CAUSES = {"asked": 3, "safe": 3, "failed": 4}
-
-
-def _cause(wish):
-    if wish in _CAUSES:
-        return _CAUSES[wish]
-    try:
-        cause = machine.reset_cause()
-        if cause == machine.WDT_RESET:
-            return 2
-        return 1 if cause == machine.PWRON_RESET else 0
-    except AttributeError:
-        # Some ports do not tell.
-        return 0
+_HELLO_MS, _STATUS_MS, _GOOD_S = const(5000), const(10000), const(60)
 
 
 class Talk:
@@ -55,9 +42,9 @@ class Talk:
         self.board_id = str(self.kept.get("id") or "signet-" + hexlify(machine.unique_id()).decode()[-12:])
         self.n_dropped = 0
         self.n_late = 0
-        self._cause = _cause(wish)
+        self._cause = status.cause(wish)
         self._seqs = bytearray(2 * 16)
-        self._decoder = frame.FrameDecoder()
+        self.decoder = frame.FrameDecoder()
         self._lines = []
         self._start_ms = self._hello_ms = self._status_ms = ticks_ms()
         self._uptime_ms = 0
@@ -88,12 +75,12 @@ class Talk:
             self.say_hello(now_ms)
         if ticks_diff(now_ms, self._status_ms) >= 0:
             self._status_ms = ticks_add(now_ms, _STATUS_MS)
-            self.say(frame.STATUS, self._status())
+            self.say(frame.STATUS, status.payload(self, self._uptime_s, self._cause))
         while self._lines and self.say(frame.LOG, _line(self._lines[0])):
             self._lines.pop(0)
         data = self.link.read()
         if data:
-            for each in self._decoder.feed(data):
+            for each in self.decoder.feed(data):
                 self._hear(each)
 
     def _live(self, now_ms):
@@ -103,7 +90,7 @@ class Talk:
             # Past the first minute of an app that works this writes nothing.
             self._uptime_s += self._uptime_ms // 1000
             self._uptime_ms %= 1000
-            if self._uptime_s * 1000 >= _GOOD_MS:
+            if self._uptime_s >= _GOOD_S:
                 self.state.is_good()
 
     def say_hello(self, now_ms):
@@ -130,23 +117,6 @@ class Talk:
     def n_overruns(self):
         """How often a sensor's own memory ran over."""
         return 0
-
-    def _status(self):
-        state, decoder = self.state, self._decoder
-        counters = (gc.mem_free(), state.n_boots, self.n_late, self.n_dropped, self.n_overruns())
-        counters += (decoder.bad_frames + decoder.oversize, state.n_failures)
-        payload = pack("<IBB", self._uptime_s, self._cause, len(counters))
-        for i in range(len(counters)):
-            payload += pack("<BI", i + 1, counters[i])
-        told = b""
-        n = 0
-        for name, how, n_errors in self.parts():
-            each = string(name) + pack("<BI", how, n_errors)
-            if len(payload) + 1 + len(told) + len(each) > frame.MAX_PAYLOAD_BYTES:
-                break
-            told += each
-            n += 1
-        return payload + bytes([n]) + told
 
     def _hear(self, each):
         kind, payload = each[0], each[6]
@@ -218,15 +188,13 @@ class Talk:
     def close(self):
         """Give the prompt back."""
         self.link.close()
+        self.state.leave("prompt")
 
 
 def _line(line):
     level, text = line
-    data = text.encode()
-    while len(data) > frame.MAX_PAYLOAD_BYTES - 1:
-        text = text[:-1]
-        data = text.encode()
-    return bytes([level]) + (data or b"?")
+    text = settings.plain(text)[: frame.MAX_PAYLOAD_BYTES - 1]
+    return bytes([level]) + (text or "?").encode()
 
 
 def _text(data, at):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import re
-import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from firmware_host.cli.common import add_device, add_shared, device_url, print_json, say, settings
+from firmware_host.cli.common import (
+    add_device,
+    add_shared,
+    device_url,
+    print_json,
+    say,
+    say_update_offer,
+    settings,
+)
 from firmware_host.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,14 +26,13 @@ if TYPE_CHECKING:
 
 # A board says HELLO each 5 s, and its log right after.
 _LISTEN_S = 11.0
-_VERSION = re.compile(r"signet (\d+(?:\.\d+)*)")
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Define the verb and its jobs."""
     parser = verbs.add_parser(
         "board",
-        help="list boards; a board's settings, logs, reset",
+        help="list boards; a board's settings, logs, reset, wiring",
         description="List boards and bootloaders that are connected, and ask one that runs the app about itself.",
     )
     jobs = parser.add_subparsers(dest="job", required=True, metavar="JOB")
@@ -40,9 +45,10 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         ),
         ("logs", "how a board does, and what it says in its log", _logs),
         ("reset", "start a board anew", _reset),
+        ("wiring", "a picture (SVG) of what is wired to a kind of board", _wiring),
     ):
         each = jobs.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
-        if name != "ls":
+        if name not in ("ls", "wiring"):
             add_device(each)
         add_shared(each, state=False)
         each.set_defaults(handler=_handler(job))
@@ -52,6 +58,13 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
             )
         if name == "logs":
             each.add_argument("--seconds", type=float, default=_LISTEN_S, help="how long to listen")
+        if name == "wiring":
+            each.add_argument(
+                "--board",
+                required=True,
+                metavar="NAME|FILE",
+                help="kind of board, or a TOML file that describes yours",
+            )
         if name == "reset":
             how = each.add_mutually_exclusive_group()
             how.add_argument("--bootloader", action="store_true", help="to be flashed")
@@ -114,7 +127,7 @@ def _logs(args: argparse.Namespace, config: Config) -> int:
             print(f"{board.hello.board_id}: {board.hello.firmware}")
             for line in status_lines(status):
                 print(line)
-        _say_if_older(board)
+        say_update_offer(board.hello.firmware, board.url)
         for log in board.logs(args.seconds):
             if args.json:
                 print_json({"level": log.level, "text": log.text})
@@ -133,6 +146,18 @@ def _reset(args: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def _wiring(args: argparse.Namespace, _config: Config) -> int:
+    from firmware_host.flash.boards import load_board
+    from firmware_host.flash.wiring import wiring_svg
+
+    svg = wiring_svg(load_board(args.board))
+    if args.json:
+        print_json({"board": args.board, "svg": svg})
+    else:
+        print(svg, end="")
+    return 0
+
+
 def _open(args: argparse.Namespace, config: Config) -> Conversation:
     from firmware_host.flash.asking import Conversation
 
@@ -147,18 +172,3 @@ def _change(text: str) -> tuple[str, str | None]:
     if not key or not equals:
         raise ConfigError("signet board settings", "KEY=VALUE", text)
     return key, value or None
-
-
-def _say_if_older(board: Conversation) -> None:
-    """An app of an earlier version than the one we ship is offered the update."""
-    from firmware_host.flash.app_files import app_version
-
-    theirs, ours = _VERSION.fullmatch(board.hello.firmware), app_version()
-    if theirs is None or not ours or _numbers(theirs[1]) >= _numbers(ours):
-        return
-    port = shlex.quote(board.url.removeprefix("serial:"))
-    say(f"its app is older than ours ({ours}): signet flash --app-only --device {port}")
-
-
-def _numbers(version: str) -> list[int]:
-    return [int(number) for number in version.split(".")]

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 Handler = Callable[[argparse.Namespace], int]
 
 DEVICE_HELP = (
-    "where the board is: /dev/serial/by-id/..., socket://host:port, text:/dev/... for any board that "
-    "prints numbers, replay:FILE?speed=max, synthetic:?seed=7&scenario=day"
+    "where the board is: /dev/serial/by-id/..., auto: for the only one plugged in, socket://host:port, "
+    "text:/dev/... for any board that prints numbers, replay:FILE?speed=max, synthetic:?seed=7&scenario=day"
 )
 
 
@@ -242,6 +242,14 @@ def learning_waits(
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
     """One JSON value on one line of standard output."""
     print(json.dumps(value, sort_keys=True, default=str), flush=True)
+
+
+def say_update_offer(firmware: str, url: str) -> None:
+    """Offer the update to whoever has a board with an earlier app of ours."""
+    from firmware_host.flash.updates import update_offer
+
+    if offer := update_offer(firmware, url):
+        say(offer)
 
 
 def say(text: str) -> None:

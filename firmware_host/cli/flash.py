@@ -8,11 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_host.cli.common import add_shared, print_json, say, settings
+from firmware_host.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from firmware_host.flash.images import Image
     from firmware_host.flash.listening import FirstWords
+
+# What is going on, for whoever interrupts it, by the step that the bar shows.
+_DURING = {
+    "": "before anything was written",
+    "write": "while the image was written",
+    "copy": "while the app was put on",
+}
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,8 +42,12 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--image", type=Path, metavar="FILE", help="MicroPython for it: .bin or .uf2"
     )
-    parser.add_argument(
+    trust = parser.add_mutually_exclusive_group()
+    trust.add_argument(
         "--sha256", metavar="HEX", help="what the image's publisher says its hash is"
+    )
+    trust.add_argument(
+        "--unchecked", action="store_true", help="write an image for which nobody tells a hash"
     )
     parser.add_argument(
         "--drive", type=Path, metavar="DIR", help="where its bootloader's drive is mounted"
@@ -54,12 +67,33 @@ def run(args: argparse.Namespace) -> int:
     wish = Wish(args.board, args.device, args.image, args.sha256, args.drive, args.app_only)
     plan = make_plan(wish)
     for line in plan.lines:
-        (print if args.dry_run else say)(line)
+        print(printable(line)) if args.dry_run else say(line)
     if args.dry_run:
         return 0
-    words = flash(plan, Teller(say, _Bar()))
+    if plan.image is not None and not args.unchecked:
+        _require_trust(plan.image)
+    bar = _Bar()
+    try:
+        words = flash(plan, Teller(say, bar))
+    except KeyboardInterrupt:
+        say(f"signet: interrupted {bar.end()}; the same command puts it right")
+        raise
     _print_words(words, as_json=args.json)
     return 0
+
+
+def _require_trust(image: Image) -> None:
+    """Whoever has no hash to compare with says so, or says yes to the one that this file has."""
+    if image.hash_from:
+        return
+    answer = "nothing"
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        print("nobody vouched for this image; write it? [y/N] ", end="", file=sys.stderr, flush=True)
+        answer = sys.stdin.readline().strip()
+        if answer.lower() in ("y", "yes"):
+            return
+    expected = f"the hash that the publisher of {image.path} tells ({image.path.name}.sha256 beside it will do), or "
+    raise ConfigError("--sha256", f"{expected}--unchecked; this file's is {image.sha256}", answer)
 
 
 def _print_words(words: FirstWords, *, as_json: bool) -> None:
@@ -76,12 +110,21 @@ class _Bar:
     """A line that is drawn over on a terminal, and one for each step elsewhere."""
 
     def __init__(self) -> None:
-        self._told = ""
+        self._step = ""
+        self._is_open = False
 
     def __call__(self, step: str, share: float) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if share >= 1 else "\r"
+        is_new, self._step = step != self._step, step
+        if not sys.stderr.isatty():
+            if is_new:
+                say(f"  {step} ...")
+        elif is_new or self._is_open:
+            self._is_open = share < 1
+            end = "\r" if self._is_open else "\n"
             print(f"  {step} {100 * share:3.0f} %", end=end, file=sys.stderr, flush=True)
-        elif step != self._told:
-            self._told = step
-            say(f"  {step} ...")
+
+    def end(self) -> str:
+        """Leave the line; returns what was going on."""
+        if self._is_open:
+            print(file=sys.stderr)
+        return _DURING[self._step]

@@ -32,6 +32,8 @@ from firmware_host.cli.streaming import (
     silence_limits,
 )
 
+from firmware_host.errors import LinkError
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -58,6 +60,11 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--record", type=new_recording, metavar="FILE", help="also write a recording (.mcap)"
     )
     add_max_silence(parser)
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="wait for a board that is not there yet, as a service does; without it that is exit code 3",
+    )
     add_rates(parser)
     parser.add_argument("--seconds", type=positive_seconds, help="end after this much real time")
     parser.set_defaults(handler=run)
@@ -65,6 +72,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Stream until the source ends or somebody says stop."""
+    from firmware_host.host.service import ServiceManager
     from firmware_host.runtime.build import SessionOptions, open_session
     from firmware_host.runtime.pipeline import Listeners
     from firmware_host.runtime.recorded import open_recorded
@@ -78,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     learns = config.adaptation.enabled and not args.no_learn
     printer = EventPrinter(as_json=args.json)
     with (
+        ServiceManager() as service,
         open_vault(args, config, create=True, exclusive=True) as vault,
         recording_tap(args.record, config.recording, printer) as tap,
     ):
@@ -97,17 +106,25 @@ def run(args: argparse.Namespace) -> int:
             storage=places(args, config)[0],
             limits=config.policy,
             follow_gait=config.enrolment.follow,
+            waits=args.wait,
             seed=config.adaptation.seed,
             listeners=Listeners() if tap is None else Listeners(message=tap.message),
         )
         stopper.install()
-        session = open_session(
-            options,
-            vault,
-            emit=printer if tap is None else _both(printer, tap.event),
-            stop=lambda: stopper() or time.monotonic() >= ends_s,
-            open_transport=recorded.open if recorded else None,
-        )
+        try:
+            session = open_session(
+                options,
+                vault,
+                emit=printer if tap is None else _both(printer, tap.event),
+                stop=lambda: stopper() or time.monotonic() >= ends_s,
+                open_transport=recorded.open if recorded else None,
+                service=service,
+            )
+        except LinkError:
+            if args.wait and stopper():
+                # Told to end before there was a board: nothing began, and nothing is wrong.
+                return 0
+            raise
         summary = session.run()
     if args.json:
         print_json({"kind": "summary", **summary})

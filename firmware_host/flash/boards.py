@@ -15,9 +15,11 @@ FOLDER = Path(__file__).parent / "boards"
 # Ways to write an image: a program, a drive, a program and a drive, or what a person has to do.
 WAYS = ("esptool", "uf2", "uflash", "by-hand")
 SENSES = ("acc", "gyro", "bvp", "temp", "eda")
+PARTS = ("button", "haptic", "led")
 _USB_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _MAX_BUSES = 4
 _MAX_HZ = 1_000_000
+_MAX_LABEL = 16
 
 
 class _Table(TomlTable):
@@ -58,6 +60,12 @@ class _Table(TomlTable):
 
     def level(self, key: str) -> int:
         return int(self.within(key, 0, 1)) if self.has(key) else 1
+
+    def label(self, key: str) -> str:
+        text = self.text(key)
+        expected = f"1 to {_MAX_LABEL} characters that can be printed"
+        ok = 0 < len(text) <= _MAX_LABEL and text.isprintable()
+        return str(self.checked(key, text, expected, ok=ok))
 
     def tables(self, key: str) -> list[_Table]:
         """Tables of an array of tables; none if the key is not there."""
@@ -130,6 +138,7 @@ def _board(key: str, top: _Table) -> Board:
     top.checked(
         "i2c", [bus.id for bus in buses], f"1 to {_MAX_BUSES} buses of different id", ok=is_usable
     )
+    pins, inside = _parts(top)
     return Board(
         key=key,
         name=top.text("name"),
@@ -146,9 +155,11 @@ def _board(key: str, top: _Table) -> Board:
         buses=buses,
         eda=_eda(top),
         battery=_battery(top),
-        pins=_pins(top),
+        pins=pins,
         led_lit=top.level("led_lit"),
         ring_kib=int(top.within("ring_kib", 0, 8192)) if buses else 0,
+        inside=inside,
+        labels=_labels(top),
     )
 
 
@@ -159,6 +170,7 @@ def _bus(table: _Table) -> Bus:
             table.pin("scl"),
             table.pin("sda"),
             int(table.within("hz", 10_000, _MAX_HZ)),
+            inside=table.has("inside") and table.flag("inside"),
         )
 
 
@@ -185,11 +197,23 @@ def _battery(top: _Table) -> Battery | None:
         )
 
 
-def _pins(top: _Table) -> dict[str, Pin]:
+def _parts(top: _Table) -> tuple[dict[str, Pin], tuple[str, ...]]:
+    """Pins of parts by name, and the names of those that are on the board as it comes."""
     if not top.has("pins"):
-        return {}
+        return {}, ()
     with top.table("pins") as table:
-        return {key: table.pin(key) for key in ("button", "haptic", "led") if table.has(key)}
+        pins = {key: table.pin(key) for key in PARTS if table.has(key)}
+        inside = table.texts("inside") if table.has("inside") else ()
+        expected = f"a list of {', '.join(pins) or 'nothing'}"
+        table.checked("inside", list(inside), expected, ok=set(inside) <= set(pins))
+        return pins, inside
+
+
+def _labels(top: _Table) -> dict[str, str]:
+    if not top.has("labels"):
+        return {}
+    with top.table("labels") as table:
+        return {key: table.label(key) for key in table.names()}
 
 
 def _is_pin(value: object) -> bool:

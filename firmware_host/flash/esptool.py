@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import struct
-import termios
 from collections.abc import Callable
 from pathlib import Path
 
 from firmware_host.errors import FlashError
+from firmware_host.flash.finding import is_pseudo_terminal
 from firmware_host.flash.images import Image
 from firmware_host.flash.programs import Program, Say
 from firmware_host.flash.values import Board
@@ -31,9 +28,9 @@ def write_args(board: Board, port: str, image: Path) -> list[str]:
     """Arguments that write an image and have the chip compare its MD5."""
     # A pseudo-terminal has no lines to reset by; asked to use them, esptool gives up.
     reset = (
-        ["--before", "default-reset", "--after", "hard-reset"]
-        if has_modem_lines(port)
-        else ["--before", "no-reset", "--after", "no-reset"]
+        ["--before", "no-reset", "--after", "no-reset"]
+        if is_pseudo_terminal(port)
+        else ["--before", "default-reset", "--after", "hard-reset"]
     )
     chip = ["--chip", board.chip.name, "--port", port]
     return [*chip, *reset, "write-flash", f"0x{board.offset:x}", str(image)]
@@ -75,22 +72,6 @@ def write_image(
         raise FlashError(f"{err}; {_how_to_go_on(str(err), board)}") from err
     if "Hash of data verified" not in said:
         raise FlashError(f"esptool: ended without comparing hashes; {_how_to_go_on('', board)}")
-
-
-def has_modem_lines(port: str) -> bool:
-    """Whether a port has the lines that reset a board; True where it cannot be asked."""
-    try:
-        fd = os.open(port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-    except OSError:
-        return True
-    try:
-        fcntl.ioctl(fd, termios.TIOCMGET, struct.pack("I", 0))
-    except OSError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(fd)
 
 
 def _how_to_go_on(said: str, board: Board) -> str:

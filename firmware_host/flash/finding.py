@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from firmware_host.errors import ConfigError, LinkError
 from firmware_host.flash.values import Board
 from firmware_host.host.ports import PortInfo
 from firmware_host.transport.base import parse_url
-from firmware_host.transport.port_files import join_group_advice
+from firmware_host.transport.port_files import holders, join_group_advice, owner_group
 
 VIRTUAL = "virtual"
 _PSEUDO_TERMINALS = Path("/dev/pts")
@@ -24,6 +25,12 @@ class Target:
     board: Board
     port: str
     info: PortInfo | None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is surely not in its bootloader: some bootloaders have the app's USB id."""
+        usb_id = self.info.usb_id if self.info else None
+        return usb_id in self.board.usb_app and usb_id not in self.board.usb_boot
 
     @property
     def summary(self) -> str:
@@ -63,17 +70,22 @@ def find_target(
         info = next((port for port in ports if _is_same(port, path)), None)
     else:
         info = _only_one(boards, ports, board, has_drive=has_drive)
-        path = (info.by_id or info.device) if info else ""
+        path = info.name if info else ""
     if info is not None:
         _require_free(info)
-    elif path and not Path(path).exists():
-        raise LinkError(f"{path}: no such port; {_what_is_there(ports)}")
+    elif path:
+        _require_usable(path, ports)
     return Target(_kind(boards, board, info, path), path, info)
 
 
 def kinds_of(boards: Mapping[str, Board], port: PortInfo) -> list[Board]:
     """Kinds of boards that a port can be, by its USB ids."""
     return [board for board in boards.values() if board.has_usb_id(port.usb_id)]
+
+
+def is_pseudo_terminal(port: str) -> bool:
+    """Whether a port is none of hardware: it has no lines to reset by, and programs at both ends."""
+    return Path(port).resolve().parent == _PSEUDO_TERMINALS
 
 
 def _port_path(device: str) -> str:
@@ -93,7 +105,7 @@ def _only_one(
     wanted = [board] if board else list(boards.values())
     fitting = [port for port in ports if any(each.has_usb_id(port.usb_id) for each in wanted)]
     if len(fitting) > 1:
-        names = ", ".join(port.by_id or port.device for port in fitting)
+        names = ", ".join(port.name for port in fitting)
         raise LinkError(f"{len(fitting)} boards are connected: {names}; name one with --device")
     if fitting:
         return fitting[0]
@@ -108,7 +120,7 @@ def _only_one(
 
 def _what_is_there(ports: Sequence[PortInfo]) -> str:
     names = [
-        f"{port.by_id or port.device} ({port.board_hint or port.usb_id or 'no USB'})"
+        f"{port.name} ({port.board_hint or port.usb_id or 'no USB'})"
         for port in ports
     ]
     return f"ports here: {', '.join(names)}" if names else "no serial port is here"
@@ -127,7 +139,7 @@ def _kind(
         return board
     if len(found) == 1:
         return found[0]
-    if info is None and Path(path).resolve().parent == _PSEUDO_TERMINALS:
+    if info is None and is_pseudo_terminal(path):
         return boards[VIRTUAL]
     names = ", ".join(each.key for each in found or boards.values())
     what = f"one of {names}, for {path} can be any of them" if found else f"one of {names}"
@@ -135,9 +147,32 @@ def _kind(
 
 
 def _require_free(info: PortInfo) -> None:
-    if info.holders:
-        users = ", ".join(info.holders)
-        raise LinkError(f"{info.device}: in use by {users}; close that one first")
     if not info.may_open:
-        advice = join_group_advice(info.group)
-        raise LinkError(f"{info.device}: no permission; it belongs to group {info.group}: {advice}")
+        raise _no_permission(info.device, info.group)
+    if info.holders:
+        raise _in_use(info.device, info.holders)
+
+
+def _require_usable(path: str, ports: Sequence[PortInfo]) -> None:
+    """The same of a port that the system's list does not have."""
+    device = Path(path)
+    if not device.exists():
+        raise LinkError(f"{path}: no such port; {_what_is_there(ports)}")
+    if not device.is_char_device():
+        kind = "a folder" if device.is_dir() else "a file"
+        raise LinkError(f"{path}: expected a serial port, got {kind}; {_what_is_there(ports)}")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise _no_permission(path, owner_group(device))
+    # A simulator has its own end open.
+    if not is_pseudo_terminal(path) and (users := holders(device)):
+        raise _in_use(path, users)
+
+
+def _no_permission(path: str, group: str) -> LinkError:
+    return LinkError(
+        f"{path}: no permission; it belongs to group {group}: {join_group_advice(group)}"
+    )
+
+
+def _in_use(path: str, users: Sequence[str]) -> LinkError:
+    return LinkError(f"{path}: in use by {', '.join(users)}; close that one first")

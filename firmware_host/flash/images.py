@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_host.errors import ConfigError, ImageError
-from firmware_host.flash import uf2
+from firmware_host.flash import esp_image, uf2
 from firmware_host.flash.values import CHIPS, Board
 
 # The largest flash of the boards in the table has 16 MB; a UF2 file is twice as long as what it holds.
 _MAX_BYTES = 64_000_000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-# "Firmware image format" of esptool: magic, number of segments; chip id in the extended header.
-_ESP_MAGIC = 0xE9
-_ESP_MAX_SEGMENTS = 16
-_ESP_CHIP_AT = 12
-_ESP_HEADER_BYTES = 24
-# Where ESP-IDF puts the partition table unless told otherwise, and how its first entry begins.
-_PARTITIONS_AT = 0x8000
-_PARTITIONS_MAGIC = b"\xaa\x50"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +30,7 @@ class Image:
     @property
     def summary(self) -> str:
         """One line about it."""
-        known = f"as {self.hash_from} says" if self.hash_from else "not compared with anything"
+        known = f"as {self.hash_from} says" if self.hash_from else "which nobody vouched for"
         return f"{self.path} ({len(self.data)} bytes, sha256 {self.sha256}, {known})"
 
 
@@ -98,19 +92,15 @@ def _check_esp(path: Path, data: bytes, board: Board) -> None:
     expected = f"an image for {board.chip.name} (.bin)"
     if data.startswith(uf2.MAGIC):
         raise ImageError(path, expected, f"a UF2 file for {_uf2_chips(data)}")
-    if len(data) < _ESP_HEADER_BYTES or data[0] != _ESP_MAGIC:
+    if len(data) < esp_image.HEADER_BYTES or data[0] != esp_image.MAGIC:
         raise ImageError(path, expected, "a file that does not begin as one")
-    chip_id = int.from_bytes(data[_ESP_CHIP_AT : _ESP_CHIP_AT + 2], "little")
+    chip_id = esp_image.chip_id(data)
     if chip_id != board.chip.esp_id:
         names = [chip.name for chip in CHIPS.values() if chip.esp_id == chip_id]
         got = f"one for {names[0]}" if names else f"one for another chip (id {chip_id})"
         raise ImageError(path, expected, got)
-    if not 1 <= data[1] <= _ESP_MAX_SEGMENTS:
-        raise ImageError(path, "1 to 16 segments", str(data[1]))
-    # An update over the air has the same header, but at address 0 no board starts with it.
-    if not data[_PARTITIONS_AT:].startswith(_PARTITIONS_MAGIC):
-        expected = "a whole image, with a partition table at 0x8000"
-        raise ImageError(path, expected, f"none ({len(data)} bytes; is it an app or update image?)")
+    with _damage(path):
+        esp_image.check(data)
 
 
 def _check_uf2(path: Path, data: bytes, board: Board) -> None:
@@ -118,10 +108,16 @@ def _check_uf2(path: Path, data: bytes, board: Board) -> None:
     if not data.startswith(uf2.MAGIC):
         raise ImageError(path, expected, "a file that does not begin as one")
     family = board.chip.uf2_family
-    try:
+    with _damage(path):
         if family is None or family not in uf2.families(data):
             raise ImageError(path, expected, f"one for {_uf2_chips(data)}")
         uf2.decode(data, family)
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
     except ValueError as err:
         what, _, got = str(err).rpartition(", got ")
         raise ImageError(path, what, got) from err

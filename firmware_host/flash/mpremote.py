@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from firmware_host.errors import FlashError
-from firmware_host.flash.app_files import MAIN, AppFile
+from firmware_host.flash.app_files import CONFIG, MAIN, AppFile
 from firmware_host.flash.programs import Program, Say
 from firmware_host.flash.values import CHIPS, Board
 
@@ -21,6 +21,8 @@ _MARK = "signet-board "
 # Chips as MicroPython names them in sys.implementation._machine.
 _CHIP = re.compile(r"esp32[a-z]?\d*|esp8266|rp2\d{3}|nrf5\d{4}|samd\d+|stm32[a-z0-9]+|mimxrt\d*")
 _BLOCK_BYTES = 4096
+# What the app remembers of its boots (board/settings.py): failures of an earlier one are not this one's.
+STATE = "state.json"
 # Whole paths: a board's own boot.py may have gone elsewhere.
 _INSPECT = """\
 import json, os, sys
@@ -39,8 +41,14 @@ def digest(name):
         total.update(data)
     file.close()
     return hexlify(total.digest()).decode()
+try:
+    with open("/CONFIG") as file:
+        board = json.load(file).get("board", "")
+except (OSError, ValueError, AttributeError):
+    board = ""
 space = os.statvfs("/")
 facts = {"machine": getattr(sys.implementation, "_machine", ""), "free": space[0] * space[3]}
+facts["board"] = board
 facts["files"] = {name: digest(name) for name in NAMES}
 print("MARK" + json.dumps(facts))
 """
@@ -57,9 +65,14 @@ for act, name in STEPS:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a board holds: its chip in MicroPython's words, room in bytes, hashes of files (None: not there)."""
+    """What a board holds.
+
+    ``machine`` is its chip in MicroPython's words, ``kind`` what it was flashed as (empty: never), ``hashes``
+    are those of files by name (None: not there).
+    """
 
     machine: str
+    kind: str
     free_bytes: int
     hashes: dict[str, str | None]
 
@@ -85,12 +98,13 @@ class Mpremote:
             If no MicroPython answers, or it is on another chip than the board's.
         """
         names = json.dumps([file.name for file in files])
-        code = _INSPECT.replace("NAMES", names).replace("MARK", _MARK)
+        code = _INSPECT.replace("NAMES", names).replace("MARK", _MARK).replace("CONFIG", CONFIG)
         said = self._run(["exec", code], limit_s=_ASK_LIMIT_S)
         facts = next((line for line in said.splitlines() if line.startswith(_MARK)), "")
         try:
             told = json.loads(facts.removeprefix(_MARK))
-            contents = Contents(str(told["machine"]), int(told["free"]), dict(told["files"]))
+            machine, kind = str(told["machine"]), str(told["board"])
+            contents = Contents(machine, kind, int(told["free"]), dict(told["files"]))
         except (ValueError, KeyError, TypeError) as err:
             msg = f"{self._port}: expected MicroPython to tell its files, got {said[-80:]!r}"
             raise FlashError(msg) from err
@@ -131,14 +145,15 @@ class Mpremote:
         progress(1.0)
 
     def restart(self) -> None:
-        """Start it anew, as its reset button does.
+        """Start it anew, as its reset button does, with a clean record.
 
         Raises
         ------
         FlashError
             If no MicroPython answers.
         """
-        self._run(["reset"], limit_s=_ASK_LIMIT_S)
+        forget = _PREPARE.replace("STEPS", json.dumps([["remove", STATE]]))
+        self._run(["exec", forget, "+", "reset"], limit_s=_ASK_LIMIT_S)
 
     def enter_bootloader(self) -> None:
         """Have it start its bootloader.
@@ -187,7 +202,10 @@ class Mpremote:
 
     def _run(self, args: Sequence[str], *, limit_s: float, say: Say = lambda _line: None) -> str:
         try:
-            return self._program.run(["connect", self._port, *args], say=say, limit_s=limit_s)
+            # Without "resume" it begins with a soft reset, which ends the timer that feeds the app's watchdog:
+            # the board would go away in the middle of a copy.
+            words = ["connect", self._port, "resume", *args]
+            return self._program.run(words, say=say, limit_s=limit_s)
         except FlashError as err:
             raise FlashError(f"{self._port}: {_explained(str(err))}") from err
 

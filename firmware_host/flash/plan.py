@@ -37,7 +37,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One board, what is written to it, and by which programs (None: not needed)."""
+    """One board, what is written to it, and by which programs (None: not needed).
+
+    ``said`` is what the caller named the board, if anything; ``others`` are ports that are not its.
+    """
 
     target: Target
     image: Image | None
@@ -45,11 +48,19 @@ class Plan:
     files: tuple[AppFile, ...]
     writer: Program | None
     copier: Program | None
+    said: str | None
+    others: frozenset[str]
 
     @property
     def lines(self) -> list[str]:
         """What will be done, in order, for a person."""
         return [f"board: {self.target.summary}", *self._image_lines(), *self._app_lines()]
+
+    def app_command(self, port: str = "") -> str:
+        """The command that goes on with the app alone."""
+        device = ["--device", port] if port else []
+        board = self.said or self.target.board.key
+        return shlex.join(["signet", "flash", "--board", board, *device, "--app-only"])
 
     def _image_lines(self) -> list[str]:
         board = self.target.board
@@ -101,9 +112,10 @@ def make_plan(wish: Wish) -> Plan:
     named = load_board(wish.board) if wish.board else None
     drives = _drives(wish)
     fitting = [each for each in drives if named is not None and _is_drive_of(each, named)]
+    ports = list_ports(wish.root)
     target = find_target(
         load_boards(),
-        list_ports(wish.root),
+        ports,
         board=named,
         device=wish.device,
         has_drive=bool(fitting) and wish.image is not None,
@@ -111,7 +123,7 @@ def make_plan(wish: Wish) -> Plan:
     board = target.board
     image = _image(wish, board)
     needs_drive = board.prints or (image is not None and board.way == "uf2")
-    drive = _only_drive(drives, board, named=wish.drive) if needs_drive else None
+    drive = _only_drive(drives, target, named=wish.drive) if needs_drive else None
     return Plan(
         target,
         image,
@@ -119,6 +131,8 @@ def make_plan(wish: Wish) -> Plan:
         () if board.prints else tuple(app_files(board)),
         _writer(board, image),
         None if board.prints else programs.find(programs.MPREMOTE),
+        wish.board,
+        frozenset(port.name for port in ports if port != target.info),
     )
 
 
@@ -131,7 +145,7 @@ def _image(wish: Wish, board: Board) -> Image | None:
     if board.way == "by-hand":
         raise FlashError(
             f"{board.name}: its image is written by hand: {board.enter}; {board.advice}; then run signet flash "
-            f"--board {board.key} --app-only"
+            f"--board {wish.board or board.key} --app-only"
         )
     return load_image(wish.image, board, wish.sha256)
 
@@ -152,14 +166,9 @@ def _drives(wish: Wish) -> list[Drive]:
     return [drive]
 
 
-def is_microbit_v2(drive: Drive) -> bool:
-    """Whether a drive is that of a micro:bit of the second version."""
-    return drive.board_id.startswith(_MICROBIT_V2)
-
-
 def _is_drive_of(drive: Drive, board: Board) -> bool:
     if board.prints:
-        return is_microbit_v2(drive)
+        return drive.board_id.startswith(_MICROBIT_V2)
     return board.way == "uf2" and drive.board_id.startswith(board.board_id)
 
 
@@ -168,7 +177,8 @@ def fitting_drives(board: Board, root: Path) -> list[Drive]:
     return [drive for drive in find_drives(root) if _is_drive_of(drive, board)]
 
 
-def _only_drive(drives: list[Drive], board: Board, *, named: Path | None) -> Drive | None:
+def _only_drive(drives: list[Drive], target: Target, *, named: Path | None) -> Drive | None:
+    board = target.board
     fitting = [drive for drive in drives if _is_drive_of(drive, board)]
     if len(fitting) > 1:
         where = ", ".join(str(drive.folder) for drive in fitting)
@@ -177,6 +187,10 @@ def _only_drive(drives: list[Drive], board: Board, *, named: Path | None) -> Dri
     if named is not None and not fitting:
         expected = f"the drive of a {board.name}"
         raise ConfigError("--drive", expected, f"{named} ({drives[0].board_id})")
+    if named is None and fitting and target.runs:
+        # The image would go to one board and the app to the other.
+        expected = f"which board is meant: the one in its bootloader ({fitting[0].folder}) or the one at {target.port}"
+        raise ConfigError("--drive", expected, "nothing: name it, or unplug one")
     return fitting[0] if fitting else None
 
 

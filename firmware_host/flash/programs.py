@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -26,6 +28,10 @@ _VERSION_S = 60.0
 _PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "300", "PYTHONUNBUFFERED": "1"}
 # Remarks that follow an error may name it again.
 _ERROR = re.compile(r"^(?!Note:).*(\berror\b|Error:)", re.IGNORECASE)
+# linux/prctl.h: the signal that a process gets when the one that started it ends.
+_PR_SET_PDEATHSIG = 1
+# Time to let go of the port.
+_END_S = 5.0
 _LINE_END = re.compile(rb"[\r\n]")
 
 Say = Callable[[str], None]
@@ -140,6 +146,7 @@ def _started(path: str, args: Sequence[str]) -> Iterator[subprocess.Popen[bytes]
         stderr=subprocess.STDOUT,
         bufsize=0,
         env={**os.environ, **_PLAIN},
+        preexec_fn=_end_with_parent(),  # noqa: PLW1509 - one system call, no lock of Python's
     )
     try:
         yield process
@@ -147,9 +154,21 @@ def _started(path: str, args: Sequence[str]) -> Iterator[subprocess.Popen[bytes]
         # Whoever is interrupted while it writes must not leave it writing.
         if process.poll() is None:
             process.terminate()
-            process.wait()
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _end_with_parent() -> Callable[[], object] | None:
+    """For the child: killed, we must not leave it at the port, where the next attempt would find it."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager

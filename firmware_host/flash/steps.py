@@ -15,7 +15,8 @@ from firmware_host.flash.listening import FirstWords, listen
 from firmware_host.flash.mpremote import Contents, Mpremote
 from firmware_host.flash.plan import MICROBIT_SCRIPT, Plan, fitting_drives
 from firmware_host.flash.programs import Program
-from firmware_host.host.ports import list_ports
+from firmware_host.flash.values import Board
+from firmware_host.host.ports import PortInfo, list_ports
 
 # From the bootloader to a port with MicroPython behind it; a first boot formats the flash.
 _COMES_BACK_S = 60.0
@@ -58,6 +59,7 @@ def flash(plan: Plan, teller: Teller, *, root: Path = Path("/")) -> FirstWords:
     with _or_go_on(plan, port):
         copier = Mpremote(_needed(plan.copier), port, board)
         contents = _first_contents(copier, plan)
+        _require_same_kind(plan, contents)
         lacking = contents.lacks(plan.files)
         teller.say(
             f"{len(plan.files) - len(lacking)} files are there already, {len(lacking)} to copy"
@@ -66,7 +68,10 @@ def flash(plan: Plan, teller: Teller, *, root: Path = Path("/")) -> FirstWords:
         teller.say("files copied and compared by hash; restarting")
         copier.restart()
         port = _await_port(plan, port, root)
-        return listen(f"serial:{port}")
+        words = listen(f"serial:{port}")
+    if missing := [sense for sense in (*board.onboard, *board.wired) if sense not in words.n_samples]:
+        teller.say(f"no sensor answers for {', '.join(missing)}: check the wires, if it is there")
+    return words
 
 
 def _write_image(plan: Plan, teller: Teller, root: Path) -> str:
@@ -124,19 +129,38 @@ def _await_port(plan: Plan, port: str, root: Path) -> str:
     # A board that leaves the bus takes a moment to do so.
     time.sleep(_POLL_S)
     while True:
-        ports = [info for info in list_ports(root) if info.usb_id in board.usb_app]
-        same = next((info for info in ports if port in (info.by_id, info.device)), None)
-        if same is not None or (port and plan.target.info is None and Path(port).exists()):
+        ports = [info for info in list_ports(root) if info.name not in plan.others]
+        back = _names_it_is_back_as(board, port, ports)
+        if port and plan.target.info is None and Path(port).exists():
             return port
-        if len(ports) == 1:
-            return ports[0].by_id or ports[0].device
+        if len(back) == 1:
+            return back[0]
         if time.monotonic() > deadline_s:
-            what = "several such boards came" if ports else "it did not come back"
+            what = f"several such boards came ({', '.join(back)})" if back else "it did not come back"
             raise FlashError(
-                f"{board.name}: restarted, and {what} on USB within {_COMES_BACK_S:g} s; press RESET, then signet "
-                f"flash --board {board.key} --app-only"
+                f"{board.name}: restarted, and {what} on USB within {_COMES_BACK_S:g} s; press RESET, then "
+                f"{plan.app_command()}"
             )
         time.sleep(_POLL_S)
+
+
+def _names_it_is_back_as(board: Board, port: str, ports: list[PortInfo]) -> list[str]:
+    """Ports that may be the board's: its own, unless its bootloader is there; else those with the app's USB ids."""
+    for info in ports:
+        is_app = info.usb_id in board.usb_app or info.usb_id not in board.usb_boot
+        if port in (info.by_id, info.device) and is_app:
+            return [port]
+    return [info.name for info in ports if info.usb_id in board.usb_app]
+
+
+def _require_same_kind(plan: Plan, contents: Contents) -> None:
+    """A board that somebody flashed as another kind keeps its pins, unless the kind was named."""
+    key = plan.target.board.key
+    if plan.said is None and contents.kind not in ("", key):
+        raise FlashError(
+            f"{plan.target.port}: expected a board that was flashed as {key}, got one flashed as {contents.kind!r}: "
+            "nothing was written; say which it is with --board"
+        )
 
 
 def _first_contents(copier: Mpremote, plan: Plan) -> Contents:
@@ -160,10 +184,8 @@ def _or_go_on(plan: Plan, port: str) -> Iterator[None]:
     except LinkError as err:
         if plan.image is None:
             raise
-        command = f"signet flash --board {plan.target.board.key} --device {port} --app-only"
-        raise FlashError(
-            f"{err}; MicroPython is on the board now, so this is enough: {command}"
-        ) from err
+        what = "MicroPython is on the board now, so this is enough"
+        raise FlashError(f"{err}; {what}: {plan.app_command(port)}") from err
 
 
 def _flash_printer(plan: Plan, teller: Teller, root: Path) -> FirstWords:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,13 @@ Pin = int | str
 
 @dataclass(frozen=True, slots=True)
 class Bus:
-    """An I2C bus: its number, pins and clock in Hz."""
+    """An I2C bus: its number, pins and clock in Hz; ``inside`` the board, no wire goes to it."""
 
     id: int
     scl: Pin
     sda: Pin
     hz: int
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class Board:
     ``usb_app`` are USB ids while an app or MicroPython runs, ``usb_boot`` those of its bootloader.
     ``enter`` tells a person how to get into the bootloader. ``board_id`` begins the Board-ID of its
     UF2 drive. ``onboard`` can be sensed as it comes, ``wired`` with sensors added. ``ring_kib`` of its
-    memory hold what may be asked for again.
+    memory hold what may be asked for again. ``inside`` are names of ``pins`` whose parts are on the
+    board as it comes; ``labels`` are the maker's names of pins, and of ``3v3`` and ``gnd``.
     """
 
     key: str
@@ -90,6 +93,8 @@ class Board:
     pins: dict[str, Pin]
     led_lit: int
     ring_kib: int
+    inside: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def prints(self) -> bool:

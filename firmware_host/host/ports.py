@@ -60,9 +60,14 @@ class PortInfo:
     holders: tuple[str, ...]
 
     @property
+    def name(self) -> str:
+        """The name that lasts, if it has one."""
+        return self.by_id or self.device
+
+    @property
     def url(self) -> str:
         """Device URL that still means this board after the next plug-in."""
-        return f"serial:{self.by_id or self.device}"
+        return f"serial:{self.name}"
 
     @property
     def busy(self) -> bool:
@@ -79,6 +84,12 @@ def list_ports(
     """Serial ports below ``root``, USB first; empty if there are none."""
     check = may_open or _may_open
     return [_describe(device, root, check, group_name) for device in existing_ports(root)]
+
+
+def known_boards(root: Path = Path("/")) -> list[str]:
+    """URLs of the ports whose USB ids are those of a board, not of a bridge chip; opens none."""
+    ports = list_ports(root)
+    return [port.url for port in ports if port.usb_id and tuple(port.usb_id.split(":")) in BOARDS]
 
 
 def board_hint(usb_id: tuple[str, str]) -> str | None:

@@ -10,10 +10,12 @@ from firmware_host.adaptation.limits import Limits
 from firmware_host.config import DEFAULT_PLACEMENT
 from firmware_host.devices import open_device
 from firmware_host.events import AnyEvent
+from firmware_host.host.service import ServiceManager
 from firmware_host.inference.bundle import load_bundle, open_model
 from firmware_host.inference.contract import Bundle
 from firmware_host.inference.late import LateModel
 from firmware_host.inference.placed import PlacedModel, check_placement
+from firmware_host.runtime.awaiting import awaited_link
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.cues import CueRule
 from firmware_host.runtime.gait_following import GaitFollower
@@ -49,6 +51,8 @@ class SessionOptions:
         Sample rates to ask of the board, Hz by channel name.
     follow_gait
         Let the gait reference follow the wearer, on proof (`identity.self_update`).
+    waits
+        A board that is not there yet is awaited; else it is an error.
     """
 
     url: str
@@ -66,6 +70,7 @@ class SessionOptions:
     storage: Path = Path()
     limits: Limits = field(default_factory=Limits)
     follow_gait: bool = False
+    waits: bool = False
     seed: int = 1
     listeners: Listeners = field(default_factory=Listeners)
 
@@ -100,8 +105,14 @@ def open_session(
     emit: Callable[[AnyEvent], None],
     stop: Callable[[], bool],
     open_transport: Callable[[], Transport] | None = None,
+    service: ServiceManager | None = None,
 ) -> Session:
     """A session on a device, with what the vault knows of the wearer.
+
+    Parameters
+    ----------
+    service
+        Whom systemd left an address of, to be told how it goes; None tells nobody.
 
     Raises
     ------
@@ -113,7 +124,8 @@ def open_session(
         bundle, runtime=options.runtime, placement=options.placement, delegate=options.delegate
     )
     memory = None if vault is None else Memory(vault, keep_days=options.keep_days)
-    link = lasting_link(open_transport or (lambda: open_device(options.url)), stop=stop)
+    service = ServiceManager({}) if service is None else service
+    link = _link(options, open_transport or (lambda: open_device(options.url)), stop, service)
     if memory is not None and not link.is_finite:
         memory.batch_s = LIVE_BATCH_S
     follower = _follower(options, vault, bundle, models)
@@ -139,6 +151,22 @@ def open_session(
         rates=options.rates,
         cues=CueRule() if options.cue_on_stress else None,
         follower=follower,
+        stop=stop,
+        service=service,
+    )
+
+
+def _link(
+    options: SessionOptions,
+    opens: Callable[[], Transport],
+    stop: Callable[[], bool],
+    service: ServiceManager,
+) -> Link:
+    if not options.waits:
+        return lasting_link(opens, stop=stop)
+    return awaited_link(
+        lambda: lasting_link(opens, stop=stop),
+        lambda why: service.alive(f"waiting for the board: {why}"),
         stop=stop,
     )
 

@@ -168,6 +168,8 @@ def privacy(seen: Seen, vault: Vault) -> Privacy:
     n_sockets = sum(int(s.get("sockets_opened", 0)) for s in seen.summaries)
     runs = "The finished run" if n_runs == 1 else f"The {n_runs} finished runs"
     counted = f"{runs} opened {n_sockets} sockets, as counted by the interpreter."
+    if n_local := sum(int(s.get("sockets_local", 0)) for s in seen.summaries):
+        counted += f" {n_local} more, to this machine's service manager, cannot leave it."
     evidence = [counted, "This version has no code that sends results anywhere."]
     if n_sockets:
         return Privacy(

@@ -100,6 +100,13 @@ class Listening:
         """Tap the wearer, if there is a board."""
         self._orders.cue(pattern, self.sink.ordered)
 
+    @property
+    def doing(self) -> str:
+        """How it goes at this moment, in a few words."""
+        if not self.link.is_up:
+            return "the board is away, waiting for it"
+        return "the board is there but sends no samples" if self._watch.is_said else "streaming"
+
     def counts(self) -> dict[str, float | int | dict[str, int]]:
         """What a summary tells of link, board and silence."""
         return {

@@ -11,6 +11,7 @@ from typing import Any
 
 from firmware_host.errors import LinkEnded, LinkError, SignetError
 from firmware_host.events import AnyEvent, Labelled, StreamNoted, StressScored, WearerVerified
+from firmware_host.host.service import ServiceManager
 from firmware_host.protocol.messages import Command, Ping
 from firmware_host.runtime.cues import CueRule, Cues
 from firmware_host.runtime.drifting import misfits
@@ -59,6 +60,8 @@ class Session:
         Sample rates to ask of the board, Hz by channel name.
     stop
         Asked between reads whether to end.
+    service
+        Is told in each turn of the loop that it is alive.
     monotonic
         Real seconds.
     """
@@ -75,6 +78,7 @@ class Session:
     cues: CueRule | None = None
     follower: GaitFollower | None = None
     stop: Callable[[], bool] = lambda: False
+    service: ServiceManager = field(default_factory=lambda: ServiceManager({}))
     monotonic: Callable[[], float] = time.monotonic
     states: Counter[str] = field(default_factory=Counter)
     _loss: LossMeter = field(default_factory=LossMeter)
@@ -99,6 +103,7 @@ class Session:
         self._begin()
         try:
             self._loop()
+            self.service.stopping()
             self._handle(self.pipeline.finish())
             self._follow_gait()
             self._end_wear()
@@ -161,6 +166,7 @@ class Session:
 
     def _loop(self) -> None:
         while not self.stop():
+            self.service.alive(self._listening.doing)
             try:
                 self._listening.once()
             except LinkEnded:

@@ -60,6 +60,11 @@ class SilenceWatch:
         return self.monotonic() - self._since_s
 
     @property
+    def is_said(self) -> bool:
+        """Whether the present silence was said."""
+        return self._is_said
+
+    @property
     def told_s(self) -> float:
         """Length of all silences that were said so far, together, in seconds."""
         return self._over_s + (self.silent_s if self._is_said else 0.0)

@@ -41,6 +41,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "seen_in_training": pipeline.was_trained_on,
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "sockets_opened": COUNTER.n_sockets,
+        "sockets_local": COUNTER.n_local,
     }
 
 

@@ -174,6 +174,14 @@ def test_nothing_is_claimed_when_a_socket_was_opened(life: Life, tell: Tell) -> 
     assert "not every way out" in verdict(tell()[0].privacy)[0]
 
 
+def test_word_to_the_service_manager_is_counted_apart(life: Life, tell: Tell) -> None:
+    life.session(T0)
+    life.summary(T0 + 1000, sockets_local=1)
+    data, _ = tell()
+    assert verdict(data.privacy) == ("Nothing left this host.", "")
+    assert "1 more, to this machine's service manager" in data.privacy.evidence[0]
+
+
 def test_runs_years_apart_count_as_long_as_they_lasted(life: Life, tell: Tell) -> None:
     for start in (T0, T0 + YEARS_S):
         life.session(start)

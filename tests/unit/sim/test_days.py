@@ -134,7 +134,7 @@ def test_a_sensor_wears_out_over_weeks() -> None:
 
 def _eda_by_minute(life: Schedule) -> list[np.ndarray]:
     eda = SyntheticBody(Wearer(life, seed=7)).read("eda", 4 * 60 * 10)
-    return list(1e-6 * eda.reshape(-1, 240))
+    return list(CHANNELS[1].scale * eda.reshape(-1, 240))
 
 
 def test_a_sensor_changes_from_its_minute_on() -> None:
