@@ -16,13 +16,14 @@ from firmware_host.cli.common import (
     say_update_offer,
     settings,
 )
-from firmware_host.errors import ConfigError
+from firmware_host.errors import ConfigError, LinkError, printable
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from firmware_host.config import Config
     from firmware_host.flash.asking import Conversation
+    from firmware_host.host.ports import PortInfo
 
 # A board says HELLO each 5 s, and its log right after.
 _LISTEN_S = 11.0
@@ -52,6 +53,12 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
             add_device(each)
         add_shared(each, state=False)
         each.set_defaults(handler=_handler(job))
+        if name == "ls":
+            each.add_argument(
+                "--ask",
+                action="store_true",
+                help="open each and ask what it runs; some boards restart when they are opened",
+            )
         if name == "settings":
             each.add_argument(
                 "change", nargs="*", metavar="KEY=VALUE", help="empty value: forget it"
@@ -85,19 +92,39 @@ def _list(args: argparse.Namespace, _config: Config) -> int:
 
     boards = load_boards()
     found = [(port, kinds_of(boards, port)) for port in list_ports()]
+    runs = {port.name: _ask(port) for port, kinds in found if kinds and args.ask}
     drives = find_drives()
     if args.json:
-        told = [{**asdict(port), "kinds": [kind.key for kind in kinds]} for port, kinds in found]
+        told = [
+            {**asdict(port), "kinds": [kind.key for kind in kinds], **runs.get(port.name, {})}
+            for port, kinds in found
+        ]
         print_json([*told, *({"drive": str(d.folder), "board_id": d.board_id} for d in drives)])
-        return 0
-    for port, kinds in found:
-        names = " or ".join(kind.key for kind in kinds) or port.board_hint or "no board we know"
-        print(f"{port.by_id or port.device}  {names}")
-    for drive in drives:
-        print(f"{drive.folder}  bootloader of {drive.board_id}")
+    else:
+        for port, kinds in found:
+            names = " or ".join(kind.key for kind in kinds) or port.board_hint or "no board we know"
+            words = [port.name, names, *runs.get(port.name, {}).values()]
+            print(printable("  ".join(words)))
+        for drive in drives:
+            print(printable(f"{drive.folder}  bootloader of {drive.board_id}"))
+    for port, _ in found:
+        say_update_offer(runs.get(port.name, {}).get("firmware", ""), port.url)
     if not any(kinds for _, kinds in found) and not drives:
         say(f"no board we know is connected; kinds we know: {', '.join(boards)}")
     return 0
+
+
+def _ask(port: PortInfo) -> dict[str, str]:
+    """What a board says it is, or why it says nothing."""
+    from firmware_host.flash.asking import Conversation
+
+    if port.holders:
+        return {"problem": f"in use by {', '.join(port.holders)}"}
+    try:
+        with Conversation(port.url) as board:
+            return {"board_id": board.hello.board_id, "firmware": board.hello.firmware}
+    except LinkError as err:
+        return {"problem": str(err)}
 
 
 def _settings(args: argparse.Namespace, config: Config) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -109,8 +110,9 @@ def add_placement(parser: argparse.ArgumentParser) -> None:
 
 
 def settings(args: argparse.Namespace) -> Config:
-    """The config file that was named, and logging set up from it."""
-    config = load_config(args.config)
+    """The config file that was named, by option or as ``$SIGNET_CONFIG``, and logging set up from it."""
+    named = os.environ.get("SIGNET_CONFIG")
+    config = load_config(args.config or (Path(named) if named else None))
     level = (args.log or config.log.level).upper()
     shown = logging.StreamHandler(sys.stderr)
     shown.setFormatter(_PrintableFormatter("%(levelname).1s %(name)s: %(message)s"))

@@ -88,7 +88,9 @@ def _require_trust(image: Image) -> None:
         return
     answer = "nothing"
     if sys.stdin.isatty() and sys.stderr.isatty():
-        print("nobody vouched for this image; write it? [y/N] ", end="", file=sys.stderr, flush=True)
+        print(
+            "nobody vouched for this image; write it? [y/N] ", end="", file=sys.stderr, flush=True
+        )
         answer = sys.stdin.readline().strip()
         if answer.lower() in ("y", "yes"):
             return

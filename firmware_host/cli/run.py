@@ -18,6 +18,7 @@ from firmware_host.cli.common import (
     open_vault,
     places,
     print_json,
+    say_update_offer,
     settings,
     wanted_rates,
 )
@@ -125,6 +126,8 @@ def run(args: argparse.Namespace) -> int:
                 # Told to end before there was a board: nothing began, and nothing is wrong.
                 return 0
             raise
+        if session.link.hello is not None:
+            say_update_offer(session.link.hello.firmware, url)
         summary = session.run()
     if args.json:
         print_json({"kind": "summary", **summary})

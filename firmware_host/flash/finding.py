@@ -119,10 +119,7 @@ def _only_one(
 
 
 def _what_is_there(ports: Sequence[PortInfo]) -> str:
-    names = [
-        f"{port.name} ({port.board_hint or port.usb_id or 'no USB'})"
-        for port in ports
-    ]
+    names = [f"{port.name} ({port.board_hint or port.usb_id or 'no USB'})" for port in ports]
     return f"ports here: {', '.join(names)}" if names else "no serial port is here"
 
 

@@ -69,7 +69,9 @@ def flash(plan: Plan, teller: Teller, *, root: Path = Path("/")) -> FirstWords:
         copier.restart()
         port = _await_port(plan, port, root)
         words = listen(f"serial:{port}")
-    if missing := [sense for sense in (*board.onboard, *board.wired) if sense not in words.n_samples]:
+    if missing := [
+        sense for sense in (*board.onboard, *board.wired) if sense not in words.n_samples
+    ]:
         teller.say(f"no sensor answers for {', '.join(missing)}: check the wires, if it is there")
     return words
 
@@ -136,7 +138,9 @@ def _await_port(plan: Plan, port: str, root: Path) -> str:
         if len(back) == 1:
             return back[0]
         if time.monotonic() > deadline_s:
-            what = f"several such boards came ({', '.join(back)})" if back else "it did not come back"
+            what = (
+                f"several such boards came ({', '.join(back)})" if back else "it did not come back"
+            )
             raise FlashError(
                 f"{board.name}: restarted, and {what} on USB within {_COMES_BACK_S:g} s; press RESET, then "
                 f"{plan.app_command()}"
