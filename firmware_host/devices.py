@@ -203,7 +203,9 @@ def open_only_board(parsed: DeviceUrl, root: Path = Path("/")) -> Transport:
     if len(found) == 1:
         return open_transport(found[0])
     if not found:
-        raise LinkError("no board that we know is plugged in; name its port if it is (signet ports)")
+        raise LinkError(
+            "no board that we know is plugged in; name its port if it is (signet ports)"
+        )
     raise LinkError(f"{len(found)} boards are plugged in: {', '.join(found)}; name one of them")
 
 

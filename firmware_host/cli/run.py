@@ -32,7 +32,6 @@ from firmware_host.cli.streaming import (
     say_summary,
     silence_limits,
 )
-
 from firmware_host.errors import LinkError
 
 if TYPE_CHECKING:
