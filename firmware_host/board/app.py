@@ -1,21 +1,22 @@
 """The app: samples on time, everything else in between."""
 
 import gc
-import json
-from struct import pack, unpack_from
+from struct import pack
 from time import sleep_ms, ticks_add, ticks_diff, ticks_ms, ticks_us
 
+import dog
 import frame
-from found import adc_of, find
+import light
+import orders
+import start
+from config import board_config
+from contact import Contact
+from found import Finder
 from micropython import const
-from parts import Battery, Button, Haptic, Watchdog
-from ring import Ring
-from talk import ABSENT, BAD_VALUE, DONE, FAILS, NOT_NOW, UNKNOWN, VERSION, WARNING, WORKS, Talk
+from settings import why
+from talk import ABSENT, FAILS, VERSION, WARNING, WORKS, Talk
 
-START, STOP, CUE, RATE, BACKFILL = const(1), const(2), const(3), const(4), const(5)
-_BUTTON, _BATTERY = const(1), const(3)
-_MAX_STREAMS = const(32)
-_MIN_MHZ, _MAX_MHZ = const(100), const(200000)
+_BUTTON, _WEAR, _BATTERY = const(1), const(2), const(3)
 # By then the sensors that were just begun have a first result.
 _BEGIN_US = const(150000)
 # Below this there is no time for anything but the next sample.
@@ -23,16 +24,6 @@ _SPARE_US = const(2000)
 _REST_MS = const(5)
 _MAX_WAIT_US = const(100000)
 _TALK_MS = const(10)
-RATES_HZ = {"acc": 100, "gyro": 100, "bvp": 64, "eda": 4, "temp": 4}
-
-
-def board_config():
-    """What board.json says; nothing at all on a board that has none."""
-    try:
-        with open("board.json") as file:
-            return json.load(file)
-    except OSError:
-        return {}
 
 
 class Board(Talk):
@@ -41,47 +32,52 @@ class Board(Talk):
     def __init__(self, state, wish):
         super().__init__(state, wish, "signet " + VERSION)
         config = board_config()
-        self.sources, self._absent = find(config, self.log)
-        self._sent_again = 0
-        self._numbers = {}
-        self._streaming = True
+        finder = Finder(config, self.log)
+        self.sources = finder.sources()
+        # Streams by every number they have had since boot.
+        self.numbers = {}
+        self.is_streaming = True
         self._refused_ms = None
+        # What the line did not take of what is told only once: value by kind of event.
+        self._untold = {}
+        self.button = finder.button()
+        self.haptic = finder.haptic()
+        self.battery = finder.battery()
+        self._light = finder.light()
+        self._absent = finder.absent
+        self._contact, self._contact_source = self._optics()
+        self.ring = start.ring_of(config, self.kept, self.log)
+        self._is_watched = config.get("watchdog", True) and self._wake()
+        gc.collect()
         self._talk_ms = ticks_ms()
-        start = ticks_add(ticks_us(), _BEGIN_US)
-        self._due = start
-        rates = dict(RATES_HZ)
-        rates.update(config.get("rates", {}))
+        self._begin(config)
+
+    def _begin(self, config):
+        begin_us = ticks_add(ticks_us(), _BEGIN_US)
+        self._due = begin_us
         for source in self.sources:
             for stream in source.streams:
-                rate_mhz = self._first_rate(source, stream.name, rates)
-                number = len(self._numbers)
-                stream.begin(number, self.session, rate_mhz, start)
-                self._numbers[number] = stream
+                rate_mhz = start.rate_mhz(source, stream.name, config, self.kept, self.log)
+                number = len(self.numbers)
+                stream.begin(number, self.session, rate_mhz, begin_us)
+                self.numbers[number] = stream
             source.set_fastest()
-        self.ring = Ring(self._ring_kib(config) * 1024)
-        self._fit(config)
-        gc.collect()
 
-    def _first_rate(self, source, name, rates):
-        wanted = self.kept.get("rate." + name)
-        if wanted:
-            rate_mhz = round(float(wanted) * 1000)
-            if source.can_do(rate_mhz):
-                return rate_mhz
-            self.log(WARNING, "%s cannot be read at %s Hz, as is kept" % (name, wanted))
-        return round(rates.get(name, 1) * 1000)
+    def _optics(self):
+        for source in self.sources:
+            if hasattr(source.sensor, "level"):
+                return Contact(source.sensor), source
+        return None, None
 
-    def _ring_kib(self, config):
-        return int(float(self.kept.get("ring", config.get("ring", 0))))
-
-    def _fit(self, config):
-        self.button = Button(config["button"]["pin"]) if "button" in config else None
-        self.haptic = Haptic(config["haptic"]["pin"]) if "haptic" in config else None
-        self.battery = None
-        if "battery" in config:
-            has = config["battery"]
-            self.battery = Battery(adc_of(has), has["ratio"], has["empty_v"], has["full_v"], has["reference_v"])
-        self.watchdog = Watchdog() if config.get("watchdog", True) else None
+    def _wake(self):
+        try:
+            # Begun already where boot.py is ours.
+            dog.wake()
+            dog.take()
+        except Exception as err:
+            self.log(WARNING, "watchdog: " + why(err))
+            return False
+        return True
 
     # What is said of it.
 
@@ -94,8 +90,10 @@ class Board(Talk):
     def parts(self):
         told = [(each.name, FAILS if each.is_failing else WORKS, each.n_errors) for each in self.sources]
         told += [(name, ABSENT, 0) for name in self._absent]
-        for name in ("button", "haptic", "battery"):
-            if getattr(self, name):
+        if self.battery:
+            told.append(("battery", FAILS if self.battery.is_failing else WORKS, self.battery.n_errors))
+        for name, part in (("button", self.button), ("haptic", self.haptic), ("led", self._light)):
+            if part:
                 told.append((name, WORKS, 0))
         return told
 
@@ -144,7 +142,7 @@ class Board(Talk):
 
     def take(self, source, now):
         """One sample of each stream of the source that is due; allocates nothing until a block is full."""
-        is_new = self._streaming and source.sample()
+        is_new = self.is_streaming and source.sample()
         for stream in source.streams:
             if ticks_diff(now, stream.pace.due) < 0:
                 continue
@@ -156,7 +154,7 @@ class Board(Talk):
 
     def _miss(self, stream, n_late, is_new):
         """Samples that come too late, or not at all, are a gap."""
-        if self._streaming:
+        if self.is_streaming:
             if stream.block.n:
                 self._send(stream)
             self.n_late += n_late
@@ -174,21 +172,30 @@ class Board(Talk):
 
     def _look_around(self, now_ms):
         self.look(now_ms)
-        if self.watchdog:
-            self.watchdog.feed()
+        if self._is_watched:
+            dog.feed()
+        if self._light:
+            self._light.look(now_ms, light.STREAMS if self.is_streaming else light.OFF)
         if self.haptic:
             self.haptic.look(now_ms)
-        if self.button:
-            pressed = self.button.look(now_ms)
-            if pressed:
-                self._event(_BUTTON, pressed[0], pressed[1])
+        pressed = self.button.look(now_ms) if self.button else None
+        if pressed:
+            self._event(_BUTTON, pressed[0], pressed[1])
         percent = self.battery.look(now_ms) if self.battery else None
         if percent is not None:
             self._event(_BATTERY, percent, 0)
-        if self._streaming and self._is_free(now_ms) and self.ring.is_due(ticks_us()):
-            data = self.ring.next(ticks_us())
-            if data:
-                self.link.write(data)
+        if self._contact:
+            self._look_at_contact(now_ms)
+        if self._is_free(now_ms):
+            self._tell_again()
+
+    def _look_at_contact(self, now_ms):
+        if not self.is_streaming or self._contact_source.is_failing:
+            self._contact.pause()
+            return
+        changed = self._contact.look(now_ms)
+        if changed:
+            self._event(_WEAR, changed[0], changed[1])
 
     def _is_free(self, now_ms):
         """Whether the line has taken all that is live lately."""
@@ -197,83 +204,54 @@ class Board(Talk):
             return True
         return False
 
+    def _tell_again(self):
+        for kind in list(self._untold):
+            # Of what is so still, and when it began no longer matters as much as that it is known.
+            self._event(kind, self._untold[kind], 0)
+        if self.is_streaming and self.ring.is_due(ticks_us()):
+            data = self.ring.next(ticks_us())
+            if data:
+                self.link.write(data)
+
     def _event(self, kind, value, ago_ms):
         """EVENT, with the time at which it began."""
         ticks = (self.clock.value() - ago_ms * 1000) & 0xFFFFFFFF
-        self.say(frame.EVENT, pack("<Bi", kind, value), ticks)
+        if self.say(frame.EVENT, pack("<Bi", kind, value), ticks):
+            self._untold.pop(kind, None)
+            return
+        self._refused_ms = ticks_ms()
+        if kind != _BUTTON:
+            self._untold[kind] = value
 
     # What it is told.
 
     def obey(self, command, value, token, rest):
-        if command == START:
-            self._streaming = True
-            self.answer(command, DONE, token)
-            self.say_hello(ticks_ms())
-        elif command == STOP:
-            self._stop()
-            self.answer(command, DONE, token)
-        elif command == CUE:
-            self.answer(command, self._cue(value), token)
-        elif command == RATE and rest:
-            result = self._change_rate(self._numbers.get(rest[0]), value)
-            self.answer(command, result, token)
-            if result == DONE:
-                self.say_hello(ticks_ms())
-        elif command == BACKFILL and len(rest) >= 5:
-            self._backfill(value, token, rest)
-        elif command not in (RATE, BACKFILL):
+        if not orders.obey(self, command, value, token, rest):
             super().obey(command, value, token, rest)
 
-    def _stop(self):
-        if self._streaming:
+    def stop(self):
+        """Stream no more; what is taken meanwhile is a gap."""
+        if self.is_streaming:
             for stream in self.streams():
                 stream.skip(0)
-        self._streaming = False
+        self.is_streaming = False
         self.ring.forget_asked()
 
-    def _cue(self, pattern):
-        if not self.haptic:
-            return NOT_NOW
-        now_ms = ticks_ms()
-        if not self.haptic.play(pattern, now_ms):
-            return BAD_VALUE
-        if self.button:
-            self.button.cued(now_ms)
-        return DONE
-
-    def _change_rate(self, stream, rate_mhz):
-        if stream is None or not _MIN_MHZ <= rate_mhz <= _MAX_MHZ or not stream.source.can_do(rate_mhz):
-            return BAD_VALUE
-        if stream.rate_mhz == rate_mhz:
-            return DONE
-        number = len(self._numbers)
-        if number >= _MAX_STREAMS:
-            return NOT_NOW
+    def renumber(self, stream, rate_mhz):
+        """Let a stream go on at another rate under a number of its own."""
         if stream.block.n:
             self._send(stream)
+        number = len(self.numbers)
         stream.begin(number, self.session, rate_mhz, stream.pace.due)
-        self._numbers[number] = stream
+        self.numbers[number] = stream
         stream.source.set_fastest()
         self._due = self.clock.now
-        return DONE
-
-    def _backfill(self, value, token, rest):
-        stream, sample_idx = unpack_from("<BI", rest)
-        if not self.ring.n_bytes:
-            self.answer(BACKFILL, UNKNOWN, token)
-            return
-        result, gone, n = DONE, 0, 0
-        if value < 1:
-            result = BAD_VALUE
-        else:
-            found = self.ring.ask(stream, sample_idx, value, ticks_us())
-            if found is None:
-                result = NOT_NOW
-            else:
-                gone, n = found
-        self.answer(BACKFILL, result, token, pack("<BIIH", stream, sample_idx, gone, min(n, 0xFFFF)))
 
     def close(self):
-        if self.watchdog:
-            self.watchdog.hand_over()
+        if self._is_watched:
+            dog.leave()
+        if self._light:
+            self._light.look(ticks_ms(), light.OFF)
+        if self.haptic:
+            self.haptic.stop()
         super().close()

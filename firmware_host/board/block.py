@@ -65,7 +65,7 @@ class Block:
         buffer[_BODY] = frame.BLOCK
         buffer[_BODY + 1] = self.stream
         pack_into("<HH", buffer, _BODY + 2, self._session, self.seq & 0xFFFF)
-        pack_into("<HI", buffer, _BODY + 10, self.dropped & 0xFFFF, self.sample_idx)
+        pack_into("<HI", buffer, _BODY + 10, self.dropped & 0xFFFF, self.sample_idx & 0xFFFFFFFF)
         checked = self._checked[n]
         pack_into("<I", buffer, _BODY + len(checked), crc32(checked) & 0xFFFFFFFF)
         whole = self._whole[n]

@@ -55,6 +55,8 @@ class Source:
         self.n_errors = 0
         self._n_in_row = 0
         self._rate_hz = 0.0
+        # Whether the sensor does not run as it should, and is to be begun anew.
+        self._is_astray = False
 
     @property
     def is_failing(self):
@@ -62,16 +64,22 @@ class Source:
         return self._n_in_row >= _MAX_ERRORS
 
     def can_do(self, rate_mhz):
-        """Whether the sensor can be read so often; it is left as it was."""
+        """Whether the sensor can be read so often; it is left as it was. OSError if its bus fails."""
+        self._is_astray = True
         can = self.sensor.set_rate(rate_mhz / 1000)
         if self._rate_hz:
             self.sensor.set_rate(self._rate_hz)
+        self._is_astray = False
         return can
 
     def set_fastest(self):
-        """Let the sensor run as fast as its fastest stream needs."""
+        """Let the sensor run as fast as its fastest stream needs, now or as soon as its bus works."""
         self._rate_hz = max([stream.rate_mhz for stream in self.streams]) / 1000
-        return self.sensor.set_rate(self._rate_hz)
+        try:
+            self.sensor.set_rate(self._rate_hz)
+        except OSError:
+            self.n_errors += 1
+            self._is_astray = True
 
     def is_due(self, now):
         """Whether a stream wants a sample; allocates nothing."""
@@ -83,20 +91,19 @@ class Source:
     def sample(self):
         """Read the sensor; allocates nothing unless the bus fails. Whether there is a sample."""
         try:
+            if self._is_astray:
+                self._begin_anew()
             self.sensor.sample()
-        except OSError:
-            self._failed()
+        except (OSError, ValueError):
+            # Still away, or something else is there now: counted, and tried again later.
+            self.n_errors += 1
+            self._n_in_row += 1
+            self._is_astray = self._is_astray or self._n_in_row % _MAX_ERRORS == 0
             return False
         self._n_in_row = 0
         return True
 
-    def _failed(self):
-        self.n_errors += 1
-        self._n_in_row += 1
-        if self._n_in_row % _MAX_ERRORS == 0:
-            try:
-                self.sensor.start()
-                self.sensor.set_rate(self._rate_hz)
-            except (OSError, ValueError):
-                # Still away: counted, and tried again later.
-                pass
+    def _begin_anew(self):
+        self.sensor.start()
+        self.sensor.set_rate(self._rate_hz)
+        self._is_astray = False

@@ -30,21 +30,26 @@ class Link:
         self._can_write.register(sys.stdout, POLLOUT)
         self._where = _FRAME_ENDS
         self._heard_ms = ticks_ms()
+        self._is_torn = False
 
     def write(self, data):
         """Send all of ``data``, or nothing if the line does not take it. Whether it was sent."""
         if not self._can_write.poll(0):
             return False
-        self._out.write(data)
-        return True
+        if self._is_torn:
+            # Ends the frame of which a part was sent, or the host would lose this one with it.
+            self._out.write(b"\0")
+        n = self._out.write(data)
+        self._is_torn = n is not None and n < len(data)
+        return not self._is_torn
 
     def read(self):
         """What has come; raises KeyboardInterrupt for whoever wants the prompt."""
-        if not self._can_read.poll(0):
-            return b""
         now_ms = ticks_ms()
         if self._where == _IN_FRAME and ticks_diff(now_ms, self._heard_ms) >= _REST_MS:
             self._where = _FRAME_ENDS
+        if not self._can_read.poll(0):
+            return b""
         self._heard_ms = now_ms
         data = bytearray()
         while len(data) < _READ_BYTES and self._can_read.poll(0):

@@ -1,4 +1,4 @@
-"""Button, haptic motor, battery, watchdog: looked at in the loop, never waited for."""
+"""Button, haptic motor, battery: looked at in the loop, never waited for."""
 
 import machine
 from micropython import const
@@ -11,8 +11,6 @@ CUE_RIGHT, CUE_WRONG = const(5), const(6)
 PATTERNS = {1: (150,), 2: (600,), 3: (150, 150, 150)}
 _BATTERY_MS = const(60000)
 _READINGS = const(16)
-# The longest an RP2040 can be told; a loop takes milliseconds.
-_WATCHDOG_MS = const(8000)
 
 
 class Button:
@@ -25,10 +23,13 @@ class Button:
         self._pin = machine.Pin(pin, machine.Pin.IN, machine.Pin.PULL_UP)
         self._is_down = False
         self._since = 0
-        self._changed = 0
+        # What lies further back than half a round of the board's clock, six days, seems to be to come: nothing
+        # is compared with a time that old, and None stands for one that is past.
+        self._changed = None
         # When the first of what may be two presses began.
         self._pressed = None
         self._cue = None
+        self._is_answer = False
         self._in_stress = False
         self._in_rest = False
 
@@ -38,14 +39,18 @@ class Button:
 
     def look(self, now_ms):
         """(value of the event, how many ms ago it began), or None."""
+        if self._changed is not None and ticks_diff(now_ms, self._changed) >= _BOUNCE_MS:
+            self._changed = None
+        if self._cue is not None and ticks_diff(now_ms, self._cue) >= _CUE_MS:
+            self._cue = None
         is_down = not self._pin.value()
-        if is_down != self._is_down and ticks_diff(now_ms, self._changed) >= _BOUNCE_MS:
+        if is_down != self._is_down and self._changed is None:
             self._is_down = is_down
             self._changed = now_ms
-            if is_down:
-                self._since = now_ms
-            else:
+            if not is_down:
                 return self._released(now_ms)
+            self._since = now_ms
+            self._is_answer, self._cue = self._cue is not None, None
         if self._pressed is not None and ticks_diff(now_ms, self._pressed) >= _DOUBLE_MS and not is_down:
             began, self._pressed = self._pressed, None
             return PRESS, ticks_diff(now_ms, began)
@@ -54,10 +59,8 @@ class Button:
     def _released(self, now_ms):
         is_long = ticks_diff(now_ms, self._since) >= _LONG_MS
         ago = ticks_diff(now_ms, self._since)
-        if self._cue is not None and ticks_diff(self._since, self._cue) < _CUE_MS:
-            self._cue = None
+        if self._is_answer:
             return (CUE_WRONG if is_long else CUE_RIGHT), ago
-        self._cue = None
         if is_long:
             self._in_stress = not self._in_stress
             return (STRESS_STARTS if self._in_stress else STRESS_ENDS), ago
@@ -74,9 +77,14 @@ class Haptic:
 
     def __init__(self, pin):
         self._pin = machine.Pin(pin, machine.Pin.OUT)
-        self._pin.value(0)
         self._left = ()
         self._until = 0
+        self._drive(0)
+
+    def _drive(self, level):
+        # Not every port tells of a pin what it was set to.
+        self._level = level
+        self._pin.value(level)
 
     def play(self, pattern, now_ms):
         """Begin a pattern; whether there is one of that number."""
@@ -88,14 +96,19 @@ class Haptic:
 
     def look(self, now_ms):
         """Go on with the pattern."""
-        if (self._left or self._pin.value()) and ticks_diff(now_ms, self._until) >= 0:
-            self._next(now_ms, 1 - self._pin.value())
+        if (self._left or self._level) and ticks_diff(now_ms, self._until) >= 0:
+            self._next(now_ms, 1 - self._level)
+
+    def stop(self):
+        """Be still, whatever was begun."""
+        self._left = ()
+        self._drive(0)
 
     def _next(self, now_ms, level):
         if not self._left:
-            self._pin.value(0)
+            self._drive(0)
             return
-        self._pin.value(level)
+        self._drive(level)
         self._until = ticks_add(now_ms, self._left[0])
         self._left = self._left[1:]
 
@@ -109,32 +122,24 @@ class Battery:
         self._empty_v, self._full_v = empty_v, full_v
         self._told = None
         self._look_ms = None
+        self.n_errors = 0
+        self.is_failing = False
 
     def look(self, now_ms):
         """Percent, if it is news: at most once a minute; else None."""
         if self._look_ms is not None and ticks_diff(now_ms, self._look_ms) < _BATTERY_MS:
             return None
         self._look_ms = now_ms
-        volts = sum([self._adc.read_u16() for _ in range(_READINGS)]) / _READINGS * self._volts
+        try:
+            volts = sum([self._adc.read_u16() for _ in range(_READINGS)]) / _READINGS * self._volts
+        except (OSError, ValueError):
+            self.is_failing = True
+            self.n_errors += 1
+            return None
+        self.is_failing = False
         share = (volts - self._empty_v) / (self._full_v - self._empty_v)
         percent = max(0, min(100, round(100 * share)))
         if percent == self._told:
             return None
         self._told = percent
         return percent
-
-
-class Watchdog:
-    """Resets a board whose loop hangs."""
-
-    def __init__(self):
-        self._dog = machine.WDT(timeout=_WATCHDOG_MS)
-
-    def feed(self):
-        """All is well."""
-        self._dog.feed()
-
-    def hand_over(self):
-        """Whoever has the prompt now need not feed it: it cannot be stopped, so a timer does."""
-        self._timer = machine.Timer(-1)
-        self._timer.init(period=_WATCHDOG_MS // 4, callback=lambda _: self._dog.feed())

@@ -1,5 +1,6 @@
 """The latest BLOCK frames, to be sent again (SPEC.md, Backfill); all memory is taken at the start."""
 
+import gc
 from array import array
 from time import ticks_add, ticks_diff
 
@@ -10,6 +11,25 @@ _MAX_ASKED = const(8)
 _US_PER_BYTE = const(245)
 # About the shortest block that is worth keeping; more frames than that only find fewer places.
 _BYTES_PER_FRAME = const(64)
+# The longest wait after a frame: the greatest one, at that rate.
+_MAX_WAIT_US = const(62000)
+# What the app needs beside: blocks that fill up, frames on their way, numbers above 30 bits.
+_SPARE_BYTES = const(24576)
+_LEAST_BYTES = const(1024)
+
+
+def largest(n_bytes):
+    """A ring of so many bytes, or of the half, or the half of that, as there is memory."""
+    while n_bytes >= _LEAST_BYTES:
+        ring = None
+        gc.collect()
+        try:
+            ring = Ring(n_bytes)
+            bytearray(_SPARE_BYTES)
+            return ring
+        except MemoryError:
+            n_bytes //= 2
+    return Ring(0)
 
 
 class Ring:
@@ -72,7 +92,8 @@ class Ring:
         n = 0
         for number in range(first, self._next):
             n += self._holds(number, stream, sample_idx, n_samples)
-        if not self._asked and ticks_diff(now, self._free) > 0:
+        if not self._asked and not 0 < ticks_diff(self._free, now) <= _MAX_WAIT_US:
+            # Long past; after nine minutes it would seem to be to come.
             self._free = now
         self._asked.append(asked)
         return max(0, _ahead(self._idx[first % self._places], sample_idx)), n

@@ -144,7 +144,7 @@ class Talk:
         self.say(frame.ACK, pack("<BBI", command, result, token) + more)
 
     def _reset(self, value, token):
-        if not 1 <= value <= 3:
+        if not 1 <= value <= 3 or (value == 2 and not hasattr(machine, "bootloader")):
             self.answer(RESET, BAD_VALUE, token)
             return
         self.answer(RESET, DONE, token)

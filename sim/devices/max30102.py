@@ -9,10 +9,14 @@ _PART_ID, _CHIP_ID = 0xFF, 0x15
 _RATES_HZ = (50, 100, 200, 400, 800, 1000, 1600, 3200)
 _DEPTH = 32
 MAX_COUNT = 0x3FFFF
+# What stays of the light with nothing there to reflect it, a hundredth of full scale: our own guess.
+SKIN_COUNT, AIR_COUNT = 0x20000, 2600
 
 
 class Max30102:
-    """Answers as the chip does; ``body`` has ``sample("bvp")``, the counts of the moment, and ``now_us()``."""
+    """Answers as the chip does; ``body`` has ``sample("bvp")``, the counts of the moment on skin, ``is_worn()``
+    and ``now_us()``.
+    """
 
     def __init__(self, body):
         self._body = body
@@ -65,7 +69,10 @@ class Max30102:
         if n <= 0:
             return
         self._taken = due
-        count = max(0, min(MAX_COUNT, self._body.sample("bvp")[0]))
+        count = self._body.sample("bvp")[0]
+        if not self._body.is_worn():
+            count += AIR_COUNT - SKIN_COUNT
+        count = max(0, min(MAX_COUNT, count))
         self._samples += [count] * min(n, _DEPTH)
         over = max(0, len(self._samples) - _DEPTH) + max(0, n - _DEPTH)
         if over:

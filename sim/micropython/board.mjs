@@ -1,14 +1,14 @@
 // A board: the official MicroPython build, its prompt on descriptors 0 and 1.
-//   board.mjs FLASH ROM BODY [SECONDS]: FLASH is the folder that is its flash, ROM holds machine.py and the
-//   chips, BODY is the descriptor on which the body comes (body.mjs); with SECONDS its clock is virtual, counts
-//   only what the interpreter does, and stops there.
+//   board.mjs FLASH ROM BODY ASK ANSWER [SECONDS]: FLASH is the folder that is its flash, ROM holds machine.py and
+//   the chips, BODY is the descriptor on which the body comes (body.mjs); what it says to a cue is asked on ASK
+//   and comes on ANSWER; with SECONDS its clock is virtual, counts only what the interpreter does, and stops there.
 import { loadMicroPython } from "@micropython/micropython-webassembly-pyscript/micropython.mjs";
 import fs from "node:fs";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { Body } from "./body.mjs";
 
-const [flash, rom, fd, seconds] = process.argv.slice(2);
+const [flash, rom, fd, ask, answer, seconds] = process.argv.slice(2);
 const endMs = seconds === undefined ? Infinity : Number(seconds) * 1000;
 const isVirtual = endMs < Infinity;
 const body = new Body(Number(fd));
@@ -122,14 +122,23 @@ function interrupt() {
   Atomics.store(at, 1, c & 0xfffff);
   mp._module._mp_sched_keyboard_interrupt();
 }
-function checkDog() {
-  if (dog.ms && nowMs() > dog.fedMs + dog.ms) {
-    cause = 3;
-    dog.ms = 0;
-    throw new Error("watchdog");
+// What no program can stop: it ends here, in a call of the interpreter's own.
+function strike() {
+  if (dog.ms && !dog.isFed && nowMs() > dog.fedMs + dog.ms) {
+    wish = "watchdog";
+    throw new Error(wish);
+  }
+  if (outage && nowMs() >= outage[0]) {
+    wish = "power";
+    throw new Error(wish);
   }
 }
 Date.now = () => {
+  pass();
+  strike();
+  return epochMs + nowMs();
+};
+function pass() {
   if (isVirtual) {
     boardMs += CALL_MS;
     if (boardMs >= endMs) {
@@ -152,13 +161,12 @@ Date.now = () => {
       Atomics.wait(never, 0, 0, 0.5);
     }
   }
-  checkDog();
-  return epochMs + nowMs();
-};
+  outage ??= body.outage(nowMs());
+}
 function sleep(ms) {
   if (isVirtual) {
     boardMs += ms;
-    Date.now();
+    pass();
     return;
   }
   const lackMs = performance.now() - startMs - boardMs;
@@ -173,14 +181,43 @@ function sleep(ms) {
   boardMs += ms;
   lastMs = performance.now();
   flush();
-  Date.now();
+  pass();
+}
+// Without power: nothing is heard, and the line is silent.
+function rest(untilMs) {
+  flush();
+  nTx = 0;
+  if (isVirtual) boardMs = Math.max(boardMs, untilMs);
+  else {
+    Atomics.wait(never, 0, 0, Math.max(0, untilMs - boardMs));
+    lastMs = performance.now();
+    boardMs = Math.max(boardMs, untilMs);
+  }
+  while (nWaiting()) take();
+  outage = null;
+  pass();
 }
 
 // ---- The hardware that machine.py asks.
-const dog = { ms: 0, fedMs: 0 };
-let cause = 1;
+const dog = { ms: 0, fedMs: 0, isFed: false };
+let outage = null;
+const [POWER, WATCHDOG] = [1, 3];
+let cause = POWER;
 let wish = null;
-const pins = {};
+// Two taps of one pattern are one cue.
+const CUE_MS = 1000;
+let cuedMs = -Infinity;
+function buzz() {
+  const isNew = nowMs() - cuedMs > CUE_MS;
+  cuedMs = nowMs();
+  if (!isNew) return;
+  const said = Buffer.alloc(16);
+  said.writeDoubleLE(body.seconds(nowMs()));
+  fs.writeSync(Number(ask), said, 0, 8);
+  fs.readSync(Number(answer), said, 0, 16);
+  const [from, to] = [said.readDoubleLE(0), said.readDoubleLE(8)];
+  if (to > from) body.press(from, to);
+}
 const hardware = {
   waiting: nWaiting,
   room: () => {
@@ -195,16 +232,19 @@ const hardware = {
   axes: (i) => body.channels[i]?.axes ?? 3,
   count: (i, axis) => body.count(i, axis, nowMs()),
   finger: () => body.finger(nowMs()),
-  battery: () => facts.battery,
+  worn: () => body.now(facts.worn, nowMs()) > 0,
+  battery: () => body.now(facts.battery, nowMs()),
+  buzz,
+  is_dead: (pin) => facts.dead_adcs.includes(pin),
   is_bus_broken: () => facts.broken.some(([from, to]) => from <= body.seconds(nowMs()) && body.seconds(nowMs()) < to),
-  pin: (number, value) => {
-    pins[number] = value;
-    if (facts.tell_pins) fs.writeSync(2, `pin ${number} ${value} ${(nowMs() / 1000).toFixed(2)}\n`);
+  pin: (name, value) => {
+    if (facts.tell_pins) fs.writeSync(2, `pin ${name} ${value} ${(nowMs() / 1000).toFixed(3)}\n`);
   },
   watchdog: (ms) => Object.assign(dog, { ms, fedMs: nowMs() }),
   feed: () => {
     dog.fedMs = nowMs();
   },
+  feeder: (isFed) => Object.assign(dog, { isFed, fedMs: nowMs() }),
   unique_id: () => facts.unique_id,
   reset_cause: () => cause,
   reset: (what) => {
@@ -248,7 +288,6 @@ let nBoots = 0;
 let isRaw = false;
 async function boot() {
   nBoots += 1;
-  dog.ms = 0;
   wish = null;
   mp = await loadMicroPython({ heapsize: 256 * 1024, stdout: put, stderr: put, linebuffer: false, stdin: take });
   mp.FS.mkdir("/flash");
@@ -263,7 +302,6 @@ async function boot() {
     try {
       mp.runPython(`exec(compile(open('/${file}').read(), '${file}', 'exec'))`);
     } catch (error) {
-      if (!wish && error.message === "watchdog") wish = "reset";
       if (!wish && !String(error.message).includes("SystemExit")) say(`${error.message}\n`);
     }
     if (wish) return;
@@ -272,17 +310,22 @@ async function boot() {
   mp.replInit();
   if (isRaw) mp.replProcessChar(1);
 }
+function settle() {
+  save(mp.FS, "/flash/", flash);
+  flush();
+  if (wish === "bootloader") process.exit(64);
+  cause = { power: POWER, watchdog: WATCHDOG }[wish] ?? facts.reset_cause;
+  if (wish === "power") rest(outage[1]);
+  dog.ms = 0;
+  isRaw = false;
+}
 async function start() {
-  await boot();
-  while (wish) {
-    save(mp.FS, "/flash/", flash);
-    flush();
-    if (wish === "bootloader") process.exit(64);
-    if (cause === 1) cause = 2;
-    isRaw = false;
+  do {
+    if (wish) settle();
+    // A soft reset ends timers, but not the watchdog.
+    dog.isFed = false;
     await boot();
-  }
-  if (cause === 3) cause = 1;
+  } while (wish);
 }
 
 await start();
@@ -317,7 +360,6 @@ for (;;) {
   if (byte === 4) save(mp.FS, "/flash/", flash);
   flush();
   if (wish) {
-    isRaw = false;
     await start();
   } else if (ended & 0x100) {
     put(Buffer.from("MPY: soft reboot\r\n"));

@@ -2,6 +2,9 @@
 //   piece: u8 channel, u8 0, u16 samples, then i32 samples x axes
 import fs from "node:fs";
 
+// An app that begins tries its converters; it takes its first sample later than that.
+const BOOT_MS = 100;
+
 export class Body {
   constructor(fd) {
     this.fd = fd;
@@ -14,6 +17,7 @@ export class Body {
     this.channels = this.facts.channels.map((channel) => ({ ...channel, pieces: new Map(), n: 0, last: null }));
     this.names = new Map(this.channels.map((channel, i) => [channel.name, i]));
     this.startMs = null;
+    this.presses = this.facts.presses;
   }
   more() {
     const piece = Buffer.alloc(65536);
@@ -37,15 +41,26 @@ export class Body {
     channel.pieces.delete(channel.n - 8);
     channel.n += 1;
   }
+  // Body seconds; before the first look at it, none have passed.
   seconds(nowMs) {
-    if (this.startMs === null) this.startMs = nowMs;
-    return (nowMs - this.startMs) / 1000;
+    return this.startMs === null ? 0 : (nowMs - this.startMs) / 1000;
+  }
+  // Seconds that were lived: while a board charges, nobody wears it.
+  lived(s) {
+    let charged = 0;
+    for (const [from, to, isWorn] of this.facts.outages) {
+      if (!isWorn && from < s) charged += Math.min(s, to) - from;
+    }
+    return s - charged;
   }
   // The sample of the moment; half a period of grace, so that a board that comes a little late gets its own.
   count(i, axis, nowMs) {
     const channel = this.channels[i];
     if (channel === undefined) return 0;
-    const idx = Math.max(0, Math.floor(this.seconds(nowMs) * channel.rate_hz + 0.5));
+    // What is looked at while the board boots is only tried.
+    if (this.startMs === null || this.startMs < BOOT_MS) this.startMs = nowMs;
+    const s = this.lived(this.seconds(nowMs)) - channel.offset_s;
+    const idx = Math.max(0, Math.floor(s * channel.rate_hz + 0.5));
     const piece = Math.floor(idx / channel.n_piece);
     while (channel.n <= piece && !(this.isOver && this.ahead.length < 4)) this.take();
     const counts = channel.pieces.get(Math.min(piece, channel.n - 1));
@@ -55,9 +70,25 @@ export class Body {
   }
   // Whether the wearer's finger is on the button.
   finger(nowMs) {
-    const s = this.startMs === null ? 0 : (nowMs - this.startMs) / 1000;
-    const { presses } = this.facts;
-    while (presses.length && presses[0][1] < s) presses.shift();
-    return presses.length && presses[0][0] <= s ? 1 : 0;
+    const s = this.seconds(nowMs);
+    while (this.presses.length && this.presses[0][1] < s) this.presses.shift();
+    return this.presses.length && this.presses[0][0] <= s ? 1 : 0;
+  }
+  press(from, to) {
+    this.presses.push([from, to]);
+    this.presses.sort((a, b) => a[0] - b[0]);
+  }
+  // The last of a list of [seconds, value] whose time has come.
+  now(list, nowMs) {
+    const s = this.seconds(nowMs);
+    let value = list[0][1];
+    for (const [from, each] of list) if (from <= s) value = each;
+    return value;
+  }
+  // The next time without power after a moment, [from, to] in the board's ms.
+  outage(afterMs) {
+    if (this.startMs === null || this.startMs < BOOT_MS) return null;
+    const found = this.facts.outages.find(([from]) => this.startMs + from * 1000 > afterMs);
+    return found && [this.startMs + found[0] * 1000, this.startMs + found[1] * 1000];
   }
 }

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 import threading
@@ -27,8 +28,9 @@ _REPO = _HERE.parents[1]
 APP = _REPO / "firmware_host" / "board"
 FRAME = _REPO / "firmware_host" / "protocol" / "frame.py"
 # Pins as sim/micropython/lib/machine.py has them.
-_BUTTON_PIN, _HAPTIC_PIN, _EDA_PIN, _BATTERY_PIN = 2, 3, 4, 5
+_BUTTON_PIN, _HAPTIC_PIN, _EDA_PIN, _BATTERY_PIN, _LED_PIN = 2, 3, 4, 5, 13
 _RING_KIB = 64
+_TIME = struct.Struct("<d")
 BOOTLOADER = 64
 """Exit code of a board that was told to start its bootloader."""
 # A page, the least that Linux gives a pipe: what a host does not read is soon the board's to drop.
@@ -45,6 +47,7 @@ def board_json(rates_hz: Mapping[str, float], **changes: Any) -> dict[str, Any]:
         "eda": {"pin": _EDA_PIN, "full_scale_usiemens": 60.0},
         "button": {"pin": _BUTTON_PIN},
         "haptic": {"pin": _HAPTIC_PIN},
+        "led": {"pin": _LED_PIN},
         "battery": {
             "pin": _BATTERY_PIN,
             "ratio": RATIO,
@@ -93,19 +96,26 @@ class MicroPythonBoard:
         shutil.copytree(_HERE / "lib", rom, dirs_exist_ok=True)
         shutil.copytree(_REPO / "sim" / "devices", rom / "sim" / "devices")
         body_out, body_in = os.pipe()
-        command = ["node", str(_HERE / "board.mjs"), str(flash), str(rom), str(body_out)]
+        asked_out, asked_in = os.pipe()
+        answer_out, answer_in = os.pipe()
+        theirs = (body_out, asked_in, answer_out)
+        command = ["node", str(_HERE / "board.mjs"), str(flash), str(rom), *map(str, theirs)]
         command += [] if virtual_s is None else [repr(virtual_s)]
         self._out, out_in = os.pipe()
         if virtual_s is None:
             fcntl.fcntl(out_in, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             os.set_blocking(out_in, False)
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=out_in, pass_fds=(body_out,)
+            command, stdin=subprocess.PIPE, stdout=out_in, pass_fds=theirs
         )
-        os.close(body_out)
-        os.close(out_in)
-        self._feeder = threading.Thread(target=self._feed, args=(body_in,), daemon=True)
-        self._feeder.start()
+        for fd in (*theirs, out_in):
+            os.close(fd)
+        self._threads = (
+            threading.Thread(target=self._feed, args=(body_in,), daemon=True),
+            threading.Thread(target=self._answer, args=(asked_out, answer_in), daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
 
     @property
     def exit_code(self) -> int | None:
@@ -134,6 +144,13 @@ class MicroPythonBoard:
                 # The board is gone.
                 return
 
+    def _answer(self, asked: int, said: int) -> None:
+        """What the wearer says of each cue; the board waits for it, so that virtual time repeats itself."""
+        with os.fdopen(asked, "rb") as questions, os.fdopen(said, "wb", buffering=0) as answers:
+            while len(question := questions.read(_TIME.size)) == _TIME.size:
+                with contextlib.suppress(BrokenPipeError):
+                    answers.write(self._worn.answer(*_TIME.unpack(question)))
+
     def __enter__(self) -> MicroPythonBoard:
         return self
 
@@ -149,7 +166,8 @@ class MicroPythonBoard:
         """Cut its power."""
         self._process.kill()
         self._process.communicate()
-        self._feeder.join()
+        for thread in self._threads:
+            thread.join()
         os.close(self._out)
         self._rom.cleanup()
 

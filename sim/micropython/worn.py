@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firmware_host.protocol.messages import Button, EventKind
+from sim.board import ANSWER_S
 from sim.sensor_stream import SensorStream
 from sim.sensors import CHANNELS, to_raw
 
@@ -36,24 +37,37 @@ _TOLD_BY = {
     Button.STRESS_ENDS: (_LONG_S,),
     Button.REST_STARTS: (_SHORT_S, _SHORT_S),
     Button.REST_ENDS: (_SHORT_S, _SHORT_S),
+    Button.CUE_ACCEPTED: (_SHORT_S,),
+    Button.CUE_DISMISSED: (_LONG_S,),
 }
+_SPAN = struct.Struct("<dd")
+NO_ANSWER = _SPAN.pack(0.0, 0.0)
 # A lithium cell behind a divider by two, on a converter of 3.3 V.
 EMPTY_V, FULL_V, RATIO, REFERENCE_V = 3.3, 4.15, 2.0, 3.3
+# Of a body that says nothing of it.
+_USUAL_PERCENT = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
     """What is on the board, and what goes wrong with it.
 
-    ``broken_s`` are spans in which the bus does not answer; ``say`` are (seconds, bytes) that the
-    host says in virtual time; ``battery_percent`` stays what it is.
+    ``broken_s`` are spans in which the bus does not answer, ``dark_s`` those without power in which
+    the body lives on; converters on the pins ``dead_adcs`` cannot be read. ``say`` are (seconds,
+    bytes) that the host says in virtual time; ``battery_percent`` is the body's unless it is given.
+    ``reset_cause`` is what the port calls a reset by its own program: 3 on an RP2040, the
+    watchdog's. ``tell_pins`` writes every level of a pin to the standard error.
     """
 
     parts: tuple[str, ...] = PARTS
     unique_id: str = "SIM00001"
     broken_s: tuple[tuple[float, float], ...] = ()
+    dark_s: tuple[tuple[float, float], ...] = ()
+    dead_adcs: tuple[int, ...] = ()
     say: tuple[tuple[float, bytes], ...] = ()
-    battery_percent: int = 80
+    battery_percent: int | None = None
+    reset_cause: int = 2
+    tell_pins: bool = False
     seed: int = 7
 
 
@@ -73,26 +87,53 @@ class Worn:
     def facts(self) -> bytes:
         """The line that comes first."""
         hardware = self._hardware
-        volts = EMPTY_V + (FULL_V - EMPTY_V) * hardware.battery_percent / 100
         facts: dict[str, Any] = {
             "channels": [
                 {
                     "name": stream.channel.name,
                     "rate_hz": stream.channel.rate_hz,
                     "axes": stream.channel.axes,
+                    "offset_s": self._body.offset_s(stream.channel.name),
                     "n_piece": _n_piece(stream),
                 }
                 for stream in self.streams
             ],
             "parts": hardware.parts,
             "presses": _presses(self._body),
-            "battery": round(volts / RATIO / REFERENCE_V * 65535),
+            "battery": self._battery(),
+            "worn": [[0.0, 1], *self._told(EventKind.WEAR)],
+            "outages": self._outages(),
             "broken": hardware.broken_s,
+            "dead_adcs": hardware.dead_adcs,
+            "reset_cause": hardware.reset_cause,
+            "tell_pins": hardware.tell_pins,
             "say": [[t_s, data.hex()] for t_s, data in hardware.say],
             "unique_id": hardware.unique_id,
             "random": np.random.default_rng(hardware.seed).bytes(4).hex(),
         }
         return json.dumps(facts).encode() + b"\n"
+
+    def _told(self, kind: EventKind) -> list[list[float]]:
+        return [[event.t_s, event.value] for event in self._body.events() if event.kind is kind]
+
+    def _battery(self) -> list[list[float]]:
+        given = self._hardware.battery_percent
+        told = [] if given is not None else self._told(EventKind.BATTERY)
+        first = given if given is not None else told[0][1] if told else _USUAL_PERCENT
+        return [[t_s, _battery_count(percent)] for t_s, percent in [[0.0, first], *told]]
+
+    def _outages(self) -> list[tuple[float, float, bool]]:
+        """(start_s, end_s, whether the body is worn meanwhile) without power, in order."""
+        charging = [(start_s, end_s, False) for start_s, end_s in self._body.dark()]
+        return sorted(
+            charging + [(start_s, end_s, True) for start_s, end_s in self._hardware.dark_s]
+        )
+
+    def answer(self, t_s: float) -> bytes:
+        """When the finger is on the button about a cue of that moment: two times, none if they are equal."""
+        button = self._body.answer_to_cue(t_s)
+        held_s = _TOLD_BY.get(button, ()) if button is not None else ()
+        return _SPAN.pack(t_s + ANSWER_S, t_s + ANSWER_S + held_s[0]) if held_s else NO_ANSWER
 
     def pieces(self) -> Iterator[bytes]:
         """Pieces of all channels in the order of their times, to the body's end."""
@@ -134,6 +175,11 @@ def _stream(body: Body, channel: Channel) -> SensorStream:
 
 def _n_piece(stream: SensorStream) -> int:
     return max(1, round(stream.channel.rate_hz * _PIECE_S))
+
+
+def _battery_count(percent: float) -> int:
+    volts = EMPTY_V + (FULL_V - EMPTY_V) * percent / 100
+    return round(volts / RATIO / REFERENCE_V * 65535)
 
 
 def _presses(body: Body) -> list[tuple[float, float]]:

@@ -19,14 +19,38 @@ from sim.micropython.process import run_virtually
 from sim.micropython.worn import Hardware
 from sim.person import Wearer
 from sim.schedule import load_scenario
+from tests.board.fake_machine import FakeMachine
 
 REPO = Path(__file__).resolve().parents[2]
 BOARD = REPO / "firmware_host" / "board"
 RUNNER = REPO / "sim" / "micropython"
 
 
+class Ticks:
+    """The board's counters, which wrap; set by a test."""
+
+    def __init__(self) -> None:
+        self.ms = 0
+
+    @property
+    def us(self) -> int:
+        return self.ms * 1000
+
+
 @pytest.fixture
-def on_board(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+def ticks() -> Ticks:
+    return Ticks()
+
+
+@pytest.fixture
+def machine() -> FakeMachine:
+    return FakeMachine()
+
+
+@pytest.fixture
+def on_board(
+    monkeypatch: pytest.MonkeyPatch, machine: FakeMachine, ticks: Ticks
+) -> Iterator[Callable[[str], ModuleType]]:
     """Imports a module of the board as MicroPython would, and forgets it after the test."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(BOARD))
@@ -41,7 +65,9 @@ def on_board(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Module
         lambda a, b: ((a - b + half) & 0x3FFFFFFF) - half,
         raising=False,
     )
-    monkeypatch.setattr(time, "ticks_us", lambda: 0, raising=False)
+    monkeypatch.setitem(sys.modules, "machine", machine)
+    monkeypatch.setattr(time, "ticks_us", lambda: ticks.us & 0x3FFFFFFF, raising=False)
+    monkeypatch.setattr(time, "ticks_ms", lambda: ticks.ms & 0x3FFFFFFF, raising=False)
     yield importlib.import_module
     for name in set(sys.modules) - before:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(BOARD)):
@@ -60,6 +86,10 @@ class FakeBody:
             "temp": [-77],
         }
         self.us = 0
+        self.worn = True
+
+    def is_worn(self) -> bool:
+        return self.worn
 
     def sample(self, name: str) -> list[int]:
         return self.counts[name]

@@ -327,8 +327,9 @@ def _is_safe(hello: Hello) -> bool:
     ("file", "text", "why"),
     [
         ("app.py", "def broken(:\n", "SyntaxError"),
-        ("board.json", '{"sensors": ["lsm6ds3",', "ValueError"),
-        ("board.json", '{"sensors": ["warp-drive"]}', "KeyError: warp-drive"),
+        ("board.json", '{"sensors": ["lsm6ds3",', "board.json: syntax error in JSON"),
+        ("board.json", "[1, 2]", "board.json: expected an object, got list"),
+        ("app.py", "raise ValueError('two\\nlines\\x1b[2J')\n", "ValueError: two lines [2J"),
         ("found.py", "raise OSError(5)\n", "OSError: [Errno 5]"),
     ],
 )

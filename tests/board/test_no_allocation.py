@@ -44,7 +44,7 @@ clock = clock.Clock()
 class Board:
     # The very code of the app, without the rest of it.
 
-    _streaming = True
+    is_streaming = True
     def __init__(self):
         self.sources = sources
         self.clock = clock

@@ -8,8 +8,9 @@ from sim.devices.mpu6050 import Mpu6050
 from sim.devices.tmp117 import Tmp117
 
 PWRON_RESET, HARD_RESET, WDT_RESET, DEEPSLEEP_RESET, SOFT_RESET = 1, 2, 3, 4, 5
-# Where board.json says that these are.
-EDA_PIN, BATTERY_PIN, BUTTON_PIN = 4, 5, 2
+# Where board.json says that these are; the highest pin there is, and those with a converter.
+BUTTON_PIN, HAPTIC_PIN, EDA_PIN, BATTERY_PIN = 2, 3, 4, 5
+LAST_PIN, ADC_PINS = 48, (4, 5, 6, 7, 8)
 _CHIPS = {
     "lsm6ds3": (0x6A, Lsm6ds3),
     "mpu6050": (0x68, Mpu6050),
@@ -27,6 +28,9 @@ class _Body:
 
     def now_us(self):
         return _hw.now_ms() * 1000
+
+    def is_worn(self):
+        return _hw.worn()
 
 
 _bus = Bus({address: chip(_Body()) for name, (address, chip) in _CHIPS.items() if _hw.has(name)})
@@ -66,13 +70,17 @@ class Pin:
     IN, OUT, PULL_UP, PULL_DOWN = 0, 1, 2, 3
 
     def __init__(self, number, *_, **__):
+        if number != "LED" and not (isinstance(number, int) and 0 <= number <= LAST_PIN):
+            raise ValueError("invalid pin")
         self.number = number
         self._value = 0
 
     def value(self, value=None):
         if value is not None:
             self._value = value
-            _hw.pin(self.number, value)
+            _hw.pin(str(self.number), value)
+            if self.number == HAPTIC_PIN and value:
+                _hw.buzz()
             return None
         return 1 - _hw.finger() if self.number == BUTTON_PIN else self._value
 
@@ -81,9 +89,13 @@ class ADC:
     """A converter on a pin."""
 
     def __init__(self, pin):
+        if pin.number not in ADC_PINS:
+            raise ValueError("Pin doesn't have ADC capabilities")
         self._pin = pin.number
 
     def read_u16(self):
+        if _hw.is_dead(self._pin):
+            raise OSError(5)
         if self._pin == BATTERY_PIN:
             return _hw.battery()
         return _hw.count(_hw.channel("eda"), 0) if self._pin == EDA_PIN else 0
@@ -100,13 +112,17 @@ class WDT:
 
 
 class Timer:
-    """Fires never: whoever holds the prompt has no watchdog here either."""
+    """Fires never: all that is asked of one here is to feed the watchdog, and the other process does."""
 
-    def __init__(self, *_):
-        pass
+    def __init__(self, number):
+        if number != -1:
+            raise ValueError("invalid Timer number")
 
-    def init(self, **_):
-        _hw.watchdog(0)
+    def init(self, period, callback):
+        _hw.feeder(True)
+
+    def deinit(self):
+        _hw.feeder(False)
 
 
 def unique_id():

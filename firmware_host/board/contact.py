@@ -1,0 +1,44 @@
+"""Whether the band is on skin, by how much light comes back to the optical sensor."""
+
+from micropython import const
+from time import ticks_diff
+
+# A band that slips or is pushed up for a moment is not taken off; on skin, light comes back at once. Either
+# way the event says when it began.
+_ON_MS, _OFF_MS = const(2000), const(5000)
+
+
+class Contact:
+    """Told once after boot, then at each change that lasts.
+
+    ``sensor`` has ``level``, the mean light of its latest samples, negative before there are any, and ``ON_SKIN``
+    and ``OFF_SKIN``: skin begins above the one and ends below the other.
+    """
+
+    def __init__(self, sensor):
+        self._sensor = sensor
+        # None: not known yet.
+        self._is_on = None
+        self._seems_on = None
+        self._since = 0
+
+    def look(self, now_ms):
+        """(1 on skin or 0 off, how many ms ago it began) if that is news; else None."""
+        level = self._sensor.level
+        if level < 0:
+            return None
+        seems_on = level >= (self._sensor.OFF_SKIN if self._is_on else self._sensor.ON_SKIN)
+        if seems_on != self._seems_on:
+            self._seems_on = seems_on
+            self._since = now_ms
+        if seems_on == self._is_on:
+            return None
+        ago_ms = ticks_diff(now_ms, self._since)
+        if ago_ms < (_ON_MS if seems_on else _OFF_MS):
+            return None
+        self._is_on = seems_on
+        return int(seems_on), ago_ms
+
+    def pause(self):
+        """The sensor is not read meanwhile: nothing is known of how long it seems so."""
+        self._seems_on = None
