@@ -124,6 +124,7 @@ function interrupt() {
 }
 // What no program can stop: it ends here, in a call of the interpreter's own.
 function strike() {
+  if (!mp) return;
   if (dog.ms && !dog.isFed && nowMs() > dog.fedMs + dog.ms) {
     wish = "watchdog";
     throw new Error(wish);
@@ -289,6 +290,7 @@ let isRaw = false;
 async function boot() {
   nBoots += 1;
   wish = null;
+  mp = null;
   mp = await loadMicroPython({ heapsize: 256 * 1024, stdout: put, stderr: put, linebuffer: false, stdin: take });
   mp.FS.mkdir("/flash");
   mp.FS.mkdir("/rom");
@@ -316,14 +318,14 @@ function settle() {
   if (wish === "bootloader") process.exit(64);
   cause = { power: POWER, watchdog: WATCHDOG }[wish] ?? facts.reset_cause;
   if (wish === "power") rest(outage[1]);
-  dog.ms = 0;
+  Object.assign(dog, { ms: 0, isFed: false });
   isRaw = false;
 }
 async function start() {
   do {
     if (wish) settle();
     // A soft reset ends timers, but not the watchdog.
-    dog.isFed = false;
+    if (dog.isFed) hardware.feeder(false);
     await boot();
   } while (wish);
 }

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from firmware_host.protocol.messages import Message, MessageParser
-from sim.body import SyntheticBody
+from sim.body import Body, SyntheticBody
 from sim.micropython.process import run_virtually
 from sim.micropython.worn import Hardware
 from sim.person import Wearer
@@ -127,19 +127,43 @@ class Heard(list[Message]):
 
 
 @pytest.fixture
-def live(needs_micropython: None, wearer: Callable[[], SyntheticBody]) -> Callable[..., Heard]:
-    """Runs the app in virtual time and reads what it sent, every byte of it right."""
+def spoken(
+    needs_micropython: None, wearer: Callable[[], SyntheticBody]
+) -> Callable[..., bytes]:
+    """Runs the app in virtual time; everything that it sent, with what a prompt says."""
 
     def run(
         seconds: float,
         *,
         flash: Path | None = None,
         config: dict[str, Any] | None = None,
+        body: Body | None = None,
         **has: Any,
-    ) -> Heard:
-        data = run_virtually(wearer(), Hardware(**has), seconds=seconds, flash=flash, config=config)
+    ) -> bytes:
+        return run_virtually(
+            body or wearer(), Hardware(**has), seconds=seconds, flash=flash, config=config
+        )
+
+    return run
+
+
+@pytest.fixture
+def live_words(spoken: Callable[..., bytes]) -> Callable[..., Heard]:
+    """The same, only its frames."""
+
+    def run(seconds: float, **has: Any) -> Heard:
+        return Heard(MessageParser().feed(spoken(seconds, **has)))
+
+    return run
+
+
+@pytest.fixture
+def live(spoken: Callable[..., bytes]) -> Callable[..., Heard]:
+    """The same where nobody comes to the prompt: every byte of it is right."""
+
+    def run(seconds: float, **has: Any) -> Heard:
         parser = MessageParser()
-        heard = Heard(parser.feed(data))
+        heard = Heard(parser.feed(spoken(seconds, **has)))
         decoder = parser.decoder
         assert (decoder.bad_frames, decoder.oversize, parser.bad_payloads) == (0, 0, 0)
         assert parser.unknown_kinds == 0
