@@ -94,8 +94,9 @@ def _require_trust(image: Image) -> None:
         answer = sys.stdin.readline().strip()
         if answer.lower() in ("y", "yes"):
             return
-    expected = f"the hash that the publisher of {image.path} tells ({image.path.name}.sha256 beside it will do), or "
-    raise ConfigError("--sha256", f"{expected}--unchecked; this file's is {image.sha256}", answer)
+    here = f"here or in {image.path.name}.sha256 beside it (this file's is {image.sha256})"
+    expected = f"the hash that the publisher of {image.path} tells, {here}, or --unchecked"
+    raise ConfigError("--sha256", expected, answer)
 
 
 def _print_words(words: FirstWords, *, as_json: bool) -> None:

@@ -48,7 +48,7 @@ def _first_app(data: bytes) -> int:
     """Where the first app is, by the partition table."""
     table = data[_PARTITIONS_AT : _PARTITIONS_AT + _PARTITIONS_BYTES]
     table = table[: len(table) // _PARTITION.size * _PARTITION.size]
-    apps = []
+    apps: list[int] = []
     for magic, kind, _subtype, at, _size, _name, _flags in _PARTITION.iter_unpack(table):
         if magic != _PARTITION_MAGIC:
             break

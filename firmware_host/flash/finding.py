@@ -15,6 +15,7 @@ from firmware_host.transport.port_files import holders, join_group_advice, owner
 
 VIRTUAL = "virtual"
 _PSEUDO_TERMINALS = Path("/dev/pts")
+_DEVICES = Path("/sys/dev/char")
 _SCHEMES = ("serial", "pty")
 
 
@@ -155,14 +156,23 @@ def _require_usable(path: str, ports: Sequence[PortInfo]) -> None:
     device = Path(path)
     if not device.exists():
         raise LinkError(f"{path}: no such port; {_what_is_there(ports)}")
-    if not device.is_char_device():
-        kind = "a folder" if device.is_dir() else "a file"
+    if kind := _other_than_a_line(device):
         raise LinkError(f"{path}: expected a serial port, got {kind}; {_what_is_there(ports)}")
     if not os.access(device, os.R_OK | os.W_OK):
         raise _no_permission(path, owner_group(device))
     # A simulator has its own end open.
     if not is_pseudo_terminal(path) and (users := holders(device)):
         raise _in_use(path, users)
+
+
+def _other_than_a_line(device: Path) -> str:
+    if not device.is_char_device():
+        return "a folder" if device.is_dir() else "a file"
+    number = device.stat().st_rdev
+    # A pseudo-terminal has no such folder.
+    subsystem = _DEVICES / f"{os.major(number)}:{os.minor(number)}" / "subsystem"
+    is_other = subsystem.exists() and subsystem.resolve().name != "tty"
+    return "another device" if is_other else ""
 
 
 def _no_permission(path: str, group: str) -> LinkError:

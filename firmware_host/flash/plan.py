@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from firmware_host.errors import ConfigError, FlashError
+from firmware_host.errors import ConfigError, FlashError, LinkError
 from firmware_host.flash import esptool, programs
 from firmware_host.flash.app_files import AppFile, app_files
 from firmware_host.flash.boards import load_board, load_boards
@@ -189,8 +189,10 @@ def _only_drive(drives: list[Drive], target: Target, *, named: Path | None) -> D
         raise ConfigError("--drive", expected, f"{named} ({drives[0].board_id})")
     if named is None and fitting and target.runs:
         # The image would go to one board and the app to the other.
-        expected = f"which board is meant: the one in its bootloader ({fitting[0].folder}) or the one at {target.port}"
-        raise ConfigError("--drive", expected, "nothing: name it, or unplug one")
+        raise LinkError(
+            f"{fitting[0].folder}: the drive of a {board.name} in its bootloader, while another one runs at "
+            f"{target.port}; unplug one, or name the drive with --drive"
+        )
     return fitting[0] if fitting else None
 
 

@@ -78,6 +78,12 @@ class EspRom:
         self._inflate: zlib._Decompress | None = None
         self._n_blocks = 0
 
+    def restart(self) -> None:
+        """Forget all but the flash."""
+        self.commands.clear()
+        self._is_stub = False
+        self._packet = None
+
     def feed(self, data: bytes) -> bytes:
         """Answers to the packets that end in ``data``.
 
@@ -130,7 +136,8 @@ class EspRom:
         return reply
 
     def _sync(self, _data: bytes, _checksum: int) -> tuple[int, bytes, int]:
-        return 0x2012_0707, b"", 0
+        # By this a host knows the stub that an earlier one left running.
+        return 0 if self._is_stub else 0x2012_0707, b"", 0
 
     def _done(self, _data: bytes, _checksum: int) -> tuple[int, bytes, int]:
         return 0, b"", 0

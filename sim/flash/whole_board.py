@@ -36,7 +36,7 @@ class WholeBoard:
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rom = rom
+        self._rom = self._running_rom = rom
         self._prompt = prompt
         self._new_app = new_app
         self._monotonic = monotonic
@@ -51,6 +51,12 @@ class WholeBoard:
         """Whether its app runs."""
         return self._app is not None
 
+    def hold_boot(self) -> None:
+        """Start in its ROM, as with BOOT held down, or by the lines that a pseudo-terminal does not have."""
+        if self._rom is not None:
+            self._rom.restart()
+        self._app, self._running_rom = None, self._rom
+
     def feed(self, data: bytes) -> bytes:
         """Answers of whatever runs.
 
@@ -60,8 +66,8 @@ class WholeBoard:
             When a fault says so.
         """
         self._heard_s = self._monotonic()
-        if self._rom is not None:
-            return self._rom.feed(data)
+        if self._running_rom is not None:
+            return self._running_rom.feed(data)
         if self._app is not None:
             if not data.startswith(_INTERRUPT):
                 self._app.receive(data)
@@ -78,8 +84,9 @@ class WholeBoard:
     def tick(self) -> bytes:
         """What the app says meanwhile."""
         now_s = self._monotonic()
-        if self._rom is not None and self._rom.is_verified and now_s - self._heard_s > _PRESSED_S:
-            self._rom = None
+        rom = self._running_rom
+        if rom is not None and rom.is_verified and now_s - self._heard_s > _PRESSED_S:
+            self._running_rom = None
             self._boot()
         if self._app is not None:
             return self._app.advance(now_s - self._began_s)

@@ -15,7 +15,7 @@ from firmware_host.flash.listening import listen
 from firmware_host.protocol.messages import BootCause, Part, PartState, Status
 from sim.flash.repl_board import ReplBoard
 from sim.flash.whole_board import WholeBoard
-from tests.flash.test_flash import new_app
+from tests.flash.conftest import new_app
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from firmware_host.errors import FlashError
 from firmware_host.flash.boards import load_board
-from firmware_host.flash.esptool import has_modem_lines, write_args, write_image
+from firmware_host.flash.esptool import write_args, write_image
 from firmware_host.flash.images import Image, load_image
 from firmware_host.flash.programs import ESPTOOL, Program
 from sim.flash.esp_rom import EspRom, Faults
@@ -106,7 +106,5 @@ def test_line_at_which_nothing_answers(serve, image) -> None:
 
 def test_lines_that_reset_are_used_where_there_are_some(rom, tmp_path) -> None:
     _, port = rom()
-    assert not has_modem_lines(port)
     assert "no-reset" in write_args(S3, port, tmp_path)
-    assert has_modem_lines("/dev/no-such-port")
     assert "default-reset" in write_args(S3, "/dev/no-such-port", tmp_path)

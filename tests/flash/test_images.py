@@ -27,7 +27,7 @@ def test_right_image_is_taken_and_described(file) -> None:
     image = load_image(file, S3)
     assert image.data == data
     assert image.summary.endswith(
-        f"sha256 {hashlib.sha256(data).hexdigest()}, not compared with anything)"
+        f"sha256 {hashlib.sha256(data).hexdigest()}, which nobody vouched for)"
     )
 
 

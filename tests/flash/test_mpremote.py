@@ -119,11 +119,6 @@ def test_chip_is_told_from_micropythons_words(board, machine) -> None:
     assert board(machine=machine).inspect(FILES).machine == machine
 
 
-def test_no_prompt_is_said_with_what_to_do(board) -> None:
-    with pytest.raises(FlashError, match=r"no MicroPython prompt answers: press RESET.*--image"):
-        board(faults=ReplFaults(no_prompt=True)).inspect(FILES)
-
-
 def test_port_that_is_not_there(flash_folder) -> None:
     made = Mpremote(Program(MPREMOTE, program("mpremote"), "1"), str(flash_folder / "tty"), S3)
     with pytest.raises(FlashError, match="cannot be opened"):
