@@ -8,7 +8,7 @@ STREAM_PEERS := .venv-bench-stream
 DATA ?= $(if $(SIGNET_DATA),$(SIGNET_DATA),../shared/data)
 export SIGNET_DATA := $(DATA)
 
-.PHONY: install demo week test test-board check train bench bench-learning bench-stream kill-test proof-wire fuzz sim soak clean
+.PHONY: install demo week test test-board check train bench bench-learning bench-stream kill-test proof-wire fuzz sim soak host-bundle test-host-bundle clean
 
 install: $(HOST)/.done
 
@@ -38,6 +38,14 @@ test: $(DEV)/.done
 test-board: $(DEV)/.done
 	@tools/install-tools.sh
 	$(DEV)/bin/python -m pytest -q -n 2 tests/board tests/flash
+
+# The archive that installs on a host without a network: PLATFORM=aarch64 (a Raspberry Pi) or x86_64.
+host-bundle: $(HOST)/.done
+	@$(HOST)/bin/python -m tools.host_bundle $(if $(PLATFORM),--platform '$(PLATFORM)') $(if $(OUT),--out '$(OUT)')
+
+test-host-bundle: $(DEV)/.done
+	@tools/install-arm64.sh
+	$(DEV)/bin/python -m pytest -q tests/host_bundle
 
 check: $(DEV)/.done
 	$(DEV)/bin/ruff format --check .

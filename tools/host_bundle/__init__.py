@@ -1,0 +1,1 @@
+"""Makes the archive that installs Signet on a host without a network."""
