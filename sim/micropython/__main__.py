@@ -10,12 +10,15 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from firmware_host.errors import ConfigError, SignetError
+from sim.bad_sensors import TroubledBody
 from sim.body import Body, SyntheticBody
+from sim.fault_plan import FaultPlan
 from sim.micropython.process import BOOTLOADER, MicroPythonBoard, board_json, put_app
 from sim.micropython.worn import PARTS, Hardware, Worn
 from sim.person import Wearer
@@ -35,6 +38,8 @@ _TICK_S = 0.02
 _FULL_S = 0.005
 # Less than a second of frames: what does not fit waits in the board's own buffer.
 _PIECE_BYTES = 1024
+# Faults of a scenario that strike here too: of the sensors, and of the power.
+_BODILY, _OUTAGES = ("saturation", "off_skin"), ("brown_out", "reboot")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -112,9 +117,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace, flash: Path) -> None:
-    body = _body(args)
+    body, plan = _life(args)
     parts = tuple(part for part in PARTS if part not in args.without)
-    hardware = Hardware(parts=parts, seed=args.seed)
+    hardware = Hardware(parts=parts, seed=args.seed, dark_s=_outages(plan, body.duration_s))
     try:
         flash.mkdir(parents=True, exist_ok=True)
         if not args.bare and not any(flash.iterdir()):
@@ -135,10 +140,25 @@ def _run(args: argparse.Namespace, flash: Path) -> None:
             port.close()
 
 
-def _body(args: argparse.Namespace) -> Body:
+def _life(args: argparse.Namespace) -> tuple[Body, FaultPlan]:
+    """The body, and what happens to its board; the line between board and host is a good one."""
     if args.recording is not None:
-        return RecordingBody(args.recording)
-    return SyntheticBody(Wearer(load_scenario(args.scenario), seed=args.seed))
+        return RecordingBody(args.recording), FaultPlan()
+    schedule = load_scenario(args.scenario)
+    plan = schedule.faults
+    if elsewhere := {fault.kind for fault in plan.faults} - {*_BODILY, *_OUTAGES}:
+        print(f"sim: not on this board: {', '.join(sorted(elsewhere))}", file=sys.stderr)
+    return TroubledBody(SyntheticBody(Wearer(schedule, seed=args.seed)), plan, seed=args.seed), plan
+
+
+def _outages(plan: FaultPlan, until_s: float) -> tuple[tuple[float, float], ...]:
+    """(start_s, end_s) without power, the body worn on."""
+    edges = takewhile(lambda edge: edge.t_s < until_s, FaultPlan(tuple(plan.of(*_OUTAGES))).edges())
+    return tuple(
+        (edge.t_s, edge.t_s + edge.fault.numbers.get("apart_s", 2 * edge.fault.for_s) / 2)
+        for edge in edges
+        if edge.begins
+    )
 
 
 def _serve(board: MicroPythonBoard, port: Port) -> None:

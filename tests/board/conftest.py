@@ -127,9 +127,7 @@ class Heard(list[Message]):
 
 
 @pytest.fixture
-def spoken(
-    needs_micropython: None, wearer: Callable[[], SyntheticBody]
-) -> Callable[..., bytes]:
+def spoken(needs_micropython: None, wearer: Callable[[], SyntheticBody]) -> Callable[..., bytes]:
     """Runs the app in virtual time; everything that it sent, with what a prompt says."""
 
     def run(

@@ -51,7 +51,10 @@ def test_goes_out_at_once(on_board, machine) -> None:
 @needs_node
 def test_app_and_safe_mode_show_what_they_are(live, capfd) -> None:
     orders = [(11.0, CommandKind.STOP, 0), (17.0, CommandKind.RESET, Reset.SAFE)]
-    say = [(t, encode_command(Command(kind, value, i), seq=i)) for i, (t, kind, value) in enumerate(orders)]
+    say = [
+        (t, encode_command(Command(kind, value, i), seq=i))
+        for i, (t, kind, value) in enumerate(orders)
+    ]
     live(22.0, say=say, tell_pins=True)
     told = [line.split()[2:] for line in capfd.readouterr().err.splitlines() if "pin 13 " in line]
     lit = [float(t) for level, t in told if level == "1"]

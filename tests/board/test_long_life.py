@@ -118,7 +118,9 @@ def test_sample_index_wraps_after_497_days(on_board) -> None:
     block = on_board("block").Block(0, 7, 100_000, 6)
     block.sample_idx = 2**32 + 5
     block.add(bytes(6), 0)
-    assert struct.unpack_from("<I", on_board("frame").cobs_decode(bytes(block.seal())[:-1]), 12) == (5,)
+    assert struct.unpack_from(
+        "<I", on_board("frame").cobs_decode(bytes(block.seal())[:-1]), 12
+    ) == (5,)
 
 
 class Flaky(Bus):
@@ -172,7 +174,9 @@ def line(on_board, monkeypatch, ticks):
     sent: list[bytes] = []
     said = bytearray()
     port = SimpleNamespace(sent=sent, said=said, takes=1000)
-    port.write = lambda data: (sent.append(bytes(data[: port.takes])), min(len(data), port.takes))[1]
+    port.write = lambda data: (sent.append(bytes(data[: port.takes])), min(len(data), port.takes))[
+        1
+    ]
     port.read = lambda _: bytes([said.pop(0)]) if said else b""
     poll = SimpleNamespace(register=lambda *_: None, poll=lambda _: bool(said) or port)
     reading = SimpleNamespace(register=lambda *_: None, poll=lambda _: bool(said))
@@ -208,7 +212,9 @@ def test_prompt_can_be_had_however_long_ago_half_a_frame_came(line, ticks, days)
         line.link.read()
 
 
-def test_settings_outlive_a_power_cut_while_they_are_renamed(on_board, monkeypatch, tmp_path) -> None:
+def test_settings_outlive_a_power_cut_while_they_are_renamed(
+    on_board, monkeypatch, tmp_path
+) -> None:
     settings = on_board("settings")
     monkeypatch.chdir(tmp_path)
     settings.store("settings.json", {"id": "left"})
@@ -235,7 +241,15 @@ def test_state_is_written_at_boot_and_never_again_while_all_is_well(
 
 @pytest.mark.parametrize(
     ("wish", "cause", "told"),
-    [("", 1, 1), ("", 3, 2), ("", 5, 0), ("asked", 3, 3), ("failed", 3, 4), ("prompt", 3, 3), ("prompt", 1, 1)],
+    [
+        ("", 1, 1),
+        ("", 3, 2),
+        ("", 5, 0),
+        ("asked", 3, 3),
+        ("failed", 3, 4),
+        ("prompt", 3, 3),
+        ("prompt", 1, 1),
+    ],
 )
 def test_why_it_booted(on_board, machine, wish, cause, told) -> None:
     machine.cause = cause

@@ -10,7 +10,12 @@ from sim.micropython.process import board_json, put_app
 pytestmark = pytest.mark.needs_node
 
 # What mpremote sends: the prompt, raw mode, a soft reset there.
-PROMPT, RAW, SOFT_RESET, RESET = b"\r\x03", b"\r\x01", b"\x04", b"import machine; machine.reset()\x04"
+PROMPT, RAW, SOFT_RESET, RESET = (
+    b"\r\x03",
+    b"\r\x01",
+    b"\x04",
+    b"import machine; machine.reset()\x04",
+)
 RATES_HZ = {"temp": 4.0}
 
 

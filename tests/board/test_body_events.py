@@ -1,0 +1,202 @@
+"""What happens to a body reaches the board: taken off, asked by a tap, an empty battery, no power."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from firmware_host.protocol.messages import (
+    Ack,
+    Block,
+    BootCause,
+    Button,
+    Command,
+    CommandKind,
+    Event,
+    EventKind,
+    Hello,
+    MessageParser,
+    PartState,
+    SettingOrder,
+    Status,
+    encode_command,
+)
+from sim.bad_sensors import TroubledBody
+from sim.board import VirtualBoard
+from sim.body import SyntheticBody
+from sim.fault_plan import FaultPlan, build_faults
+from sim.micropython.process import board_json, put_app, run_virtually
+from sim.micropython.worn import Hardware
+from sim.person import Wearer
+from sim.schedule import build_schedule
+from sim.sensors import CHANNELS
+
+pytestmark = pytest.mark.needs_node
+
+NO_FAULTS = FaultPlan()
+NATIVE_HZ = {channel.name: channel.rate_hz for channel in CHANNELS}
+
+
+def _body(
+    *bouts: tuple[str, float], faults: FaultPlan = FaultPlan(), **more: object
+) -> TroubledBody:
+    """A life of (label, seconds)."""
+    table = {
+        "start_utc": datetime(2026, 5, 4, 8, tzinfo=UTC),
+        "bout": [{"label": label, "minutes": seconds / 60} for label, seconds in bouts],
+        **more,
+    }
+    return TroubledBody(
+        SyntheticBody(Wearer(build_schedule(table, name="x"), seed=5)), faults, seed=5
+    )
+
+
+def _events(heard, kind: EventKind) -> list[tuple[float, int]]:
+    """(seconds after the first sample of its boot, value)."""
+    starts = {}
+    for block in heard.of(Block):
+        if block.stream == 0 and block.sample_idx == 0:
+            starts[block.session] = block.ticks_us
+    return [
+        ((e.ticks_us - starts[e.session]) / 1e6, e.value)
+        for e in heard.of(Event)
+        if e.kind == kind and e.session in starts
+    ]
+
+
+def _wear_of_the_other(body) -> list[tuple[float, int]]:
+    heard = MessageParser().feed(VirtualBoard(body, seed=1).advance(1e4))
+    return [
+        (m.ticks_us / 1e6, m.value)
+        for m in heard
+        if isinstance(m, Event) and m.kind is EventKind.WEAR
+    ]
+
+
+def test_taken_off_and_put_on_again_is_told_as_by_the_simulated_board(live) -> None:
+    life = (("rest", 20.0), ("off", 20.0), ("rest", 20.0))
+    told = _events(live(60.0, body=_body(*life)), EventKind.WEAR)
+    wanted = _wear_of_the_other(_body(*life))
+    assert [value for _, value in told] == [value for _, value in wanted] == [1, 0, 1]
+    np.testing.assert_allclose([t for t, _ in told], [t for t, _ in wanted], atol=0.1)
+
+
+def test_band_that_lies_on_a_table_at_boot_is_told_once(live) -> None:
+    assert [
+        value for _, value in _events(live(30.0, body=_body(("off", 40.0))), EventKind.WEAR)
+    ] == [0]
+
+
+def test_contact_lost_by_a_fault_is_told(live) -> None:
+    plan = build_faults([{"kind": "off_skin", "at_s": 12, "for_s": 10}])
+    told = _events(live(40.0, body=_body(("rest", 60.0), faults=plan)), EventKind.WEAR)
+    np.testing.assert_allclose(told, [(0, 1), (12, 0), (22, 1)], atol=0.1)
+
+
+def test_board_without_an_optical_sensor_says_nothing_of_contact(live) -> None:
+    heard = live(12.0, body=_body(("rest", 20.0)), parts=("lsm6ds3", "tmp117"))
+    assert _events(heard, EventKind.WEAR) == []
+
+
+def test_stopped_board_and_failing_bus_say_nothing_of_contact(live) -> None:
+    say = [(3.0, encode_command(Command(CommandKind.STOP, 0, 1), seq=0))]
+    heard = live(20.0, body=_body(("rest", 6.0), ("off", 20.0)), say=say)
+    assert [value for _, value in _events(heard, EventKind.WEAR)] == [1]
+    heard = live(20.0, body=_body(("rest", 6.0), ("off", 20.0)), broken_s=((5.0, 30.0),))
+    assert [value for _, value in _events(heard, EventKind.WEAR)] == [1]
+    assert PartState.FAILS in {p.state for p in heard.of(Status)[-1].parts if p.name == "max30102"}
+
+
+@pytest.mark.parametrize(
+    ("label", "answer"),
+    [("stress", Button.CUE_ACCEPTED), ("rest", Button.CUE_DISMISSED), ("off", None)],
+)
+@pytest.mark.parametrize("pattern", [1, 3])
+def test_wearer_answers_a_tap(live, label, answer, pattern) -> None:
+    def cue(t_s: float) -> tuple[float, bytes]:
+        return t_s, encode_command(Command(CommandKind.CUE, pattern, int(t_s)), seq=int(t_s))
+
+    life = _body((label, 60.0), answers_cues=True)
+    heard = live(32.0, body=life, say=[cue(4.0), cue(18.0)], config={"sensors": ["tmp117"]})
+    told = _events(heard, EventKind.BUTTON)
+    assert [value for _, value in told] == ([] if answer is None else [answer] * 2)
+    # Six seconds after the tap, which came so long after the first sample.
+    first_s = [ack.ticks_us / 1e6 for ack in heard.of(Ack)]
+    start_s = next(b.ticks_us for b in heard.of(Block) if b.stream == 0) / 1e6
+    for (t_s, _), cue_s in zip(told, first_s, strict=bool(answer)):
+        assert t_s + start_s == pytest.approx(cue_s + 6.0, abs=0.1)
+    assert heard == live(
+        32.0,
+        body=_body((label, 60.0), answers_cues=True),
+        say=[cue(4.0), cue(18.0)],
+        config={"sensors": ["tmp117"]},
+    )
+
+
+def test_battery_goes_down_with_the_bodys(live) -> None:
+    plan = build_faults([{"kind": "brown_out", "at_s": 125.0, "resets": 1}])
+    heard = live(150.0, body=_body(("rest", 200.0), faults=plan), config={"sensors": ["tmp117"]})
+    # Looked at once a minute: 98 % at first, and before a brown-out less and less.
+    told = _events(heard, EventKind.BATTERY)
+    assert [value for _, value in told][:2] == [98, 3]
+    np.testing.assert_allclose([t for t, _ in told][:2], [0, 120], atol=1)
+
+
+def test_power_that_fails_begins_a_session_and_the_body_lives_on(live) -> None:
+    heard = live(
+        20.0,
+        body=_body(("rest", 60.0)),
+        dark_s=((8.0, 11.5),),
+        config={"sensors": ["lsm6ds3"], "rates": NATIVE_HZ},
+    )
+    first, second = dict.fromkeys(hello.session for hello in heard.of(Hello))
+    told = {status.session: status for status in heard.of(Status)}
+    assert [told[s].cause for s in (first, second)] == [BootCause.POWER] * 2
+    assert (told[second].n_boots, told[second].n_failures) == (2, 0)
+    acc = heard[0].channel("acc")
+    raw = [
+        np.frombuffer(
+            b"".join(b.data for b in heard.of(Block) if (b.session, b.stream) == (s, 0)), "<i2"
+        )
+        for s in (first, second)
+    ]
+    own = _body(("rest", 60.0)).read("acc", 1000)
+    n = len(raw[0]) // 3
+    assert 7 * acc.rate_hz <= n <= 8 * acc.rate_hz
+    np.testing.assert_array_equal(raw[0].reshape(-1, 3), own[:n])
+    again = raw[1].reshape(-1, 3)
+    # It boots as it first did, and takes its first sample a moment after the power came.
+    at = next(i for i in range(len(own)) if np.array_equal(own[i : i + 50], again[:50]))
+    assert 11.5 <= at / acc.rate_hz <= 11.8
+
+
+def test_body_is_not_lived_while_the_board_charges(live) -> None:
+    life = (("rest", 8.0), ("charging", 9.0), ("rest", 8.0))
+    heard = live(25.0, body=_body(*life), config={"rates": NATIVE_HZ})
+    sessions = list(dict.fromkeys(hello.session for hello in heard.of(Hello)))
+    assert len(sessions) == 2
+    first = next(b for b in heard.of(Block) if b.session == sessions[1] and b.stream == 0)
+    # What it takes first after charging is what the body does then: next to what came before.
+    own = _body(*life).read("acc", 1000)
+    taken = np.frombuffer(first.data, "<i2").reshape(-1, 3)
+    assert any(np.array_equal(own[i : i + len(taken)], taken) for i in range(400, 420))
+    assert [value for _, value in _events(heard, EventKind.WEAR)] == [1, 1]
+
+
+def test_power_that_fails_again_and_again(live) -> None:
+    dark_s = tuple((5.0 + 2 * k, 6.0 + 2 * k) for k in range(4))
+    heard = live(20.0, body=_body(("rest", 60.0)), dark_s=dark_s)
+    assert len({hello.session for hello in heard.of(Hello)}) == 5
+    assert heard.of(Status)[-1].n_boots == 5
+    assert heard.of(Status)[-1].n_failures == 0
+
+
+def test_what_is_written_before_the_power_goes_is_kept(tmp_path) -> None:
+    put_app(tmp_path, board_json(NATIVE_HZ))
+    keep = Command(CommandKind.SETTING, SettingOrder.KEEP, 1, key="id", text="left")
+    hardware = Hardware(say=((2.0, encode_command(keep, seq=0)),), dark_s=((4.0, 5.0),))
+    data = run_virtually(_body(("rest", 20.0)), hardware, seconds=7.0, flash=tmp_path)
+    ids = [m.board_id for m in MessageParser().feed(data) if isinstance(m, Hello)]
+    assert (ids[0], ids[-1]) == ("signet-4d3030303031", "left")
