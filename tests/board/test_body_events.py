@@ -39,9 +39,7 @@ NO_FAULTS = FaultPlan()
 NATIVE_HZ = {channel.name: channel.rate_hz for channel in CHANNELS}
 
 
-def _body(
-    *bouts: tuple[str, float], faults: FaultPlan = FaultPlan(), **more: object
-) -> TroubledBody:
+def _body(*bouts: tuple[str, float], faults: FaultPlan = NO_FAULTS, **more: object) -> TroubledBody:
     """A life of (label, seconds)."""
     table = {
         "start_utc": datetime(2026, 5, 4, 8, tzinfo=UTC),
