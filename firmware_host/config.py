@@ -117,7 +117,8 @@ class Enrolment:
     follow: bool = False
 
     def __post_init__(self) -> None:
-        _check(20 <= self.walk_s <= 600, "enrolment.walk_s", "20 to 600", self.walk_s)
+        # From half a minute on an enrolment has the windows it cannot do without.
+        _check(30 <= self.walk_s <= 600, "enrolment.walk_s", "30 to 600", self.walk_s)
 
 
 @dataclass(frozen=True, slots=True)

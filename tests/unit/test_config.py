@@ -7,6 +7,8 @@ import pytest
 from firmware_host.adaptation.recipe import METHODS
 from firmware_host.config import METHOD_NAMES, Config, load_config, parse_config
 from firmware_host.errors import ConfigError
+from firmware_host.identity.enrolment import MIN_WINDOWS
+from firmware_host.signals.gait import HOP_S, WINDOW_S
 
 
 def test_example_file_says_every_default(repo: Path) -> None:
@@ -48,6 +50,13 @@ def test_bad_config_is_refused_in_one_line(text: str, says: str) -> None:
 
 def test_whole_number_is_taken_for_a_float() -> None:
     assert parse_config("[device]\nsilence_s = 3\n", source="x").device.silence_s == 3.0
+
+
+def test_shortest_walk_is_one_that_can_be_enrolled() -> None:
+    with pytest.raises(ConfigError, match="enrolment.walk_s: expected 30 to 600, got 29"):
+        parse_config("[enrolment]\nwalk_s = 29\n", source="x")
+    shortest_s = parse_config("[enrolment]\nwalk_s = 30\n", source="x").enrolment.walk_s
+    assert (shortest_s - WINDOW_S) / HOP_S + 1 == MIN_WINDOWS
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
