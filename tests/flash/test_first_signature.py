@@ -57,6 +57,19 @@ def test_command_parses(line: str) -> None:
     build_parser().parse_args(shlex.split(line)[1:])
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    folder = REPO / "docs"
+    for target in re.findall(r"\]\((?!https?://)([^)]+)\)", (folder / page).read_text()):
+        name, _, anchor = target.partition("#")
+        path = folder / name if name else folder / page
+        assert path.exists(), target
+        if anchor:
+            heads = re.findall(r"^#+ (.+)$", path.read_text(), flags=re.MULTILINE)
+            slugs = [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads]
+            assert anchor in slugs, target
+
+
 def test_the_way_is_whole() -> None:
     """Each step of the way is on the page, in its order."""
     said = [shlex.split(line) for line in commands(FIRST)]

@@ -53,7 +53,7 @@ def test_whole_number_is_taken_for_a_float() -> None:
 
 
 def test_shortest_walk_is_one_that_can_be_enrolled() -> None:
-    with pytest.raises(ConfigError, match="enrolment.walk_s: expected 30 to 600, got 29"):
+    with pytest.raises(ConfigError, match=r"enrolment\.walk_s: expected 30 to 600, got 29"):
         parse_config("[enrolment]\nwalk_s = 29\n", source="x")
     shortest_s = parse_config("[enrolment]\nwalk_s = 30\n", source="x").enrolment.walk_s
     assert (shortest_s - WINDOW_S) / HOP_S + 1 == MIN_WINDOWS
