@@ -89,6 +89,7 @@ class VirtualBoard:
         *,
         seed: int,
         board_id: str = "sim-board",
+        firmware: str = FIRMWARE,
         drift_ppm: float = 0.0,
         first_tick_us: int = 0,
         boot_salt: int = 0,
@@ -98,6 +99,7 @@ class VirtualBoard:
         self._seed = seed
         self._boot_salt = boot_salt
         self._board_id = board_id
+        self._firmware = firmware
         self._rate = 1.0 + drift_ppm * 1e-6
         self._first_tick_us = first_tick_us
         self._events = body.events()
@@ -249,7 +251,7 @@ class VirtualBoard:
 
     def _say_hello(self) -> None:
         ring = self._ring.capacity_bytes
-        hello = Hello(self._session, self._board_id, FIRMWARE, self.channels, ring_bytes=ring)
+        hello = Hello(self._session, self._board_id, self._firmware, self.channels, ring_bytes=ring)
         seq = self._seqs.get("hello", 0)
         encoded = encode_hello(hello, seq=seq, ticks_us=self._ticks_us(self._hello_s))
         self._seqs["hello"] = seq + encoded.count(0)

@@ -42,11 +42,11 @@ class Conversation:
     """
 
     def __init__(self, url: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.url = url
         self._monotonic = monotonic
         self._parser = MessageParser()
         self._token = 0
         self._transport = open_device(url)
+        self.url = self._transport.url
         try:
             self.hello: Hello = probe(self._transport)
         except BaseException:

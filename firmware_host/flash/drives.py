@@ -71,6 +71,7 @@ def write_image(
         done = n_bytes
         progress(n_bytes, len(data))
 
+    note(0)
     try:
         _write_pieces(file, data, note)
     except OSError as err:

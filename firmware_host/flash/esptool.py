@@ -66,6 +66,7 @@ def write_image(
             say(line)
 
     args = write_args(board, port, image.path)
+    progress(0.0)
     try:
         said = esptool.run(args, say=hear, limit_s=_WRITE_LIMIT_S)
     except FlashError as err:

@@ -127,6 +127,7 @@ class Mpremote:
         self._check_room(lacking, contents)
         folders = sorted({str(PurePosixPath(file.name).parent) for file in lacking} - {"."})
         steps = [["remove", MAIN], *(["mkdir", folder] for folder in folders)]
+        progress(0.0)
         self._run(["exec", _PREPARE.replace("STEPS", json.dumps(steps))], limit_s=_ASK_LIMIT_S)
         others = [file for file in lacking if file.name != MAIN]
         last = [file for file in files if file.name == MAIN]

@@ -28,7 +28,8 @@ def update_offer(firmware: str, url: str) -> str:
         return ""
     parsed = parse_url(url)
     at_port = f" --device {shlex.quote(parsed.target)}" if parsed.scheme in _PORTS else ""
-    where = "" if at_port else ", where it is plugged in"
+    # Behind a socket it is plugged in elsewhere.
+    where = "" if at_port or parsed.scheme == "auto" else ", where it is plugged in"
     return f"the board's app is older than ours ({theirs[1]}, ours is {ours}): signet flash --app-only{at_port}{where}"
 
 

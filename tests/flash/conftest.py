@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.board import VirtualBoard
+from sim.board import FIRMWARE, VirtualBoard
 from sim.body import SyntheticBody
 from sim.flash.esp_rom import EspRom
 from sim.flash.pty_port import Device, PtyPort
@@ -211,13 +211,13 @@ def image(tmp_path: Path) -> Path:
     return file
 
 
-def new_app(lacks: Container[str] = ()) -> VirtualBoard:
+def new_app(lacks: Container[str] = (), firmware: str = FIRMWARE) -> VirtualBoard:
     """The CPython board, at rest."""
     rows = [{"label": "rest", "minutes": 5}]
     schedule = build_schedule({"start_utc": START, "bout": rows}, name="test")
     body = SyntheticBody(Wearer(schedule, seed=7))
     body.channels = tuple(channel for channel in body.channels if channel.name not in lacks)
-    return VirtualBoard(body, seed=7)
+    return VirtualBoard(body, seed=7, firmware=firmware)
 
 
 @pytest.fixture
