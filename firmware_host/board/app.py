@@ -66,7 +66,7 @@ class Board(Talk):
     def _optics(self):
         for source in self.sources:
             if hasattr(source.sensor, "level"):
-                return Contact(source.sensor), source
+                return Contact(source.sensor, ticks_ms()), source
         return None, None
 
     def _wake(self):
@@ -191,7 +191,7 @@ class Board(Talk):
 
     def _look_at_contact(self, now_ms):
         if not self.is_streaming or self._contact_source.is_failing:
-            self._contact.pause()
+            self._contact.pause(now_ms)
             return
         changed = self._contact.look(now_ms)
         if changed:

@@ -15,12 +15,13 @@ class Contact:
     and ``OFF_SKIN``: skin begins above the one and ends below the other.
     """
 
-    def __init__(self, sensor):
+    def __init__(self, sensor, now_ms):
         self._sensor = sensor
         # None: not known yet.
         self._is_on = None
+        # What the first sample shows has been so since the board began.
         self._seems_on = None
-        self._since = 0
+        self._since = now_ms
 
     def look(self, now_ms):
         """(1 on skin or 0 off, how many ms ago it began) if that is news; else None."""
@@ -28,9 +29,9 @@ class Contact:
         if level < 0:
             return None
         seems_on = level >= (self._sensor.OFF_SKIN if self._is_on else self._sensor.ON_SKIN)
-        if seems_on != self._seems_on:
-            self._seems_on = seems_on
+        if self._seems_on is not None and seems_on != self._seems_on:
             self._since = now_ms
+        self._seems_on = seems_on
         if seems_on == self._is_on:
             return None
         ago_ms = ticks_diff(now_ms, self._since)
@@ -39,6 +40,7 @@ class Contact:
         self._is_on = seems_on
         return int(seems_on), ago_ms
 
-    def pause(self):
-        """The sensor is not read meanwhile: nothing is known of how long it seems so."""
+    def pause(self, now_ms):
+        """The sensor is not read now: nothing is known of how long it has seemed so."""
         self._seems_on = None
+        self._since = now_ms

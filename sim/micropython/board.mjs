@@ -222,7 +222,7 @@ function buzz() {
 const hardware = {
   waiting: nWaiting,
   room: () => {
-    if (isVirtual) return true;
+    if (isVirtual) return !facts.deaf.some(([from, to]) => from * 1000 <= nowMs() && nowMs() < to * 1000);
     flush();
     return nTx + FRAME_BYTES <= TX_BYTES;
   },

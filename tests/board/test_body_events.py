@@ -78,7 +78,8 @@ def test_taken_off_and_put_on_again_is_told_as_by_the_simulated_board(live) -> N
     told = _events(live(60.0, body=_body(*life)), EventKind.WEAR)
     wanted = _wear_of_the_other(_body(*life))
     assert [value for _, value in told] == [value for _, value in wanted] == [1, 0, 1]
-    np.testing.assert_allclose([t for t, _ in told], [t for t, _ in wanted], atol=0.1)
+    # Of what it finds at boot it says that it was so since the boot.
+    np.testing.assert_allclose([t for t, _ in told], [t for t, _ in wanted], atol=0.2)
 
 
 def test_band_that_lies_on_a_table_at_boot_is_told_once(live) -> None:
@@ -90,7 +91,19 @@ def test_band_that_lies_on_a_table_at_boot_is_told_once(live) -> None:
 def test_contact_lost_by_a_fault_is_told(live) -> None:
     plan = build_faults([{"kind": "off_skin", "at_s": 12, "for_s": 10}])
     told = _events(live(40.0, body=_body(("rest", 60.0), faults=plan)), EventKind.WEAR)
-    np.testing.assert_allclose(told, [(0, 1), (12, 0), (22, 1)], atol=0.1)
+    np.testing.assert_allclose(told, [(0, 1), (12, 0), (22, 1)], atol=0.2)
+
+
+def test_what_is_told_once_waits_for_a_line_that_takes_it(live) -> None:
+    life = (("rest", 20.0), ("off", 20.0))
+    heard = live(16.0, body=_body(*life), deaf_s=((0.0, 12.0),))
+    assert {e.kind: e.value for e in heard.of(Event)} == {EventKind.WEAR: 1, EventKind.BATTERY: 98}
+    assert all(e.ticks_us / 1e6 > 12 for e in heard.of(Event))
+    assert heard.of(Status) == []
+    assert heard.of(Block)[0].dropped > 0
+    # What is no longer so is not told.
+    heard = live(38.0, body=_body(*life), deaf_s=((0.0, 30.0),))
+    assert [e.value for e in heard.of(Event) if e.kind is EventKind.WEAR] == [0]
 
 
 def test_board_without_an_optical_sensor_says_nothing_of_contact(live) -> None:

@@ -14,7 +14,7 @@ from sim.devices.max30102 import Max30102
 def contact(on_board, ticks):
     """``hold(level, seconds)``: what is told meanwhile, as (second, value, ms ago)."""
     sensor = SimpleNamespace(level=-1, ON_SKIN=20_000, OFF_SKIN=10_000)
-    contact = on_board("contact").Contact(sensor)
+    contact = on_board("contact").Contact(sensor, ticks.ms)
 
     def hold(level: int, seconds: float) -> list[tuple[float, int, int]]:
         sensor.level = level
@@ -74,12 +74,18 @@ def test_change_is_seen_after_any_time(contact, ticks, days) -> None:
     assert contact.hold(AIR, 6) == [(5, 0, 5000)]
 
 
-def test_time_without_samples_does_not_count(contact) -> None:
+def test_time_without_samples_does_not_count(contact, ticks) -> None:
     contact.hold(SKIN, 10)
     contact.hold(AIR, 4)
-    contact.pause()
+    ticks.ms += 60_000
+    contact.pause(ticks.ms)
     assert contact.hold(AIR, 4) == []
     assert contact.hold(AIR, 2) == [(1, 0, 5000)]
+
+
+def test_first_sample_shows_how_it_was_since_boot(contact) -> None:
+    assert contact.hold(-1, 0.5) == []
+    assert contact.hold(SKIN, 5) == [(1.5, 1, 2000)]
 
 
 def test_chip_in_the_air_gives_less_light_than_skin_ends_with(on_board, body) -> None:
