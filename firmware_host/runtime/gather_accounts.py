@@ -56,7 +56,7 @@ _LINK_WORDS = {
     "skipped_bytes": "Bytes skipped to find the next frame",
     "bad_payloads": "Frames with a payload that makes no sense",
     "unknown_kinds": "Frames of a kind this host does not know",
-    "foreign_messages": "Messages of a session that was not announced",
+    "foreign_messages": "Messages that came before their session was announced",
     "unknown_streams": "Blocks of a stream that was not announced",
     "links_lost": "Times the link was lost",
 }

@@ -146,6 +146,8 @@ def _open(path: Path, uri: str, *first: str) -> sqlite3.Connection:
             "secure_delete = FAST",
             "temp_store = MEMORY",
             "trusted_schema = OFF",
+            # A vault is written at its end and read once along: SQLite's own 2 MB would fill over hours for nothing.
+            "cache_size = -256",
         ):
             database.execute(f"PRAGMA {setting}")
     except BaseException:
