@@ -30,14 +30,17 @@ demo: $(HOST)/.done
 week: $(HOST)/.done
 	@$(HOST)/bin/python -m sim.week $(if $(SEED),--seed '$(SEED)') $(if $(BUNDLE),--bundle '$(BUNDLE)')
 
-test: $(DEV)/.done
-	@tools/install-tools.sh
-	$(DEV)/bin/python -m pytest -q -n 2 -m "not needs_tf" tests
+BOARD_TESTS := tests/board tests/flash tests/host_bundle
+
+test: test-board
+	$(DEV)/bin/python -m pytest -q -n 2 -m "not needs_tf" $(BOARD_TESTS:%=--ignore=%) tests
 	$(DEV)/bin/python -m pytest -q -m needs_tf tests
 
+# The app on the official MicroPython build, flashing by the real programs, the host's archive under emulation.
 test-board: $(DEV)/.done
 	@tools/install-tools.sh
-	$(DEV)/bin/python -m pytest -q -n 2 tests/board tests/flash
+	@tools/install-arm64.sh
+	$(DEV)/bin/python -m pytest -q -n 2 $(BOARD_TESTS)
 
 # The archive that installs on a host without a network: PLATFORM=aarch64 (a Raspberry Pi) or x86_64.
 host-bundle: $(HOST)/.done
