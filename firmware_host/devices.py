@@ -33,6 +33,7 @@ REPLAY_OPTIONS = ("speed", "from", "to", "loop", "skip_gaps")
 PROBE_S = 6.0
 # START is lost while the board boots, so it is said again.
 RESEND_S = 1.0
+_SAFE_MODE = "signet-safe"
 # Enough of what came to tell text from noise.
 _SAMPLE_BYTES = 2048
 
@@ -287,6 +288,11 @@ def probe(transport: Transport, timeout_s: float = PROBE_S) -> Hello:
     if not parser.decoder.frames and is_printed(sample):
         raise LinkError(f"{transport.url}: {_describe_printer(transport.url)}")
     raise LinkError(f"{transport.url}: {_describe_stranger(sample, n_bytes, parser, timeout_s)}")
+
+
+def is_safe_mode(hello: Hello) -> bool:
+    """Whether a board answers without its app, which cannot run; its log says why (SPEC.md, LOG)."""
+    return hello.firmware.startswith(_SAFE_MODE)
 
 
 def _send_start(transport: Transport) -> None:

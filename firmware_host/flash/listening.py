@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from firmware_host.devices import open_device, probe
+from firmware_host.devices import is_safe_mode, open_device, probe
 from firmware_host.errors import FlashError, LinkError, ProtocolMismatch
-from firmware_host.protocol.messages import Block, Hello, Log, MessageParser, Status
+from firmware_host.protocol.messages import Block, Hello, Log, MessageParser
 from firmware_host.transport.base import Transport
 
 # A board boots in some seconds; a first boot also formats its flash.
@@ -17,7 +17,6 @@ _BOOT_S = 30.0
 _AGAIN_S = 0.5
 # A block of the slowest channel comes each second.
 _BLOCKS_S = 6.0
-_SAFE = "signet-safe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,11 @@ def listen(
         n_samples, log = _first_blocks(transport, hello, monotonic)
     finally:
         transport.close()
-    if hello.firmware.startswith(_SAFE):
-        why = "; ".join(log) or "it does not say why"
-        raise FlashError(f"{url}: the board is in safe mode: {why}; signet board logs tells more")
+    if is_safe_mode(hello):
+        why = "; ".join(log) or "safe mode, and it does not say why"
+        raise FlashError(
+            f"{url}: the files are on the board, but its app cannot run: {why}; signet board logs tells more"
+        )
     silent = [c.name for c in hello.channels if not n_samples.get(c.name)]
     if silent or not hello.channels:
         what = f"no samples of {', '.join(silent)}" if silent else "no channels: no sensor answers"
@@ -112,6 +113,6 @@ def _first_blocks(
                 counts[channel.name] += len(message.data) // channel.sample_bytes
             elif isinstance(message, Log):
                 log.append(message.text)
-            elif isinstance(message, Status) and not channels and log:
-                return {}, tuple(log)
+                if is_safe_mode(hello):
+                    return {}, tuple(log)
     return dict(counts), tuple(log)

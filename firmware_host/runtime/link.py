@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 
-from firmware_host.devices import PROBE_S, probe
+from firmware_host.devices import PROBE_S, is_safe_mode, probe
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError
 from firmware_host.protocol.messages import Command, CommandKind, Hello, encode_command
 from firmware_host.reconnect import LinkState, Reconnect
@@ -107,11 +107,18 @@ def connect(
     rewound = Rewound(transport, stop)
     try:
         hello = probe(rewound, hello_s)
+        _require_app(transport.url, hello)
     except BaseException:
         transport.close()
         raise
     rewound.rewind()
     return rewound, hello
+
+
+def _require_app(url: str, hello: Hello) -> None:
+    if is_safe_mode(hello):
+        what = f"{hello.board_id} is in safe mode, its app cannot run"
+        raise LinkError(f"{url}: {what}; signet board logs says why")
 
 
 class Link:

@@ -6,36 +6,61 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.flash.conftest import program
+from tests.flash.conftest import REPO, one_line, program
 
-REPO = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.needs_node, pytest.mark.needs_flash_tools]
 
 
-def signet(*args: object) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "firmware_host", *map(str, args)]
-    return subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=False, timeout=120)
+_PUT = """
+import sys
+from pathlib import Path
+from firmware_host.flash.app_files import app_files
+from firmware_host.flash.boards import load_board
+for file in app_files(load_board("virtual")):
+    path = Path(sys.argv[1]) / file.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(file.data)
+"""
 
 
-def told(*args: object) -> str:
-    done = signet(*args)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture(scope="session")
+def broken_code(whole_code: Path) -> Path:
+    """The package with an app that fails as it starts."""
+    folder = whole_code.parent / "broken"
+    shutil.copytree(whole_code, folder)
+    with (folder / "firmware_host/board/app.py").open("a") as app:
+        app.write('raise ValueError("no such pin")\n')
+    return folder
 
 
 @pytest.fixture
 def port(tmp_path: Path) -> Iterator[Path]:
     """A board with MicroPython and nothing else."""
+    with _board(tmp_path, "--bare") as link:
+        yield link
+
+
+@pytest.fixture
+def flashed(tmp_path: Path, whole_code: Path) -> Path:
+    """A flash with the app on it."""
+    folder = tmp_path / "flash"
+    subprocess.run([sys.executable, "-c", _PUT, str(folder)], cwd=whole_code, check=True)
+    return folder
+
+
+@contextmanager
+def _board(tmp_path: Path, *options: str) -> Iterator[Path]:
     program("mpremote")
     if not shutil.which("node") or not (REPO / "sim/micropython/node_modules").is_dir():
         pytest.skip("needs Node.js and the npm package: tools/install-tools.sh")
     link = tmp_path / "ttyBoard"
-    words = [sys.executable, "-m", "sim.micropython", "--bare", "--pty", str(link)]
+    words = [sys.executable, "-m", "sim.micropython", *options, "--pty", str(link)]
     process = subprocess.Popen(words, cwd=REPO, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("pty")
@@ -45,11 +70,23 @@ def port(tmp_path: Path) -> Iterator[Path]:
     process.stdout.close()
 
 
-def test_bare_interpreter_to_first_samples_twice_then_asked(port) -> None:
+@pytest.fixture
+def told(signet, whole_code) -> Callable[..., str]:
+    """What a command says that must not fail."""
+
+    def run(*args: object) -> str:
+        done = signet(*args, cwd=whole_code)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def test_bare_interpreter_to_first_samples_twice_then_asked(signet, told, port, whole_code) -> None:
     first = json.loads(told("flash", "--device", port, "--app-only", "--json"))
     assert first["firmware"].startswith("signet ")
     assert set(first["samples"]) == {"acc", "gyro", "bvp", "temp", "eda"}
-    again = signet("flash", "--device", port, "--app-only")
+    again = signet("flash", "--device", port, "--app-only", cwd=whole_code)
     assert again.returncode == 0, again.stderr
     # The app streams, and still gives the prompt to who asks.
     assert "0 to copy" in again.stderr
@@ -73,3 +110,32 @@ def test_bare_interpreter_to_first_samples_twice_then_asked(port) -> None:
     # A board in safe mode can be flashed as any other.
     back = told("flash", "--device", port, "--app-only")
     assert "acc: 50 Hz" in back
+
+
+def test_app_that_crashes_at_boot_is_said_and_replaced(
+    signet, told, flashed, broken_code, tmp_path
+) -> None:
+    with _board(tmp_path, "--flash", str(flashed)) as port:
+        done = signet("flash", "--device", port, "--app-only", cwd=broken_code)
+        assert one_line(done, 3) == (
+            f"serial:{port}: the files are on the board, but its app cannot run: safe mode: ValueError: no such pin; "
+            "signet board logs tells more"
+        )
+        logs = told("board", "logs", "--device", port, "--seconds", "6")
+        assert "log 40: safe mode: ValueError: no such pin\n" in logs
+
+        places = ("--state", tmp_path / "state", "--key-file", tmp_path / "key")
+        line = one_line(signet("run", "--device", port, "--seconds", "9", *places, cwd=REPO), 3)
+        assert line.startswith(f"serial:{port}: signet-")
+        assert line.endswith(" is in safe mode, its app cannot run; signet board logs says why")
+
+        assert "acc: 100 Hz" in told("flash", "--device", port, "--app-only")
+
+
+def test_app_that_failed_thrice_is_replaced_by_one_that_may_begin(told, flashed, tmp_path) -> None:
+    # As the app keeps it (board/settings.py).
+    state = {"boots": 5, "failures": 3, "why": "ValueError: no such pin", "next": "failed"}
+    (flashed / "state.json").write_text(json.dumps(state))
+    with _board(tmp_path, "--flash", str(flashed)) as port:
+        assert "signet-safe" in told("board", "logs", "--device", port, "--seconds", "0.1")
+        assert "acc: 100 Hz" in told("flash", "--device", port, "--app-only")
