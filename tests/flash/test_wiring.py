@@ -13,7 +13,8 @@ import pytest
 from firmware_host.errors import BoardFileError, ConfigError
 from firmware_host.flash.app_files import SENSORS, config_bytes
 from firmware_host.flash.boards import FOLDER, load_board, load_boards, read_board
-from firmware_host.flash.wiring import addresses_of, pin_words, wiring_svg
+from firmware_host.flash.parts_drawn import BOX_X
+from firmware_host.flash.wiring import RAILS_X, addresses_of, pin_words, wiring_svg
 
 REPO = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -65,13 +66,17 @@ def extent(text: ElementTree.Element) -> Box:
     return left, y - 0.75 * px, left + width, y + 0.22 * px
 
 
+def _segments(line: ElementTree.Element) -> list[Box]:
+    points = [tuple(map(float, pair.split(","))) for pair in line.get("points", "").split()]
+    return [(x0, y0, x1, y1) for (x0, y0), (x1, y1) in itertools.pairwise(points)]
+
+
 def segments(root: ElementTree.Element) -> list[Box]:
-    found = []
-    for line in root.iter(f"{SVG}polyline"):
-        points = [tuple(map(float, pair.split(","))) for pair in line.get("points", "").split()]
-        for (x0, y0), (x1, y1) in itertools.pairwise(points):
-            found.append((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
-    return found
+    return [
+        (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+        for line in root.iter(f"{SVG}polyline")
+        for x0, y0, x1, y1 in _segments(line)
+    ]
 
 
 def meet(a: Box, b: Box) -> bool:
@@ -129,27 +134,45 @@ def test_words_lie_inside_one_box_or_outside_all(drawn) -> None:
             assert inside or not meet((left, top, right, bottom), (x0, y0, x1, y1)), text.text
 
 
-def test_pins_that_are_joined_are_of_one_kind(drawn) -> None:
-    """Along each rail and each direct wire the kind is the same from the board to the part."""
+def nets(root: ElementTree.Element, kind: str) -> list[set[tuple[float, float]]]:
+    """Ends of wires of one kind, by what is joined: at an end, or where a dot is."""
+    wires = [_segments(line) for line in root.iter(f"{SVG}polyline") if line.get("class") == kind]
+    dots = [
+        (float(dot.get("cx", "")), float(dot.get("cy", "")))
+        for dot in root.iter(f"{SVG}circle")
+        if dot.get("class") == f"{kind} full"
+    ]
+    found: list[set[tuple[float, float]]] = []
+    for wire in wires:
+        ends = {point for x0, y0, x1, y1 in wire for point in ((x0, y0), (x1, y1))}
+        ends |= {dot for dot in dots if any(_is_on(dot, piece) for piece in wire)}
+        touched = [net for net in found if net & ends]
+        found = [net for net in found if not net & ends] + [ends.union(*touched)]
+    return found
+
+
+def _is_on(point: tuple[float, float], piece: Box) -> bool:
+    (x, y), (x0, y0, x1, y1) = point, piece
+    return min(x0, x1) <= x <= max(x0, x1) and min(y0, y1) <= y <= max(y0, y1)
+
+
+def test_power_ground_and_bus_are_one_wire_each(drawn) -> None:
+    board, root = drawn
+    n_buses = len([bus for bus in board.buses if not bus.inside])
+    counts = {kind: len(nets(root, kind)) for kind in ("v33", "gnd", "sda", "scl")}
+    assert counts == {"v33": 1, "gnd": 1, "sda": n_buses, "scl": n_buses}
+
+
+def test_each_signal_goes_from_one_pin_of_the_board_to_one_part(drawn) -> None:
     _board, root = drawn
-    for circle in root.iter(f"{SVG}circle"):
-        kind, full = [*(circle.get("class") or "").split(), ""][:2]
-        if full != "full":
-            continue
-        x, y = float(circle.get("cx", "")), float(circle.get("cy", ""))
-        touching = {
-            line.get("class")
-            for line in root.iter(f"{SVG}polyline")
-            for box in segments(_only(line))
-            if box[0] <= x <= box[2] and box[1] <= y <= box[3]
-        }
-        assert kind in touching, (kind, x, y)
-
-
-def _only(line: ElementTree.Element) -> ElementTree.Element:
-    root = ElementTree.Element("svg")
-    root.append(line)
-    return root
+    edge = max(x for net in nets(root, "gnd") for x, _ in net if x < RAILS_X["v33"])
+    for kind in ("signal", "analogue"):
+        # Electrodes hang on their amplifier, beyond the edge of a part.
+        joined = [net for net in nets(root, kind) if any(x <= BOX_X for x, _ in net)]
+        assert joined or kind == "analogue"
+        for net in joined:
+            assert len([x for x, _ in net if x == edge]) == 1
+            assert len([x for x, _ in net if x == BOX_X]) == 1
 
 
 def test_a_strangers_name_is_text(tmp_path: Path) -> None:
