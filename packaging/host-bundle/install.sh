@@ -40,9 +40,9 @@ check_copy() {
 
 # What there is of this machine against what the archive was made for; prints what is wrong, if anything.
 misfit() {
-  "$python" - "$MACHINE" "$PYTHON" "$GLIBC" <<'PY'
-import platform, struct, sys
-machine, python, glibc = sys.argv[1:]
+  "$python" - "$MACHINE" "$PYTHON" "$GLIBC" "$root" <<'PY'
+import os, platform, struct, sys
+machine, python, glibc, root = sys.argv[1:]
 def numbers(text):
     return [int(n) for n in text.split(".")[:2] if n.isdigit()] or [0]
 libc, has = platform.libc_ver()
@@ -51,6 +51,8 @@ if platform.machine() != machine or struct.calcsize("P") != 8:
     print(f"expected a 64-bit {machine} system, got {platform.machine()} with a {bits}-bit Python")
 elif "%d.%d" % sys.version_info[:2] != python:
     print(f"expected Python {python} (Debian 12 has it), got {platform.python_version()}")
+elif not root and os.path.realpath(sys.executable).startswith(("/root/", "/home/")):
+    print(f"expected a Python that the service may see (--python /usr/bin/python3), got {sys.executable}")
 elif libc != "glibc" or numbers(has) < numbers(glibc):
     print(f"expected glibc {glibc} or newer, got {libc or 'another libc'} {has}")
 else:
@@ -62,12 +64,12 @@ PY
 }
 
 check_host() {
-  [ -n "$python" ] || python=$(command -v python3.11 || command -v python3) ||
-    die "expected Python $PYTHON, found none: apt-get install python3"
-  wrong=$(misfit) || die "expected a Python that runs, got $python"
-  [ -z "$wrong" ] || die "$wrong"
   [ -n "$root" ] || [ "$(id -u)" = 0 ] || die "expected root (sudo sh install.sh), or --root DIR to try it"
   [ -n "$root" ] || command -v systemctl >/dev/null || die "expected systemd, found none"
+  [ -n "$python" ] || python=$(command -v python3.11 || command -v python3) ||
+    die "expected Python $PYTHON, found none: apt-get install python3"
+  wrong=$(misfit 2>/dev/null) || die "expected a Python that runs, got $python"
+  [ -z "$wrong" ] || die "$wrong"
 }
 
 check_room() {
@@ -114,7 +116,7 @@ make_release() {
     # Python's own last word; after it on a full disk nothing may follow.
     why=$(grep -v '^ *$' "$log" 2>/dev/null | tail -n 1)
     rm -rf "$release"
-    rmdir "$root$prefix/releases" "$root$prefix" 2>/dev/null
+    rmdir "$root$prefix/releases" "$root$prefix" 2>/dev/null || true
     die "could not install: ${why:-the disk is full?}"
   fi
   touch "$release/.done"
@@ -157,8 +159,10 @@ switch() {
 start() {
   [ -z "$root" ] || return 0
   systemctl daemon-reload
-  # No board and no udev is no fault of the installation.
-  udevadm control --reload && udevadm trigger --subsystem-match=tty || true
+  # A host without udev or a board is no fault of the installation.
+  if command -v udevadm >/dev/null; then
+    udevadm control --reload && udevadm trigger --subsystem-match=tty || true
+  fi
   systemctl enable --quiet signet.service
   systemctl restart signet.service || die "installed, but the service does not start: journalctl -u signet"
 }
@@ -185,8 +189,8 @@ main() {
   switch
   start
   remove_old
-  echo "Signet $VERSION is installed in $root$prefix. The vault is $root/var/lib/signet, its key is in $root/etc/signet/keys:"
-  echo "copy that key to another place, for without it nobody opens the vault again."
+  echo "Signet $VERSION is installed in $root$prefix. The vault is $root/var/lib/signet, its key (from the first start on) in $root/etc/signet/keys:"
+  echo "copy the key to another place, for without it nobody opens the vault again."
   [ -n "$root" ] || echo "Plug the board in and look: systemctl status signet, sudo signet status"
 }
 

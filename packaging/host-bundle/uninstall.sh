@@ -52,7 +52,7 @@ remove() {
 forget() {
   [ -z "$root" ] || return 0
   systemctl daemon-reload || true
-  udevadm control --reload || true
+  ! command -v udevadm >/dev/null || udevadm control --reload || true
   [ -z "$purge" ] || userdel signet 2>/dev/null || true
 }
 
