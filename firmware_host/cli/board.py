@@ -137,7 +137,7 @@ def _settings(args: argparse.Namespace, config: Config) -> int:
         print_json(kept)
         return 0
     for key, text in kept.items():
-        print(f"{key} = {'not kept, as the app has it' if text is None else text}")
+        print(printable(f"{key} = {'not kept, as the app has it' if text is None else text}"))
     if changes:
         say("in force from the next boot on: signet board reset")
     return 0
@@ -151,15 +151,15 @@ def _logs(args: argparse.Namespace, config: Config) -> int:
         if args.json:
             print_json({**asdict(status), "firmware": board.hello.firmware})
         else:
-            print(f"{board.hello.board_id}: {board.hello.firmware}")
+            print(printable(f"{board.hello.board_id}: {board.hello.firmware}"))
             for line in status_lines(status):
-                print(line)
+                print(printable(line))
         say_update_offer(board.hello.firmware, board.url)
         for log in board.logs(args.seconds):
             if args.json:
                 print_json({"level": log.level, "text": log.text})
             else:
-                print(f"log {log.level}: {log.text}")
+                print(printable(f"log {log.level}: {log.text}"))
     return 0
 
 

@@ -106,7 +106,7 @@ def _print_words(words: FirstWords, *, as_json: bool) -> None:
         print_json({**told, "waited_s": round(words.waited_s, 1)})
         return
     for line in words.lines:
-        print(line)
+        print(printable(line))
 
 
 class _Bar:

@@ -2,80 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
-from firmware_host.errors import BoardFileError, ConfigError, shown
+from firmware_host.errors import BoardFileError, ConfigError
+from firmware_host.flash.board_table import BoardTable
 from firmware_host.flash.values import CHIPS, Battery, Board, Bus, Eda, Pin
-from firmware_host.inference.toml_table import TomlTable
 
 FOLDER = Path(__file__).parent / "boards"
 # Ways to write an image: a program, a drive, a program and a drive, or what a person has to do.
 WAYS = ("esptool", "uf2", "uflash", "by-hand")
-SENSES = ("acc", "gyro", "bvp", "temp", "eda")
 PARTS = ("button", "haptic", "led")
-_USB_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 _MAX_BUSES = 4
 _MAX_HZ = 1_000_000
 _MAX_LABEL = 16
-
-
-class _Table(TomlTable):
-    """A table of a board's description."""
-
-    error = BoardFileError
-
-    def has(self, key: str) -> bool:
-        return key in self._values
-
-    def checked(self, key: str, value: Any, expected: str, *, ok: bool) -> Any:
-        if not ok:
-            raise self.error(self._path, f"{self._name(key)} as {expected}", shown(value))
-        return value
-
-    def one_of(self, key: str, choices: tuple[str, ...]) -> str:
-        value = self.text(key)
-        return str(self.checked(key, value, f"one of {', '.join(choices)}", ok=value in choices))
-
-    def usb_ids(self, key: str) -> tuple[str, ...]:
-        ids = self.texts(key)
-        ok = all(_USB_ID.fullmatch(each) for each in ids)
-        return tuple(self.checked(key, list(ids), 'a list such as ["303a:4001"]', ok=ok))
-
-    def senses(self, key: str) -> tuple[str, ...]:
-        names = self.texts(key)
-        expected = f"a list of {', '.join(SENSES)}"
-        return tuple(self.checked(key, list(names), expected, ok=set(names) <= set(SENSES)))
-
-    def pin(self, key: str) -> Pin:
-        expected = "a pin's number from 0 or its name"
-        return _pin(self._take(key, expected, _is_pin))
-
-    def within(self, key: str, lowest: float, highest: float) -> float:
-        value = self.number(key)
-        expected = f"a number from {lowest:g} to {highest:g}"
-        return float(self.checked(key, value, expected, ok=lowest <= value <= highest))
-
-    def level(self, key: str) -> int:
-        return int(self.within(key, 0, 1)) if self.has(key) else 1
-
-    def label(self, key: str) -> str:
-        text = self.text(key)
-        expected = f"1 to {_MAX_LABEL} characters that can be printed"
-        ok = 0 < len(text) <= _MAX_LABEL and text.isprintable()
-        return str(self.checked(key, text, expected, ok=ok))
-
-    def tables(self, key: str) -> list[_Table]:
-        """Tables of an array of tables; none if the key is not there."""
-        if not self.has(key):
-            return []
-        values = self._take(key, "a list of tables", _is_tables)
-        return [_Table(self._path, f"{key}[{i}]", each) for i, each in enumerate(values)]
-
-    def _name(self, key: str) -> str:
-        return f"{self._where}.{key}".lstrip(".")
+_MAX_NAME, _MAX_BOARD_ID, _MAX_ADVICE = 80, 64, 400
+# What a flash chip erases at a time.
+_SECTOR = 4096
 
 
 def load_boards() -> dict[str, Board]:
@@ -114,21 +57,21 @@ def read_board(path: Path) -> Board:
         raise BoardFileError(path, "a file that can be read", err.strerror or str(err)) from err
     except (ValueError, RecursionError) as err:
         raise BoardFileError(path, "TOML", f"{err or 'endless nesting'}") from err
-    with _Table(path, "", values) as top:
+    with BoardTable(path, "", values) as top:
         return _board(path.stem, top)
 
 
-def _board(key: str, top: _Table) -> Board:
+def _board(key: str, top: BoardTable) -> Board:
     with top.table("usb") as usb:
         app, boot = usb.usb_ids("app"), usb.usb_ids("boot")
     with top.table("senses") as senses:
         onboard, wired = senses.senses("onboard"), senses.senses("wired")
     with top.table("flash") as flash:
         way = flash.one_of("way", WAYS)
-        enter = flash.text("enter")
-        offset = int(flash.within("offset", 0, 2**32 - 1)) if way == "esptool" else 0
-        board_id = flash.text("board_id") if way == "uf2" else ""
-        advice = flash.text("advice") if way == "by-hand" else ""
+        enter = flash.words("enter", _MAX_ADVICE)
+        offset = flash.whole_within("offset", 0, 2**24, _SECTOR) if way == "esptool" else 0
+        board_id = flash.words("board_id", _MAX_BOARD_ID) if way == "uf2" else ""
+        advice = flash.words("advice", _MAX_ADVICE) if way == "by-hand" else ""
     chip = CHIPS[top.one_of("chip", tuple(CHIPS))]
     fits = {"esptool": chip.esp_id, "uf2": chip.uf2_family}.get(way, 0) is not None
     top.checked("flash.way", way, f"a way to flash a {chip.name}", ok=fits)
@@ -139,9 +82,19 @@ def _board(key: str, top: _Table) -> Board:
         "i2c", [bus.id for bus in buses], f"1 to {_MAX_BUSES} buses of different id", ok=is_usable
     )
     pins, inside = _parts(top)
+    eda, battery = _eda(top), _battery(top)
+    has_eda = "eda" in (*onboard, *wired)
+    words = "as senses say that there is one" if has_eda else "only if senses say that there is one"
+    top.checked(
+        "eda",
+        "none" if eda is None else "one",
+        f"a table, {words}",
+        ok=has_eda is not (eda is None),
+    )
+    _require_own_pins(top, buses, eda, battery, pins)
     return Board(
         key=key,
-        name=top.text("name"),
+        name=top.words("name", _MAX_NAME),
         chip=chip,
         usb_app=app,
         usb_boot=boot,
@@ -153,37 +106,37 @@ def _board(key: str, top: _Table) -> Board:
         onboard=onboard,
         wired=wired,
         buses=buses,
-        eda=_eda(top),
-        battery=_battery(top),
+        eda=eda,
+        battery=battery,
         pins=pins,
-        led_lit=top.level("led_lit"),
-        ring_kib=int(top.within("ring_kib", 0, 8192)) if buses else 0,
+        led_lit=top.whole_within("led_lit", 0, 1) if top.has("led_lit") else 1,
+        ring_kib=top.whole_within("ring_kib", 0, 8192) if buses else 0,
         inside=inside,
         labels=_labels(top),
     )
 
 
-def _bus(table: _Table) -> Bus:
+def _bus(table: BoardTable) -> Bus:
     with table:
         return Bus(
-            int(table.within("id", 0, 7)),
+            table.whole_within("id", 0, 7),
             table.pin("scl"),
             table.pin("sda"),
-            int(table.within("hz", 10_000, _MAX_HZ)),
+            table.whole_within("hz", 10_000, _MAX_HZ),
             inside=table.has("inside") and table.flag("inside"),
         )
 
 
-def _eda(top: _Table) -> Eda | None:
+def _eda(top: BoardTable) -> Eda | None:
     if not top.has("eda"):
         return None
     with top.table("eda") as table:
-        channel = int(table.within("channel", 0, 31)) if table.has("channel") else None
+        channel = table.whole_within("channel", 0, 31) if table.has("channel") else None
         pin = table.pin("pin") if channel is None else None
         return Eda(pin, channel, table.within("full_scale_usiemens", 0.1, 1000))
 
 
-def _battery(top: _Table) -> Battery | None:
+def _battery(top: BoardTable) -> Battery | None:
     if not top.has("battery"):
         return None
     with top.table("battery") as table:
@@ -197,7 +150,7 @@ def _battery(top: _Table) -> Battery | None:
         )
 
 
-def _parts(top: _Table) -> tuple[dict[str, Pin], tuple[str, ...]]:
+def _parts(top: BoardTable) -> tuple[dict[str, Pin], tuple[str, ...]]:
     """Pins of parts by name, and the names of those that are on the board as it comes."""
     if not top.has("pins"):
         return {}, ()
@@ -209,22 +162,35 @@ def _parts(top: _Table) -> tuple[dict[str, Pin], tuple[str, ...]]:
         return pins, inside
 
 
-def _labels(top: _Table) -> dict[str, str]:
+def _require_own_pins(
+    top: BoardTable,
+    buses: tuple[Bus, ...],
+    eda: Eda | None,
+    battery: Battery | None,
+    parts: dict[str, Pin],
+) -> None:
+    """A pin that has two jobs does neither."""
+    jobs = [
+        (f"i2c[{i}].{line}", getattr(bus, line))
+        for i, bus in enumerate(buses)
+        for line in ("scl", "sda")
+    ]
+    jobs += [(f"pins.{name}", pin) for name, pin in parts.items()]
+    jobs += [
+        (f"{name}.pin", part.pin)
+        for name, part in (("eda", eda), ("battery", battery))
+        if part is not None
+    ]
+    first: dict[Pin, str] = {}
+    for name, pin in jobs:
+        if pin is not None and pin in first:
+            top.checked(name, pin, f"a pin of its own, not that of {first[pin]}", ok=False)
+        if pin is not None:
+            first[pin] = name
+
+
+def _labels(top: BoardTable) -> dict[str, str]:
     if not top.has("labels"):
         return {}
     with top.table("labels") as table:
-        return {key: table.label(key) for key in table.names()}
-
-
-def _is_pin(value: object) -> bool:
-    return (type(value) is int and 0 <= value < 256) or (
-        isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.]{1,16}", value) is not None
-    )
-
-
-def _pin(value: Any) -> Pin:
-    return value if isinstance(value, str) else int(value)
-
-
-def _is_tables(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, dict) for each in value)
+        return {key: table.words(key, _MAX_LABEL) for key in table.names()}

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from firmware_host.errors import BoardFileError, ConfigError
+from firmware_host.flash.app_files import config_bytes
 from firmware_host.flash.boards import FOLDER, load_board, load_boards, read_board
 from firmware_host.host.ports import BOARDS, BRIDGES
+from tests.flash.conftest import one_line
 
 XIAO = (FOLDER / "xiao-nrf52840-sense.toml").read_text()
 KEYS = {
@@ -19,6 +24,11 @@ KEYS = {
     "xiao-esp32-s3",
     "xiao-nrf52840-sense",
 }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("boards")
 
 
 def test_table_holds_the_boards_we_promise() -> None:
@@ -62,7 +72,11 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ('chip = "nrf52840"', "chip = 3", "chip as a string, got 3"),
         ('way = "uf2"', 'way = "tape"', "flash.way as one of esptool, uf2"),
         ('way = "uf2"', 'way = "esptool"\noffset = 0', "only advice|only .*got unknown board_id"),
-        ("[pins]", "[eda]\nchannel = 99\n[pins]", "eda.channel as a number from 0 to 31, got 99"),
+        (
+            "[pins]",
+            "[eda]\nchannel = 99\n[pins]",
+            "eda.channel as a whole number from 0 to 31, got 99",
+        ),
         ("[pins]", "[eda]\n[pins]", "eda.pin as a pin's number"),
         (
             "[pins]",
@@ -85,7 +99,46 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ("button = 28", "button = 'a b'", "pins.button as a pin's number"),
         ("id = 1", "id = 0", "i2c as 1 to 4 buses of different id"),
         ("scl = 27", "", r"i2c\[0\].scl as a pin's number"),
-        ("hz = 400_000", "hz = 4e9", r"i2c\[0\].hz as a number from 10000 to 1e\+06"),
+        ("hz = 400_000", "hz = 4e9", r"i2c\[0\].hz as an integer, got 4000000000.0"),
+        (
+            "hz = 400_000",
+            "hz = 4_000_000",
+            r"i2c\[0\].hz as a whole number from 10000 to 1000000, got 4000000$",
+        ),
+        ("ring_kib = 32", "ring_kib = 1.5", "ring_kib as an integer, got 1.5"),
+        ("ring_kib = 32", "ring_kib = 9999", "ring_kib as a whole number from 0 to 8192, got 9999"),
+        (
+            'name = "Seeed',
+            'name = "\\u001b[31m',
+            "name as 1 to 80 characters that can be printed, got",
+        ),
+        ('board_id = "nRF52840-SeeedXiaoSense-"', 'board_id = ""', "flash.board_id as 1 to 64 "),
+        ('enter = "press RESET twice, quickly"', "enter = 3", "flash.enter as a string, got 3"),
+        (
+            'wired = ["bvp", "temp"]',
+            'wired = ["bvp", "bvp"]',
+            "senses.wired as a list of .* each once",
+        ),
+        (
+            'wired = ["bvp", "temp"]',
+            'wired = ["eda"]',
+            "eda as a table, as senses say that there is",
+        ),
+        (
+            "[pins]",
+            "[eda]\npin = 2\nfull_scale_usiemens = 60\n[pins]",
+            "eda as a table, only if senses say that there is one, got 'one'",
+        ),
+        (
+            "button = 28",
+            "button = 5",
+            r"pins.button as a pin of its own, not that of i2c\[1\].scl, got 5",
+        ),
+        (
+            "sda = 4",
+            "sda = 5",
+            r"i2c\[1\].sda as a pin of its own, not that of i2c\[1\].scl, got 5",
+        ),
         (
             'chip = "nrf52840"',
             'chip = "virtual"',
@@ -93,7 +146,7 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ),
         ('boot = ["2886:0045"]', 'boot = ["2886-0045"]', "usb.boot as a list such as"),
         ('"acc", "gyro"', '"acc", "smell"', "senses.onboard as a list of acc, gyro"),
-        ("led_lit = 0", "led_lit = 2", "led_lit as a number from 0 to 1, got 2"),
+        ("led_lit = 0", "led_lit = 2", "led_lit as a whole number from 0 to 1, got 2"),
         ("led_lit = 0", "led_lit = = 0", "expected TOML"),
         ("[[i2c]]", "[i2c]", "expected TOML|list of tables"),
     ],
@@ -109,6 +162,53 @@ def test_wrong_entry_is_one_line_that_names_it(tmp_path: Path, old, new, says) -
     assert text.startswith(f"board {file}: expected ")
     assert re.search(says, text), text
     assert caught.value.exit_code == 2
+
+
+LINES = [line for line in XIAO.splitlines() if line and not line.startswith("#")]
+VALUES = [
+    "0",
+    "-1",
+    "1.5",
+    "nan",
+    "true",
+    "[]",
+    '""',
+    '"x"',
+    '"\\u0000"',
+    "{}",
+    "[[]]",
+    "9" * 5000,
+    "=",
+]
+
+
+@given(line=st.sampled_from(LINES), value=st.sampled_from([*VALUES, None]))
+def test_one_wrong_line_is_one_line_of_error_or_a_board_all_the_same(folder, line, value) -> None:
+    changed = "" if value is None else f"{line.partition('=')[0]}= {value}"
+    file = folder / "mine.toml"
+    file.write_text(XIAO.replace(line, changed, 1))
+    try:
+        board = read_board(file)
+    except BoardFileError as err:
+        assert str(err).isprintable()
+        assert str(err).startswith(f"board {file}: expected ")
+        assert len(str(err)) < 1000
+    else:
+        assert json.loads(config_bytes(board))["board"] == "mine"
+
+
+def test_wrong_file_through_the_command(signet, tmp_path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(XIAO.replace("button = 28", "buton = 28"))
+    assert one_line(signet("flash", "--board", file, "--dry-run"), 2) == (
+        f"board {file}: expected in [pins] only button, haptic, inside, led, got unknown buton"
+    )
+
+
+def test_led_of_a_table_is_the_apps(tmp_path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(XIAO.replace("led = 26", 'led = "LED"').replace("led_lit = 0", "led_lit = 1"))
+    assert json.loads(config_bytes(read_board(file)))["led"] == {"pin": "LED", "lit": 1}
 
 
 def test_esptool_is_for_espressifs_chips_only(tmp_path: Path) -> None:
