@@ -3,62 +3,41 @@
 from __future__ import annotations
 
 import math
-from bisect import insort
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from firmware_host.protocol.messages import (
-    MAX_STREAMS,
-    Ack,
-    AckResult,
     Block,
     BootCause,
     Channel,
     Command,
-    CommandKind,
     Event,
-    EventKind,
     Hello,
+    Log,
     MessageParser,
     Part,
     Ping,
     Pong,
     Reset,
     Status,
-    encode_ack,
     encode_block,
-    encode_event,
-    encode_hello,
-    encode_pong,
-    encode_status,
 )
-from sim.ring import DEFAULT_RING_BYTES, NOTHING, Coming, Ring
+from sim.board_orders import Cue, Obedient
+from sim.board_words import ERROR, FIRMWARE, SAFE_FIRMWARE, SAFE_WHY, WARNING, Words
+from sim.ring import DEFAULT_RING_BYTES, Ring
 from sim.schedule import BodyEvent
 from sim.sensor_stream import SensorStream
 from sim.sensors import NUMPY_DTYPES
+from sim.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sim.body import Body
 
 HELLO_EVERY_S = 5.0
 STATUS_EVERY_S = 10.0
-FIRMWARE = "signet-sim 0.1"
-CUE_PATTERNS = (1, 2, 3)
-# How long somebody takes to press a button about a tap on the wrist.
-ANSWER_S = 6.0
 _SESSION_STREAM = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """One buzz of the haptic motor."""
-
-    t_s: float
-    pattern: int
 
 
 @dataclass
@@ -73,14 +52,15 @@ class BoardCounters:
     cues: list[Cue] = field(default_factory=list)
 
 
-class VirtualBoard:
+class VirtualBoard(Obedient):
     """A board on a body, seen from its serial port.
 
     The body lives by the board's crystal: a drift of ``drift_ppm`` makes both a little fast.
     ``advance`` may be called in any steps; the bytes are the same. It does not imitate the line's
     bit rate: ``room_bytes`` says how much the line takes, and what does not fit is dropped by
     whole frames and counted, as a board does whose transmit buffer is full. The latest
-    ``ring_bytes`` of blocks can be asked for again; 0 is a board without a ring.
+    ``ring_bytes`` of blocks can be asked for again; 0 is a board without a ring. What it is told to keep
+    it keeps as long as the object lives.
     """
 
     def __init__(
@@ -106,14 +86,16 @@ class VirtualBoard:
         self._event_at = 0
         self._parser = MessageParser()
         self._streams = [SensorStream(body, channel) for channel in body.channels]
-        self._ring = Ring(ring_bytes)
+        self._ring_bytes = ring_bytes
+        self._settings = Settings(channel.name for channel in body.channels)
         self.counters = BoardCounters()
+        self._cues = self.counters.cues
         self._now_s = 0.0
         self._replies = bytearray()
         self._out = bytearray()
         self._room = math.inf
         self._dark = body.dark()
-        self._boot(0.0)
+        self._boot(0.0, None)
 
     @property
     def session(self) -> int:
@@ -122,8 +104,8 @@ class VirtualBoard:
 
     @property
     def channels(self) -> tuple[Channel, ...]:
-        """Channels as HELLO announces them."""
-        return tuple(stream.channel for stream in self._streams)
+        """Channels as HELLO announces them; none in safe mode."""
+        return () if self._is_safe else tuple(stream.channel for stream in self._streams)
 
     @property
     def finished(self) -> bool:
@@ -180,53 +162,74 @@ class VirtualBoard:
         for stream in self._streams:
             stream.sleep(start_s, end_s)
         self.counters.reboots += 1
-        self._boot(end_s)
+        self._boot(end_s, None)
 
     def receive(self, data: bytes) -> None:
         """Bytes from the host, unheard without power; answers go out with the next :meth:`advance`."""
         for message in self._parser.feed(data) if self.dark_until_s is None else ():
             if isinstance(message, Ping):
                 pong = Pong(self._session, self._ticks_us(self._now_s), message.token)
-                self._replies += encode_pong(pong, seq=self._next_seq("pong"))
+                self._replies += self._words.pong(pong)
             elif isinstance(message, Command):
                 self._obey(message)
 
     def reboot(self, *, dark_s: float = 0.0) -> None:
         """Restart now: new session, counters and ticks from zero, ``dark_s`` without samples."""
         self.counters.reboots += 1
-        self._boot(self._now_s + dark_s)
+        self._boot(self._now_s + dark_s, None)
+
+    def _start_anew(self, how: Reset) -> None:
+        self.counters.reboots += 1
+        self._boot(self._now_s, how)
 
     def leap(self, by_s: float) -> None:
         """Let the tick counter leap, until the next boot; the clock behind it goes on as before."""
         self._leapt_us += round(by_s * 1e6)
 
-    def _boot(self, t_s: float) -> None:
+    def _boot(self, t_s: float, how: Reset | None) -> None:
+        """Begin a session; ``how`` the host wanted it, None if nobody did."""
         rng = np.random.default_rng(
             [self._seed, _SESSION_STREAM, self._boot_salt, self.counters.reboots]
         )
         self._session = int(rng.integers(1, 1 << 16))
-        self._is_asked = False
+        self._cause = BootCause.POWER if how is None else BootCause.ASKED
+        self._is_safe = how is Reset.SAFE
+        self._streaming = not self._is_safe
         self._boot_s = t_s
         self._leapt_us = 0
         self._hello_s = self._status_s = t_s
         self._n_dropped = 0
-        self._streaming = True
-        self._seqs: dict[str, int] = {}
-        self._ring.clear()
-        # Which channel each stream number has belonged to since boot.
+        self._words = Words()
+        self._lines: list[str] = []
+        self._said_id = self._settings.text("id") or self._board_id
+        kept_bytes = self._settings.ring_bytes
+        self._ring = Ring(self._ring_bytes if kept_bytes is None else kept_bytes)
         self._numbers: dict[int, SensorStream] = {}
         for stream in self._streams:
             stream.boot(t_s)
+            self._set_kept_rate(stream)
             self._numbers[stream.channel.stream] = stream
         while self._event_at < len(self._events) and self._events[self._event_at].t_s < t_s:
             self._event_at += 1
+
+    def _set_kept_rate(self, stream: SensorStream) -> None:
+        rate_mhz = self._settings.rate_mhz(stream.channel.name)
+        if rate_mhz is None or stream.has_rate(rate_mhz):
+            return
+        factor = stream.factor_for(rate_mhz)
+        if factor is None:
+            name = stream.channel.name
+            self._lines.append(f"{name} cannot be read at {rate_mhz / 1000:g} Hz")
+        else:
+            stream.change_rate(factor, stream.channel.stream)
 
     def _do_next(self, end_s: float) -> bool:
         """Do what is due next, unless that is after ``end_s``."""
         when_s, act = self._hello_s, self._say_hello
         if self._status_s < when_s:
             when_s, act = self._status_s, self._tell_status
-        if self._event_at < len(self._events) and self._events[self._event_at].t_s < when_s:
+        is_event_next = self._event_at < len(self._events) and not self._is_safe
+        if is_event_next and self._events[self._event_at].t_s < when_s:
             when_s, act = self._events[self._event_at].t_s, self._tell_event
         best: SensorStream | None = None
         if self._streaming:
@@ -250,43 +253,44 @@ class VirtualBoard:
             self.counters.resent_frames += 1
 
     def _say_hello(self) -> None:
-        ring = self._ring.capacity_bytes
-        hello = Hello(self._session, self._board_id, self._firmware, self.channels, ring_bytes=ring)
-        seq = self._seqs.get("hello", 0)
-        encoded = encode_hello(hello, seq=seq, ticks_us=self._ticks_us(self._hello_s))
-        self._seqs["hello"] = seq + encoded.count(0)
-        # At boot, whatever a bootloader or a failing supply put on the line ends here.
-        self._emit(encoded if seq else b"\0" + encoded)
+        ring = 0 if self._is_safe else self._ring.capacity_bytes
+        firmware = SAFE_FIRMWARE if self._is_safe else self._firmware
+        ticks_us = self._ticks_us(self._hello_s)
+        hello = Hello(
+            self._session,
+            self._said_id,
+            firmware,
+            self.channels,
+            ticks_us=ticks_us,
+            ring_bytes=ring,
+        )
+        self._emit(self._words.hello(hello))
+        logs = [(WARNING, line) for line in self._lines] + [(ERROR, SAFE_WHY)] * self._is_safe
+        self._lines = []
+        for level, text in logs:
+            self._emit(self._words.log(Log(self._session, ticks_us, level, text)))
         self._hello_s += HELLO_EVERY_S
 
     def _tell_status(self) -> None:
+        decoder = self._parser.decoder
         status = Status(
             self._session,
             self._ticks_us(self._status_s),
             int(self._status_s - self._boot_s),
-            BootCause.ASKED if self._is_asked else BootCause.POWER,
+            self._cause,
             n_boots=self.counters.reboots + 1,
             n_dropped=self._n_dropped,
-            n_bad_frames=self._parser.decoder.bad_frames + self._parser.decoder.oversize,
-            parts=tuple(Part(stream.channel.name) for stream in self._streams),
+            n_bad_frames=decoder.bad_frames + decoder.oversize,
+            parts=tuple(Part(channel.name) for channel in self.channels),
         )
-        self._emit(encode_status(status, seq=self._next_seq("status")))
+        self._emit(self._words.status(status))
         self._status_s += STATUS_EVERY_S
 
     def _tell_event(self) -> None:
         event: BodyEvent = self._events[self._event_at]
         self._event_at += 1
-        self._emit(
-            encode_event(
-                Event(
-                    self._session,
-                    self._ticks_us(event.t_s),
-                    event.kind,
-                    event.value,
-                    self._next_seq("event"),
-                )
-            )
-        )
+        ticks_us = self._ticks_us(event.t_s)
+        self._emit(self._words.event(Event(self._session, ticks_us, event.kind, event.value)))
 
     def _send_block(self, stream: SensorStream, n: int) -> None:
         encoded = self._next_block(stream, n)
@@ -337,102 +341,6 @@ class VirtualBoard:
         self.counters.frames += encoded.lstrip(b"\0").count(0)
         return True
 
-    def _obey(self, command: Command) -> None:
-        if command.kind == CommandKind.BACKFILL:
-            result, coming = self._fill(command)
-        else:
-            result, coming = self._orders.get(command.kind, _unknown)(command), NOTHING
-        ack = Ack(
-            self._session,
-            self._ticks_us(self._now_s),
-            command.kind,
-            result,
-            command.token,
-            command.stream,
-            command.sample_idx,
-            *coming,
-        )
-        self._replies += encode_ack(ack, seq=self._next_seq("ack"))
-        if command.kind == CommandKind.RESET and result is AckResult.DONE:
-            self.reboot()
-            self._is_asked = True
-
-    @property
-    def _orders(self) -> dict[int, Callable[[Command], AckResult]]:
-        return {
-            CommandKind.START: self._start,
-            CommandKind.STOP: self._stop,
-            CommandKind.CUE: self._buzz,
-            CommandKind.RATE: self._set_rate,
-            CommandKind.STATUS: self._show_status,
-            CommandKind.RESET: self._reset,
-        }
-
-    def _start(self, _: Command) -> AckResult:
-        if not self._streaming:
-            for stream in self._streams:
-                stream.skip_to(self._now_s)
-        self._streaming = True
-        self._hello_s = self._now_s
-        return AckResult.DONE
-
-    def _stop(self, _: Command) -> AckResult:
-        self._streaming = False
-        self._ring.forget_asked()
-        return AckResult.DONE
-
-    def _set_rate(self, command: Command) -> AckResult:
-        stream = self._numbers.get(command.stream)
-        factor = None if stream is None else stream.factor_for(command.value)
-        if stream is None or factor is None:
-            return AckResult.BAD_VALUE
-        if not stream.has_rate(command.value):
-            number = next((n for n in range(MAX_STREAMS) if n not in self._numbers), None)
-            if number is None:
-                return AckResult.NOT_NOW
-            n_left = stream.n_taken(self._now_s) if self._streaming else 0
-            # Before the ACK, so that the last block of the old rate comes before the new HELLO.
-            self._replies += self._next_block(stream, n_left) if n_left else b""
-            stream.change_rate(factor, number)
-            self._numbers[number] = stream
-        self._hello_s = self._now_s
-        return AckResult.DONE
-
-    def _show_status(self, _: Command) -> AckResult:
-        self._status_s = self._now_s
-        return AckResult.DONE
-
-    def _reset(self, command: Command) -> AckResult:
-        # It has no bootloader, and nothing that could fail.
-        return AckResult.DONE if command.value == Reset.ANEW else AckResult.BAD_VALUE
-
-    def _fill(self, command: Command) -> tuple[AckResult, Coming]:
-        if not self._ring.capacity_bytes or command.value < 1:
-            has_ring = self._ring.capacity_bytes > 0
-            return AckResult.BAD_VALUE if has_ring else AckResult.UNKNOWN, NOTHING
-        coming = self._ring.ask(command.stream, command.sample_idx, command.value, self._now_s)
-        return (AckResult.DONE, coming) if coming else (AckResult.NOT_NOW, NOTHING)
-
-    def _buzz(self, command: Command) -> AckResult:
-        pattern = command.value
-        if pattern not in CUE_PATTERNS:
-            return AckResult.BAD_VALUE
-        self.counters.cues.append(Cue(self._now_s, pattern))
-        answer = self._body.answer_to_cue(self._now_s)
-        if answer is not None:
-            pressed = BodyEvent(self._now_s + ANSWER_S, EventKind.BUTTON, int(answer))
-            insort(self._events, pressed, lo=self._event_at, key=lambda event: event.t_s)
-        return AckResult.DONE
-
-    def _next_seq(self, kind: str) -> int:
-        seq = self._seqs.get(kind, 0)
-        self._seqs[kind] = seq + 1
-        return seq
-
     def _ticks_us(self, t_s: float) -> int:
         ticks_us = self._first_tick_us + self._leapt_us + round((t_s - self._boot_s) * 1e6)
         return ticks_us & 0xFFFFFFFF
-
-
-def _unknown(_: Command) -> AckResult:
-    return AckResult.UNKNOWN

@@ -36,9 +36,14 @@ def store(name, values):
         os.rename(fresh, name)
 
 
+def is_key(key, channels):
+    """Whether there is such a setting; ``channels`` are the names there are."""
+    return key in ("id", "ring") or (key.startswith("rate.") and key[5:] in channels)
+
+
 def is_usable(key, value, channels):
-    """Whether a setting has a value that the app can begin with; ``channels`` are the names there are."""
-    if not isinstance(value, str):
+    """Whether a setting has a value that the app can begin with."""
+    if not (isinstance(value, str) and is_key(key, channels)):
         return False
     if key == "id":
         # A host takes no frame that says anything else, so ASCII is what a board can be sure of.
@@ -49,7 +54,7 @@ def is_usable(key, value, channels):
         return False
     if key == "ring":
         return 0 <= number <= 8192 and number == int(number)
-    return key.startswith("rate.") and key[5:] in channels and 0.1 <= number <= 200
+    return 0.1 <= number <= 200
 
 
 def plain(text):

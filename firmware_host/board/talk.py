@@ -160,14 +160,14 @@ class Talk:
         if key is None or text is None:
             return
         result = DONE
-        if value == 1:
+        if not 0 <= value <= 2 or not settings.is_key(key, CHANNELS):
+            result = BAD_VALUE
+        elif value == 1:
             result = self._keep(key, text)
         elif value == 2 and key in self.kept:
             kept = dict(self.kept)
             del kept[key]
             result = self._store(kept)
-        elif not 0 <= value <= 2:
-            result = BAD_VALUE
         self.answer(SETTING, result, token, string(key) + string(str(self.kept.get(key, ""))))
 
     def _keep(self, key, text):

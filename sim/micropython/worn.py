@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from firmware_host.protocol.messages import Button, EventKind
-from sim.board import ANSWER_S
+from sim.board_orders import ANSWER_S
 from sim.sensor_stream import SensorStream
 from sim.sensors import CHANNELS, to_raw
 

@@ -241,7 +241,7 @@ def test_reset_answers_then_boots(make_board: MakeBoard) -> None:
     board = make_board()
     before = board.session
     board.advance(25.0)
-    _order(board, CommandKind.RESET, Reset.SAFE)
+    _order(board, CommandKind.RESET, Reset.BOOTLOADER)
     _order(board, CommandKind.RESET, Reset.ANEW)
     told = _parse(board.advance(26.0))
     acks = [m for m in told if isinstance(m, Ack)]
