@@ -38,7 +38,9 @@ DEVICE_HELP = (
 
 def add_shared(parser: argparse.ArgumentParser, *, state: bool = True) -> None:
     """Options of every verb."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with settings")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="TOML file with settings; else $SIGNET_CONFIG"
+    )
     parser.add_argument("--log", choices=("debug", "info", "warning", "error"), help="log level")
     parser.add_argument("--json", action="store_true", help="print data as JSON for machines")
     if state:

@@ -53,13 +53,13 @@ class ServiceManager:
         self._told = ""
         self._is_ready = False
 
-    def alive(self, doing: str) -> None:
+    def alive(self, doing: Callable[[], str]) -> None:
         """A turn of the loop is done; the first one says that the service has begun.
 
         Parameters
         ----------
         doing
-            What it does, for ``systemctl status``; told when it changes.
+            Says what it does, for ``systemctl status``; told when it changes, not even asked where nobody listens.
         """
         if self._socket is None:
             return
@@ -69,9 +69,9 @@ class ServiceManager:
         if math.isfinite(self._every_s) and now_s >= self._due_s:
             self._due_s = now_s + self._every_s
             lines.append("WATCHDOG=1")
-        if doing != self._told:
-            self._told = doing
-            lines.append(f"STATUS={printable(doing)}")
+        if (now := doing()) != self._told:
+            self._told = now
+            lines.append(f"STATUS={printable(now)}")
         self._tell(lines)
 
     def stopping(self) -> None:

@@ -166,7 +166,7 @@ def _link(
         return lasting_link(opens, stop=stop)
     return awaited_link(
         lambda: lasting_link(opens, stop=stop),
-        lambda why: service.alive(f"waiting for the board: {why}"),
+        lambda why: service.alive(lambda: f"waiting for the board: {why}"),
         stop=stop,
     )
 

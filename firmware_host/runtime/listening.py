@@ -100,7 +100,6 @@ class Listening:
         """Tap the wearer, if there is a board."""
         self._orders.cue(pattern, self.sink.ordered)
 
-    @property
     def doing(self) -> str:
         """How it goes at this moment, in a few words."""
         if not self.link.is_up:

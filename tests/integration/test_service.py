@@ -143,3 +143,14 @@ def test_wrong_setting_ends_a_service_that_waits(wearer: Wearer) -> None:
     done = wearer.signet("run", "--wait", "--device", "nosuch:")
     assert done.code == 2
     assert "auto:" in done.err
+
+
+def test_settings_named_in_the_environment_are_taken_unless_an_option_names_others(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    for name, url in (("ours", "nosuch:"), ("other", "neither:")):
+        (tmp_path / f"{name}.toml").write_text(f'[device]\nurl = "{url}"\n')
+    env = {"SIGNET_CONFIG": str(tmp_path / "ours.toml")}
+    assert "got 'nosuch:'" in wearer.signet("run", env=env).err
+    other = str(tmp_path / "other.toml")
+    assert "got 'neither:'" in wearer.signet("run", "--config", other, env=env).err

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import re
 
-from firmware_host.host.ports import BOARDS, BRIDGES, list_ports
+import pytest
+
+from firmware_host.devices import open_only_board
+from firmware_host.errors import ConfigError, LinkError
+from firmware_host.host.ports import BOARDS, BRIDGES, known_boards, list_ports
+from firmware_host.transport.base import parse_url
 from firmware_host.transport.port_files import shipped_udev_rule
 
 
@@ -88,6 +93,29 @@ def test_ten_boards_are_listed_in_the_order_of_their_numbers(fake) -> None:
     for i in (10, 2, 0):
         fake.add_usb_port(f"ttyACM{i}", "2e8a:0005")
     assert [p.device for p in ports(fake)] == ["/dev/ttyACM0", "/dev/ttyACM2", "/dev/ttyACM10"]
+
+
+def test_only_board_is_told_from_bridges_and_strangers(fake) -> None:
+    fake.add_usb_port("ttyUSB0", "1a86:7523", bridge=True)
+    fake.add_usb_port("ttyACM0", "1234:5678")
+    with pytest.raises(LinkError, match="no board that we know is plugged in"):
+        open_only_board(parse_url("auto:"), fake.root)
+    fake.add_usb_port("ttyACM1", "2e8a:0005", by_id="usb-MicroPython_Board-if00")
+    assert known_boards(fake.root) == ["serial:/dev/serial/by-id/usb-MicroPython_Board-if00"]
+    # Found, and then opened by its lasting name, which is none of this machine's.
+    with pytest.raises(LinkError, match="usb-MicroPython_Board-if00"):
+        open_only_board(parse_url("auto:"), fake.root)
+    fake.add_usb_port("ttyACM2", "303a:4001")
+    with pytest.raises(
+        LinkError, match=r"2 boards are plugged in: serial:.*if00, serial:/dev/ttyACM2; name one"
+    ):
+        open_only_board(parse_url("auto:"), fake.root)
+
+
+@pytest.mark.parametrize("url", ["auto:/dev/ttyACM0", "auto:?baud=9600"])
+def test_more_than_auto_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError):
+        open_only_board(parse_url(url))
 
 
 def test_udev_rule_and_table_know_the_same_boards() -> None:

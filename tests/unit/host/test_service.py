@@ -59,13 +59,13 @@ def test_first_turn_of_the_loop_says_ready_and_later_ones_that_it_is_alive(
     time = _Time()
     with ServiceManager(_env(manager, WATCHDOG_USEC="60000000"), monotonic=time) as service:
         assert manager.heard() == []
-        service.alive("streaming")
+        service.alive(lambda: "streaming")
         assert manager.heard() == ["READY=1", "WATCHDOG=1", "STATUS=streaming"]
         time.now_s += 14.0
-        service.alive("streaming")
+        service.alive(lambda: "streaming")
         assert manager.heard() == []
         time.now_s += 1.1
-        service.alive("the board is away")
+        service.alive(lambda: "the board is away")
         assert manager.heard() == ["WATCHDOG=1", "STATUS=the board is away"]
         service.stopping()
         assert manager.heard() == ["STOPPING=1", "STATUS=ending"]
@@ -85,15 +85,15 @@ def test_nobody_is_fed_who_does_not_watch_this_process(
     manager: _Manager, watchdog: dict[str, str]
 ) -> None:
     with ServiceManager(_env(manager, **watchdog)) as service:
-        service.alive("streaming")
+        service.alive(lambda: "streaming")
         assert manager.heard() == ["READY=1", "STATUS=streaming"]
-        service.alive("streaming")
+        service.alive(lambda: "streaming")
         assert manager.heard() == []
 
 
 def test_status_is_one_line_whatever_an_error_quotes(manager: _Manager) -> None:
     with ServiceManager(_env(manager)) as service:
-        service.alive("waiting: ttyX\nWATCHDOG=1\x1b[2J")
+        service.alive(lambda: "waiting: ttyX\nWATCHDOG=1\x1b[2J")
         assert manager.heard() == ["READY=1", "STATUS=waiting: ttyX WATCHDOG=1\\x1b[2J"]
 
 
@@ -108,20 +108,20 @@ def test_manager_that_is_gone_or_does_not_listen_holds_nothing_up(manager: _Mana
     with ServiceManager(_env(manager, WATCHDOG_USEC="4"), monotonic=time) as service:
         for _ in range(2000):
             time.now_s += 1.0
-            service.alive("streaming")
+            service.alive(lambda: "streaming")
         manager.close()
         time.now_s += 1.0
-        service.alive("streaming")
-    service.alive("streaming")
+        service.alive(lambda: "streaming")
+    service.alive(lambda: "streaming")
 
 
 def test_no_socket_is_made_where_nobody_asked() -> None:
     service = ServiceManager({})
-    service.alive("streaming")
+    service.alive(lambda: "streaming")
     service.stopping()
     assert service._socket is None
 
 
 def test_socket_file_that_does_not_exist_is_no_error(tmp_path: Path) -> None:
     with ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "none")}) as service:
-        service.alive("streaming")
+        service.alive(lambda: "streaming")
