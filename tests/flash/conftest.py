@@ -211,13 +211,17 @@ def image(tmp_path: Path) -> Path:
     return file
 
 
-def new_app(lacks: Container[str] = (), firmware: str = FIRMWARE) -> VirtualBoard:
+def new_app(
+    lacks: Container[str] = (),
+    firmware: str = FIRMWARE,
+    kind: type[VirtualBoard] = VirtualBoard,
+) -> VirtualBoard:
     """The CPython board, at rest."""
     rows = [{"label": "rest", "minutes": 5}]
     schedule = build_schedule({"start_utc": START, "bout": rows}, name="test")
     body = SyntheticBody(Wearer(schedule, seed=7))
     body.channels = tuple(channel for channel in body.channels if channel.name not in lacks)
-    return VirtualBoard(body, seed=7, firmware=firmware)
+    return kind(body, seed=7, firmware=firmware)
 
 
 @pytest.fixture

@@ -12,7 +12,19 @@ from firmware_host.cli.main import main
 from firmware_host.errors import FlashError
 from firmware_host.flash.asking import Conversation, status_lines
 from firmware_host.flash.listening import listen
-from firmware_host.protocol.messages import BootCause, Part, PartState, Status
+from firmware_host.protocol.messages import (
+    Ack,
+    AckResult,
+    BootCause,
+    Command,
+    CommandKind,
+    MessageParser,
+    Part,
+    PartState,
+    Status,
+    encode_ack,
+)
+from sim.board import VirtualBoard
 from sim.flash.repl_board import ReplBoard
 from sim.flash.whole_board import WholeBoard
 from tests.flash.conftest import new_app
@@ -61,7 +73,27 @@ def test_reset_begins_a_new_session(run, port) -> None:
         assert board.hello.session != before
 
 
-def test_board_that_keeps_nothing_is_said_to_be_older(run, port) -> None:
+class FirstApp(VirtualBoard):
+    """An app from before there were settings."""
+
+    _answers = b""
+
+    def receive(self, data: bytes) -> None:
+        for message in MessageParser().feed(data):
+            if isinstance(message, Command) and message.kind == CommandKind.SETTING:
+                ack = Ack(self.session, 0, message.kind, AckResult.UNKNOWN, message.token)
+                self._answers += encode_ack(ack, seq=0)
+        if not self._answers:
+            super().receive(data)
+
+    def advance(self, now_s: float) -> bytes:
+        said, self._answers = self._answers, b""
+        return super().advance(now_s) + said
+
+
+def test_board_that_keeps_nothing_is_said_to_be_older(run, serve, tmp_path) -> None:
+    (tmp_path / "main.py").write_text("")
+    port = serve(WholeBoard(None, ReplBoard(tmp_path), lambda: new_app(kind=FirstApp)))
     code, _, err = run("board", "settings", "--device", port)
     assert code == 3
     assert "knows no such order; update it: signet flash --app-only --device" in err
