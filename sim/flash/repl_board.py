@@ -26,11 +26,15 @@ _OS = ("stat", "remove", "mkdir", "rmdir", "listdir")
 
 @dataclass
 class ReplFaults:
-    """What goes wrong; 0 for never."""
+    """What goes wrong; 0 for never.
+
+    A soft reset ends the timers of a program, but not its watchdog: with nobody to feed it the board goes.
+    """
 
     unplugged_after_bytes: int = 0
     damages_write: int = 0
     no_prompt: bool = False
+    dies_of_soft_reset: bool = False
 
 
 class Restarts(Exception):  # noqa: N818 - what happened, no error of ours
@@ -128,6 +132,8 @@ class ReplBoard:
         return b"OK" + self._out.encode() + _CTRL_D + error.encode() + _CTRL_D + b">"
 
     def _soft_reset(self) -> bytes:
+        if self._faults.dies_of_soft_reset:
+            raise Unplugged
         self._names = self._fresh_names()
         return b"\r\nMPY: soft reboot\r\n" + (_RAW if self._is_raw else _BANNER)
 

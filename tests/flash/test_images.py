@@ -16,6 +16,16 @@ PICO_FILE = encode(b"\1" * 600, address=0x1000_0000, family=PICO.chip.uf2_family
 NRF_FILE = encode(b"\1" * 600, address=0x2_6000, family=0xADA52840)
 
 
+def changed(at: int, value: int | None = None, data: bytes = b"") -> bytes:
+    """One byte of an image changed: to a value, or by a bit."""
+    image = bytearray(data or esp_image())
+    image[at] = image[at] ^ 1 if value is None else value
+    return bytes(image)
+
+
+CHANGED, CHANGED_BOOT = changed(0x10000 + 3000), changed(40)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "micropython.bin"
@@ -71,6 +81,15 @@ def test_hash_beside_the_file_is_checked(file) -> None:
         (S3, esp_image()[0x10000:], "is it an app or update image"),
         (S3, b"\xe9\xff" + esp_image()[2:], "1 to 16 segments, got 255"),
         (S3, b"", "at most .* got nothing"),
+        (S3, CHANGED, "an app with the bytes that were built, got others"),
+        (S3, CHANGED_BOOT, "a bootloader with the bytes that were built, got others"),
+        (
+            S3,
+            changed(0x10000 + 23, 0, CHANGED),
+            "an app with the bytes that were built, got others",
+        ),
+        (S3, esp_image()[:-1], "an app of at least 70080 bytes, got a file cut at 70079"),
+        (S3, changed(0x8002, 1), "a partition table at 0x8000 that has an app, got none"),
         (PICO, esp_image(), "a UF2 file for rp2040, got a file that does not begin as one"),
         (PICO, NRF_FILE, "a UF2 file for rp2040, got one for nrf52840"),
         (PICO, PICO_FILE[:-512], "expected block 0 of 2 .* got 0 of 3"),
@@ -91,5 +110,16 @@ def test_no_file_is_refused(file) -> None:
 
 @pytest.mark.needs_flash_tools
 def test_our_made_up_image_is_one_to_esptool(esptool, file) -> None:
-    file.write_bytes(esp_image())
-    assert "ESP32-S3" in esptool("image-info", file)
+    """And what says that it is whole says so of the same bytes."""
+    file.write_bytes(esp_image()[0x10000:])
+    said = esptool("image-info", file)
+    assert "ESP32-S3" in said
+    assert said.count("(valid)") == 2
+    file.write_bytes(CHANGED[0x10000:])
+    assert "invalid" in esptool("image-info", file)
+
+
+def test_image_whose_parts_have_no_hash_is_known_by_its_checksum(file) -> None:
+    plain = changed(0x10000 + 23, 0)
+    file.write_bytes(plain)
+    assert load_image(file, S3).data == plain

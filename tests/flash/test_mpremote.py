@@ -62,6 +62,11 @@ def test_files_arrive_and_are_compared(board, flash_folder) -> None:
     assert shares[-1] == 1.0
 
 
+def test_board_with_a_watchdog_is_not_soft_reset(board, flash_folder) -> None:
+    copy(board(faults=ReplFaults(dies_of_soft_reset=True)))
+    assert on_flash(flash_folder) == {file.name: file.data for file in FILES}
+
+
 def test_only_what_differs_is_copied_and_strangers_stay(board, flash_folder) -> None:
     made = board()
     copy(made)
