@@ -37,7 +37,11 @@ from firmware_host.errors import LinkError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+    from firmware_host.config import Config
     from firmware_host.events import AnyEvent
+    from firmware_host.runtime.build import SessionOptions
+    from firmware_host.runtime.recorded import Recorded
+    from firmware_host.runtime.tap import Tap
 
 
 def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,8 +77,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Stream until the source ends or somebody says stop."""
     from firmware_host.host.service import ServiceManager
-    from firmware_host.runtime.build import SessionOptions, open_session
-    from firmware_host.runtime.pipeline import Listeners
+    from firmware_host.runtime.build import open_session
     from firmware_host.runtime.recorded import open_recorded
     from firmware_host.runtime.tap import recording_tap
 
@@ -83,37 +86,16 @@ def run(args: argparse.Namespace) -> int:
     recorded = open_recorded(url, args.labels, keeps=True)
     stopper = Stopper()
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
-    learns = config.adaptation.enabled and not args.no_learn
     printer = EventPrinter(as_json=args.json)
     with (
         ServiceManager() as service,
         open_vault(args, config, create=True, exclusive=True) as vault,
         recording_tap(args.record, config.recording, printer) as tap,
     ):
-        options = SessionOptions(
-            url=url,
-            bundle=args.bundle or config.model.bundle,
-            runtime=config.model.runtime,
-            delegate=config.model.delegate,
-            placement=args.placement or config.device.placement,
-            keep_days=config.state.keep_days,
-            cue_on_stress=config.device.cue_on_stress,
-            silence=silence_limits(args, config),
-            rates=wanted_rates(args, config, url),
-            labels=recorded.labels if recorded else (),
-            learner_arguments=learner_arguments(args, config) if learns else None,
-            host_root=config.host_root(),
-            storage=places(args, config)[0],
-            limits=config.policy,
-            follow_gait=config.enrolment.follow,
-            waits=args.wait,
-            seed=config.adaptation.seed,
-            listeners=Listeners() if tap is None else Listeners(message=tap.message),
-        )
         stopper.install()
         try:
             session = open_session(
-                options,
+                _options(args, config, url, recorded, tap),
                 vault,
                 emit=printer if tap is None else _both(printer, tap.event),
                 stop=lambda: stopper() or time.monotonic() >= ends_s,
@@ -135,6 +117,39 @@ def run(args: argparse.Namespace) -> int:
     if tap is not None:
         tap.complain()
     return 0
+
+
+def _options(
+    args: argparse.Namespace,
+    config: Config,
+    url: str,
+    recorded: Recorded | None,
+    tap: Tap | None,
+) -> SessionOptions:
+    from firmware_host.runtime.build import SessionOptions
+    from firmware_host.runtime.pipeline import Listeners
+
+    learns = config.adaptation.enabled and not args.no_learn
+    return SessionOptions(
+        url=url,
+        bundle=args.bundle or config.model.bundle,
+        runtime=config.model.runtime,
+        delegate=config.model.delegate,
+        placement=args.placement or config.device.placement,
+        keep_days=config.state.keep_days,
+        cue_on_stress=config.device.cue_on_stress,
+        silence=silence_limits(args, config),
+        rates=wanted_rates(args, config, url),
+        labels=recorded.labels if recorded else (),
+        learner_arguments=learner_arguments(args, config) if learns else None,
+        host_root=config.host_root(),
+        storage=places(args, config)[0],
+        limits=config.policy,
+        follow_gait=config.enrolment.follow,
+        waits=args.wait,
+        seed=config.adaptation.seed,
+        listeners=Listeners() if tap is None else Listeners(message=tap.message),
+    )
 
 
 def _both(
