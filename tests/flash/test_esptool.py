@@ -79,12 +79,6 @@ def test_what_the_chip_has_is_compared(rom, image, faults) -> None:
         flash(port, image)
 
 
-def test_cable_pulled_in_the_middle(rom, image) -> None:
-    _, port = rom(faults=Faults(unplugged_at=4))
-    with pytest.raises(FlashError, match=r"check the cable, hold BOOT.*run the same command again"):
-        flash(port, image)
-
-
 def test_wrong_chip_is_not_written_to(rom, image) -> None:
     chip, port = rom(chip_id=5)
     with pytest.raises(

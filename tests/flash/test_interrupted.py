@@ -19,7 +19,7 @@ from tests.flash.conftest import new_app, on_flash, program
 
 pytestmark = pytest.mark.needs_flash_tools
 _GONE_S = 10.0
-_SYNC, _BEGIN = 0x08, 0x10
+_SYNC = 0x08
 
 
 class Watched:
@@ -60,7 +60,7 @@ class Bench:
 
     def place(self, moment: str) -> None:
         """Have it wait for the moment: in its ROM, or with an app that runs."""
-        self.with_image = moment in ("asked", "erased", "half", "copying-after-image")
+        self.with_image = moment in ("asked", "half", "copying-after-image")
         (self.folder / "main.py").write_text("import old\n")
         self._old = (self.folder / "main.py").stat().st_mtime_ns
         rom = self.rom if self.with_image else None
@@ -71,11 +71,8 @@ class Bench:
     def _is_there(self, moment: str) -> bool:
         main = self.folder / "main.py"
         is_new = main.is_file() and main.stat().st_mtime_ns != self._old and main.stat().st_size > 0
-        if moment == "restarted":
-            return is_new and self.board.runs_app
         return {
             "asked": _SYNC in self.rom.commands,
-            "erased": _BEGIN in self.rom.commands,
             "half": self.rom.flash[0] != 0xFF,
             "inspected": not self.board.runs_app,
             "copying": (self.folder / "frame.py").is_file(),
@@ -131,13 +128,10 @@ def bench(folder, serve, code, image) -> Bench:
     "moment",
     [
         "asked",
-        "erased",
         "half",
         "copying-after-image",
-        "inspected",
         "copying",
         "main-there",
-        "restarted",
     ],
 )
 def test_killed_and_run_again(bench, shipped, moment) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from firmware_host.errors import FlashError
 from firmware_host.flash.programs import ESPTOOL, MPREMOTE, Program, Wanted, find, last_word
+from tests.flash.conftest import REPO
 
 PYTHON = sys.executable
 
@@ -108,3 +111,36 @@ def test_last_word_without_an_error_is_the_last_line() -> None:
         == "mpremote: could not enter raw repl"
     )
     assert last_word([]) == ""
+
+
+_RUN = """
+import subprocess
+import sys
+import time
+from firmware_host.flash.programs import Program, Wanted
+tool = Program(Wanted("tool", (1, 0), (), ""), sys.argv[1], "1.0")
+tool.run([], say=lambda line: print(line, flush=True), limit_s=60)
+"""
+
+
+def test_program_ends_with_whoever_runs_it_and_is_killed(folder) -> None:
+    script(folder, "tool", "import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(60)")
+    words = [PYTHON, "-c", _RUN, str(folder / "tool")]
+    parent = subprocess.Popen(words, cwd=REPO, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    with parent.stdout:
+        pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    deadline_s = time.monotonic() + 10
+    # Nobody may be there to bury it.
+    while (state := _state(pid)) not in ("", "Z", "X"):
+        assert time.monotonic() < deadline_s, state
+        time.sleep(0.02)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""

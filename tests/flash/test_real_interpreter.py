@@ -40,13 +40,6 @@ def broken_code(whole_code: Path) -> Path:
 
 
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[Path]:
-    """A board with MicroPython and nothing else."""
-    with _board(tmp_path, "--bare") as link:
-        yield link
-
-
-@pytest.fixture
 def flashed(tmp_path: Path, whole_code: Path) -> Path:
     """A flash with the app on it."""
     folder = tmp_path / "flash"
@@ -82,7 +75,18 @@ def told(signet, whole_code) -> Callable[..., str]:
     return run
 
 
-def test_bare_interpreter_to_first_samples_twice_then_asked(signet, told, port, whole_code) -> None:
+@pytest.fixture
+def port(flashed: Path, tmp_path: Path) -> Iterator[Path]:
+    """A board on which an older app was, and whoever flashed it last was interrupted."""
+    (flashed / "main.py").unlink()
+    (flashed / "app.py").write_text("older = True\n")
+    with _board(tmp_path, "--flash", str(flashed)) as link:
+        yield link
+
+
+def test_half_flashed_board_to_first_samples_twice_then_asked(
+    signet, told, port, whole_code
+) -> None:
     first = json.loads(told("flash", "--device", port, "--app-only", "--json"))
     assert first["firmware"].startswith("signet ")
     assert set(first["samples"]) == {"acc", "gyro", "bvp", "temp", "eda"}
