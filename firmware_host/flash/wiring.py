@@ -38,7 +38,6 @@ _MAX_NAME = 60
 _CHIPS = {
     "lsm6ds3": ("LSM6DS3TR-C", "SDO/SA0 to GND, CS to 3.3 V"),
     "mpu6050": ("MPU-6050", "AD0 to GND"),
-    "bmi270": ("BMI270", "SDO to GND, CSB to 3.3 V"),
     "max30102": ("MAX30102", "pull-ups to 1.8 V? docs/hardware.md"),
     "tmp117": ("TMP117", "ADD0 to GND"),
 }
