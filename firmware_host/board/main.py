@@ -12,12 +12,10 @@ def begin(state, wish):
     if wish != "safe" and state.n_failures < _MAX_FAILURES:
         try:
             import app
-
             return app.Board(state, wish)
         except Exception as err:
             reason = why(err)
     import safe
-
     return safe.Board(state, wish, reason)
 
 
@@ -27,10 +25,15 @@ if not wish and state.n_boots and has_hung():
     state.hung()
 state.booted()
 board = begin(state, wish)
-try:
-    board.run()
-except KeyboardInterrupt:
-    board.close()
-except Exception as err:
-    state.failed(why(err))
-    machine.reset()
+while board:
+    try:
+        board.run()
+    except KeyboardInterrupt:
+        board.close()
+        board = None
+    except Exception as err:
+        if state.failed(why(err)):
+            machine.reset()
+        # With a flash that cannot be written it would fail for ever, without a word.
+        board = None
+        board = begin(state, "failed")

@@ -104,10 +104,10 @@ class State:
         self.why = "the app hung, and the watchdog reset it"
 
     def failed(self, why):
-        """The app failed; the next boot is the app's again, or safe mode."""
+        """The app failed; the next boot is the app's again, or safe mode. Whether that boot will know."""
         self.n_failures += 1
         self.why = why[:200]
-        self._write("failed")
+        return self._write("failed")
 
     def leave(self, wish):
         """The next boot is wanted: "asked" and "prompt" try the app again, "safe" does not."""
@@ -129,4 +129,5 @@ class State:
             store(STATE, values)
         except OSError:
             # A full flash must not stop the stream.
-            pass
+            return False
+        return True
