@@ -246,6 +246,15 @@ def test_bus_that_fails_for_a_while_is_a_gap_and_counted(live) -> None:
     assert blocks[-1].sample_idx / 100 > 10
 
 
+def test_rate_asked_for_while_the_bus_fails_is_put_off_and_nothing_else(live) -> None:
+    say = [(t, _order(CommandKind.RATE, 50_000, int(t), stream=0)) for t in (3.0, 6.0)]
+    heard = live(9.0, broken_s=((2.0, 4.0),), say=say)
+    assert [ack.result for ack in heard.of(Ack)] == [AckResult.NOT_NOW, AckResult.DONE]
+    assert len({message.session for message in heard}) == 1
+    assert _numbers(heard, "acc") == [0, 5]
+    assert len(_blocks(heard, 5)) >= 4
+
+
 def test_presses_of_the_body_come_as_events(live, wearer) -> None:
     wanted = [(e.t_s, e.value) for e in wearer().events() if e.kind == 1 and e.t_s < 55]
     assert wanted

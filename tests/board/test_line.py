@@ -25,6 +25,8 @@ from firmware_host.protocol.messages import (
     encode_command,
     encode_ping,
 )
+from sim.micropython.process import MicroPythonBoard, board_json, put_app
+from sim.micropython.worn import Hardware
 from tests.board.conftest import REPO
 
 pytestmark = pytest.mark.needs_node
@@ -106,3 +108,16 @@ def _boots(data: bytes) -> bool:
     heard = MessageParser().feed(data)
     acks = [m.session for m in heard if isinstance(m, Ack)]
     return bool(acks) and any(isinstance(m, Hello) and m.session != acks[-1] for m in heard)
+
+
+def test_power_that_fails_in_real_time(needs_micropython: None, tmp_path: Path, wearer) -> None:
+    put_app(tmp_path, board_json({"temp": 4.0}, sensors=["tmp117"]))
+    parser, sessions, begun_s = MessageParser(), [], time.monotonic()
+    with MicroPythonBoard(wearer(), Hardware(dark_s=((0.5, 1.5),)), tmp_path) as board:
+        while len(sessions) < 2 and time.monotonic() < begun_s + _PATIENCE_S:
+            for message in parser.feed(board.read()):
+                if isinstance(message, Hello) and message.session not in sessions:
+                    sessions.append(message.session)
+    assert len(sessions) == 2
+    # It was without power for a second.
+    assert time.monotonic() - begun_s > 1.5
