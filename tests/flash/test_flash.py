@@ -168,18 +168,41 @@ def test_image_without_a_hash_is_asked_about(signet, start, image, terminal, ans
     assert bool(rom.commands) == (ends == 0)
 
 
-def test_image_by_a_bootloaders_drive_then_the_app(signet, start, folder, tmp_path) -> None:
-    pico = load_board("pico")
-    assert pico.chip.uf2_family is not None
+# A machine at which one folder is all that may be mounted.
+_MOUNTED = """
+from pathlib import Path
+from firmware_host.flash import drives, plan
+plan.find_drives = lambda _root: [drive for drive in [drives.read_drive(Path({media!r}))] if drive]
+"""
+
+
+def test_running_board_is_sent_to_its_bootloader_and_gets_image_and_app(
+    signet, start, folder, tmp_path
+) -> None:
+    family = load_board("pico").chip.uf2_family
+    assert family is not None
     data = bytes((i * 7) & 0xFF for i in range(50_000))
     image = tmp_path / "micropython.uf2"
-    image.write_bytes(encode(data, address=0x1000_0000, family=pico.chip.uf2_family))
+    image.write_bytes(encode(data, address=0x1000_0000, family=family))
     media = tmp_path / "media"
-    drive = Uf2Drive(media, family=pico.chip.uf2_family, board_id="RPI-RP2")
-    _, port = start(machine="Raspberry Pi Pico W with RP2040")
+    board, port = start(machine="Raspberry Pi Pico W with RP2040")
+    is_over = threading.Event()
+    drives: list[Uf2Drive] = []
+
+    def bootloader() -> None:
+        while not board.is_bootloader_asked and not is_over.wait(0.02):
+            pass
+        drives.append(Uf2Drive(media, family=family, board_id="RPI-RP2"))
+        with looked_at(drives[0]):
+            is_over.wait()
+
+    thread = threading.Thread(target=bootloader)
+    thread.start()
     words = ("--board", "pico", "--device", port, "--image", image, "--unchecked")
-    with looked_at(drive):
-        done = signet("flash", *words, "--drive", media)
+    done = signet("flash", *words, before=_MOUNTED.format(media=str(media)))
+    is_over.set()
+    thread.join()
     assert done.returncode == 0, done.stderr
-    assert as_bytes(drive.memory) == (0x1000_0000, data)
+    assert "asking MicroPython for the bootloader\n" in done.stderr
+    assert as_bytes(drives[0].memory) == (0x1000_0000, data)
     assert json.loads((folder / "board.json").read_text())["board"] == "pico"
