@@ -22,6 +22,8 @@ _BEGIN_US = const(150000)
 # Below this there is no time for anything but the next sample.
 _SPARE_US = const(2000)
 _REST_MS = const(5)
+# How often garbage is collected where that fits between two samples: before the heap is full of it.
+_TIDY_MS = const(1000)
 _MAX_WAIT_US = const(100000)
 _TALK_MS = const(10)
 
@@ -48,9 +50,12 @@ class Board(Talk):
         self._contact, self._contact_source = self._optics()
         self.ring = start.ring_of(config, self.kept, self.log)
         self._is_watched = config.get("watchdog", True) and self._wake()
-        gc.collect()
-        self._talk_ms = ticks_ms()
         self._begin(config)
+        begun_us = ticks_us()
+        gc.collect()
+        # How long that takes: of a small heap some milliseconds, of a large one a tenth of a second.
+        self._tidy_us = ticks_diff(ticks_us(), begun_us) + _SPARE_US
+        self._talk_ms = self._tidied_ms = ticks_ms()
 
     def _begin(self, config):
         begin_us = ticks_add(ticks_us(), _BEGIN_US)
@@ -121,6 +126,10 @@ class Board(Talk):
             self._talk_ms = now_ms
             self.clock.tick()
             self._look_around(now_ms)
+        elif wait_us > self._tidy_us and ticks_diff(now_ms, self._tidied_ms) >= _TIDY_MS:
+            # Here it costs no sample; left to itself it comes at any moment.
+            self._tidied_ms = now_ms
+            gc.collect()
         elif wait_us >= 1000:
             sleep_ms(min(wait_us // 1000, _REST_MS))
 
