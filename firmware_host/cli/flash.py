@@ -59,7 +59,16 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Say what will be done and do it."""
+    """Say what will be done and do it; whoever interrupts it is told what that means."""
+    bar = _Bar()
+    try:
+        return _run(args, bar)
+    except KeyboardInterrupt:
+        say(f"signet: interrupted {bar.end()}; the same command puts it right")
+        raise
+
+
+def _run(args: argparse.Namespace, bar: _Bar) -> int:
     from firmware_host.flash.plan import Wish, make_plan
     from firmware_host.flash.steps import Teller, flash
 
@@ -72,12 +81,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if plan.image is not None and not args.unchecked:
         _require_trust(plan.image)
-    bar = _Bar()
-    try:
-        words = flash(plan, Teller(say, bar))
-    except KeyboardInterrupt:
-        say(f"signet: interrupted {bar.end()}; the same command puts it right")
-        raise
+    words = flash(plan, Teller(say, bar))
     _print_words(words, as_json=args.json)
     return 0
 

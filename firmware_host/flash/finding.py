@@ -21,11 +21,19 @@ _SCHEMES = ("serial", "pty")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A board and where it is; ``port`` is empty while only its bootloader's drive is there."""
+    """A board and where it is; ``port`` is empty while only its bootloader's drive is there.
 
-    board: Board
+    ``kinds`` are all that it can be, as far as that was not said: ``board`` is the first of them.
+    """
+
+    kinds: tuple[Board, ...]
     port: str
     info: PortInfo | None
+
+    @property
+    def board(self) -> Board:
+        """What it is taken for."""
+        return self.kinds[0]
 
     @property
     def runs(self) -> bool:
@@ -37,7 +45,10 @@ class Target:
     def summary(self) -> str:
         """One line about it."""
         usb = f", USB {self.info.usb_id}" if self.info and self.info.usb_id else ""
-        return f"{self.board.name} ({self.board.key}) at {self.port or 'its drive'}{usb}"
+        what = f"{self.board.name} ({self.board.key})"
+        if len(self.kinds) > 1:
+            what = f"{' or '.join(kind.key for kind in self.kinds)}, as it says itself,"
+        return f"{what} at {self.port or 'its drive'}{usb}"
 
 
 def find_target(
@@ -47,6 +58,7 @@ def find_target(
     board: Board | None,
     device: str | None,
     has_drive: bool = False,
+    may_ask: bool = False,
 ) -> Target:
     """The one board that fits what was said.
 
@@ -58,6 +70,8 @@ def find_target(
         What the caller named, if anything.
     has_drive
         Whether the board shows a drive, so that it needs no port yet.
+    may_ask
+        Whether the board can say later which of several kinds with one chip it is.
 
     Raises
     ------
@@ -76,7 +90,10 @@ def find_target(
         _require_free(info)
     elif path:
         _require_usable(path, ports)
-    return Target(_kind(boards, board, info, path), path, info)
+    kinds = _kinds(boards, board, info, path)
+    if len(kinds) > 1 and not (may_ask and len({kind.chip for kind in kinds}) == 1):
+        raise _unclear(kinds, path)
+    return Target(tuple(kinds), path, info)
 
 
 def kinds_of(boards: Mapping[str, Board], port: PortInfo) -> list[Board]:
@@ -124,9 +141,9 @@ def _what_is_there(ports: Sequence[PortInfo]) -> str:
     return f"ports here: {', '.join(names)}" if names else "no serial port is here"
 
 
-def _kind(
+def _kinds(
     boards: Mapping[str, Board], board: Board | None, info: PortInfo | None, path: str
-) -> Board:
+) -> list[Board]:
     found = kinds_of(boards, info) if info else []
     if board is not None:
         # A board that has other ids than the table is no reason to refuse what a person says, unless
@@ -134,14 +151,17 @@ def _kind(
         if found and not board.has_usb_id(info.usb_id if info else None):
             got = " or ".join(each.key for each in found)
             raise LinkError(f"{path}: expected a {board.key}, got what looks like {got}")
-        return board
-    if len(found) == 1:
-        return found[0]
+        return [board]
     if info is None and is_pseudo_terminal(path):
-        return boards[VIRTUAL]
-    names = ", ".join(each.key for each in found or boards.values())
-    what = f"one of {names}, for {path} can be any of them" if found else f"one of {names}"
-    raise ConfigError("--board", what, "nothing")
+        return [boards[VIRTUAL]]
+    if not found:
+        raise ConfigError("--board", f"one of {', '.join(boards)}", "nothing")
+    return found
+
+
+def _unclear(kinds: Sequence[Board], path: str) -> ConfigError:
+    names = ", ".join(kind.key for kind in kinds)
+    return ConfigError("--board", f"one of {names}, for {path} can be any of them", "nothing")
 
 
 def _require_free(info: PortInfo) -> None:

@@ -119,6 +119,7 @@ def make_plan(wish: Wish) -> Plan:
         board=named,
         device=wish.device,
         has_drive=bool(fitting) and wish.image is not None,
+        may_ask=wish.image is None,
     )
     board = target.board
     image = _image(wish, board)

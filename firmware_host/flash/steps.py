@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from firmware_host.errors import FlashError, LinkError
 from firmware_host.flash import drives, esptool
+from firmware_host.flash.app_files import app_files
 from firmware_host.flash.drives import Drive
 from firmware_host.flash.listening import FirstWords, listen
 from firmware_host.flash.mpremote import Contents, Mpremote
@@ -59,7 +60,7 @@ def flash(plan: Plan, teller: Teller, *, root: Path = Path("/")) -> FirstWords:
     with _or_go_on(plan, port):
         copier = Mpremote(_needed(plan.copier), port, board)
         contents = _first_contents(copier, plan)
-        _require_same_kind(plan, contents)
+        plan = _as_flashed(plan, contents)
         lacking = contents.lacks(plan.files)
         teller.say(
             f"{len(plan.files) - len(lacking)} files are there already, {len(lacking)} to copy"
@@ -69,6 +70,7 @@ def flash(plan: Plan, teller: Teller, *, root: Path = Path("/")) -> FirstWords:
         copier.restart()
         port = _await_port(plan, port, root)
         words = listen(f"serial:{port}")
+    board = plan.target.board
     if missing := [
         sense for sense in (*board.onboard, *board.wired) if sense not in words.n_samples
     ]:
@@ -157,14 +159,20 @@ def _names_it_is_back_as(board: Board, port: str, ports: list[PortInfo]) -> list
     return [info.name for info in ports if info.usb_id in board.usb_app]
 
 
-def _require_same_kind(plan: Plan, contents: Contents) -> None:
-    """A board that somebody flashed as another kind keeps its pins, unless the kind was named."""
-    key = plan.target.board.key
-    if plan.said is None and contents.kind not in ("", key):
-        raise FlashError(
-            f"{plan.target.port}: expected a board that was flashed as {key}, got one flashed as {contents.kind!r}: "
-            "nothing was written; say which it is with --board"
-        )
+def _as_flashed(plan: Plan, contents: Contents) -> Plan:
+    """A board keeps the kind, and so the pins, that somebody flashed it as, unless the kind was named."""
+    kinds = {kind.key: kind for kind in plan.target.kinds}
+    if plan.said is not None or (not contents.kind and len(kinds) == 1):
+        return plan
+    if contents.kind in kinds:
+        kind = kinds[contents.kind]
+        target = replace(plan.target, kinds=(kind,))
+        return replace(plan, target=target, files=tuple(app_files(kind)))
+    got = f"one flashed as {contents.kind!r}" if contents.kind else "one that never was"
+    raise FlashError(
+        f"{plan.target.port}: expected a board that was flashed as {' or '.join(kinds)}, got {got}: no file was "
+        "copied; say which it is with --board"
+    )
 
 
 def _first_contents(copier: Mpremote, plan: Plan) -> Contents:

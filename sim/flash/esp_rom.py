@@ -68,7 +68,6 @@ class EspRom:
     def __init__(self, *, chip_id: int = ESP32_S3, faults: Faults | None = None) -> None:
         self.flash = bytearray(b"\xff" * _FLASH_BYTES)
         self.commands: list[int] = []
-        self.baud = 115_200
         self._chip_id = chip_id
         self._faults = faults or Faults()
         self._registers = dict(_REGISTERS)
@@ -157,10 +156,6 @@ class EspRom:
     def _security_info(self, _data: bytes, _checksum: int) -> tuple[int, bytes, int]:
         return 0, struct.pack("<I8B2I", 0, *bytes(8), self._chip_id, 0), 0
 
-    def _change_baud(self, data: bytes, _checksum: int) -> tuple[int, bytes, int]:
-        self.baud = struct.unpack_from("<I", data)[0]
-        return 0, b"", 0
-
     def _begin(self, data: bytes, _checksum: int) -> tuple[int, bytes, int]:
         return self._start(data, packed=False)
 
@@ -229,7 +224,8 @@ _HANDLERS: dict[int, Handler] = {
     0x0B: EspRom._done,
     0x0D: EspRom._done,
     0x0E: EspRom._read_slowly,
-    0x0F: EspRom._change_baud,
+    # Another baud rate: a pseudo-terminal has none.
+    0x0F: EspRom._done,
     0x10: EspRom._begin_packed,
     0x11: EspRom._data,
     0x12: EspRom._done,

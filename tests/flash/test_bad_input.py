@@ -71,7 +71,7 @@ def held(port: str) -> Iterator[None]:
         ),
         (
             [("ttyACM0", "303a:4001")],
-            [],
+            ["--image", "x.bin"],
             2,
             "--board: expected one of esp32-s3, xiao-esp32-s3, for /dev/serial/by-id/usb-ttyACM0 can be any of them, "
             "got 'nothing'",
@@ -232,7 +232,7 @@ def test_board_that_was_flashed_as_another_keeps_its_pins(signet, start, folder)
     _, port = start(machine="JS with Emscripten")
     line = one_line(signet("flash", "--device", port), 3)
     assert line == (
-        f"{port}: expected a board that was flashed as virtual, got one flashed as 'mine': nothing was written; say "
+        f"{port}: expected a board that was flashed as virtual, got one flashed as 'mine': no file was copied; say "
         "which it is with --board"
     )
     assert [file.name for file in folder.iterdir()] == ["board.json"]

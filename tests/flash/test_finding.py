@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,18 @@ def test_what_does_not_fit_is_one_line(ports, wish, kind, says) -> None:
 def test_own_board_with_ids_nobody_knows_is_believed(tmp_path) -> None:
     found = find(PRINTER, device="/dev/ttyUSB9", board="pico")
     assert found.board.key == "pico"
+
+
+def test_kinds_with_one_chip_are_asked_later_where_that_may_be() -> None:
+    found = find(S3, may_ask=True)
+    assert [kind.key for kind in found.kinds] == ["esp32-s3", "xiao-esp32-s3"]
+    assert found.summary == (
+        "esp32-s3 or xiao-esp32-s3, as it says itself, at /dev/serial/by-id/usb-ttyACM1, USB 303a:1001"
+    )
+    other = replace(BOARDS["pico"], usb_app=("303a:4001",))
+    both = {**BOARDS, "pico": other}
+    with pytest.raises(ConfigError, match="esp32-s3, pico, xiao-esp32-s3, for"):
+        find_target(both, [port("ttyACM1", "303a:4001")], board=None, device=None, may_ask=True)
 
 
 def test_kinds_of_a_port() -> None:

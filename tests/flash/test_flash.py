@@ -15,7 +15,7 @@ import pytest
 from firmware_host.flash.boards import load_board
 from sim.flash.esp_rom import EspRom
 from sim.flash.uf2_drive import Uf2Drive, as_bytes, encode
-from tests.flash.conftest import looked_at, on_flash
+from tests.flash.conftest import looked_at, on_flash, one_line
 
 pytestmark = pytest.mark.needs_flash_tools
 S3 = ("--board", "esp32-s3", "--device")
@@ -59,6 +59,33 @@ def test_app_only_twice_copies_nothing_the_second_time(signet, start, folder) ->
     assert again.returncode == 0, again.stderr
     assert "0 to copy" in again.stderr
     assert times == {file: file.stat().st_mtime_ns for file in folder.rglob("*.py")}
+
+
+# What the table says of this port, whatever is behind it.
+_LISTED = """
+from firmware_host.host import ports
+port = ports.PortInfo({port!r}, None, "303a:4001", None, None, "dialout", True, ())
+ports.list_ports = lambda *_: [port]
+"""
+
+
+def test_board_that_can_be_of_two_kinds_stays_what_it_is(signet, start, folder) -> None:
+    (folder / "board.json").write_text('{"board": "xiao-esp32-s3"}')
+    _, port = start()
+    done = signet("flash", "--app-only", before=_LISTED.format(port=port))
+    assert done.returncode == 0, done.stderr
+    assert f"board: esp32-s3 or xiao-esp32-s3, as it says itself, at {port}" in done.stderr
+    assert json.loads((folder / "board.json").read_text())["led"] == {"pin": 21, "lit": 0}
+
+
+def test_board_that_can_be_of_two_kinds_and_was_never_flashed(signet, start, folder) -> None:
+    _, port = start()
+    done = signet("flash", "--app-only", before=_LISTED.format(port=port))
+    assert one_line(done, 3) == (
+        f"{port}: expected a board that was flashed as esp32-s3 or xiao-esp32-s3, got one that never was: no file was "
+        "copied; say which it is with --board"
+    )
+    assert not list(folder.iterdir())
 
 
 def test_failures_of_the_app_before_are_forgotten(signet, start, folder) -> None:
