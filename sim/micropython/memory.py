@@ -23,8 +23,16 @@ RINGS_KIB = (0, 32, 64)
 # The prompt, raw mode, a line, its end; this build collects garbage between two lines.
 _ASK = b"\r\x03\r\x01import gc; gc.collect()\x04print('heap', gc.mem_alloc())\x04"
 _TOLD = re.compile(rb"heap (\d+)")
-# By then every kind of block has been sent, and the ring has turned round.
-_ASK_AT_S = 40.0
+# Every kind of block has been sent by then, and the ring has turned round.
+_STREAM_S = 40
+# The app, which at the prompt would have been forgotten.
+_MAIN = f"""from time import ticks_ms
+from settings import State
+import app
+board = app.Board(State(), "")
+while ticks_ms() < {1000 * _STREAM_S}:
+    board.step()
+"""
 
 
 def heap_bytes(ring_kib: int | None) -> int:
@@ -36,12 +44,13 @@ def heap_bytes(ring_kib: int | None) -> int:
         If the build does not say.
     """
     body = SyntheticBody(Wearer(load_scenario("short").lasting(0.03), seed=7))
-    at_s = 1.0 if ring_kib is None else _ASK_AT_S
+    at_s = 1.0 if ring_kib is None else _STREAM_S + 1.0
     hardware = Hardware(say=((at_s, _ASK),))
     with tempfile.TemporaryDirectory(prefix="signet-flash-") as folder:
         flash = Path(folder)
         if ring_kib is not None:
             put_app(flash, board_json(Worn(body, hardware).rates_hz, ring=ring_kib))
+            (flash / "main.py").write_text(_MAIN, encoding="ascii")
         told = _TOLD.search(run_virtually(body, hardware, seconds=at_s + 5.0, flash=flash))
     if told is None:
         raise LinkError("memory", "expected the board's prompt to tell its heap, got no number")
