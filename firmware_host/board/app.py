@@ -224,7 +224,11 @@ class Board(Talk):
 
     def _event(self, kind, value, ago_ms):
         """EVENT, with the time at which it began."""
-        ticks = (self.clock.value() - ago_ms * 1000) & 0xFFFFFFFF
+        ago_us = ago_ms * 1000
+        if self.uptime_s < 60:
+            # The two counters differ by less than a millisecond; before the boot there was nothing.
+            ago_us = min(ago_us, self.clock.value())
+        ticks = (self.clock.value() - ago_us) & 0xFFFFFFFF
         if self.say(frame.EVENT, pack("<Bi", kind, value), ticks):
             self._untold.pop(kind, None)
             return

@@ -48,7 +48,7 @@ class Talk:
         self._lines = []
         self._start_ms = self._hello_ms = self._status_ms = ticks_ms()
         self._uptime_ms = 0
-        self._uptime_s = 0
+        self.uptime_s = 0
         self._is_new = True
 
     def log(self, level, text):
@@ -75,7 +75,7 @@ class Talk:
             self.say_hello(now_ms)
         if ticks_diff(now_ms, self._status_ms) >= 0:
             self._status_ms = ticks_add(now_ms, _STATUS_MS)
-            self.say(frame.STATUS, status.payload(self, self._uptime_s, self._cause))
+            self.say(frame.STATUS, status.payload(self, self.uptime_s, self._cause))
         while self._lines and self.say(frame.LOG, _line(self._lines[0])):
             self._lines.pop(0)
         data = self.link.read()
@@ -88,9 +88,9 @@ class Talk:
         self._start_ms = now_ms
         if self._uptime_ms >= 1000:
             # Past the first minute of an app that works this writes nothing.
-            self._uptime_s += self._uptime_ms // 1000
+            self.uptime_s += self._uptime_ms // 1000
             self._uptime_ms %= 1000
-            if self._uptime_s >= _GOOD_S:
+            if self.uptime_s >= _GOOD_S:
                 self.state.is_good()
 
     def say_hello(self, now_ms):

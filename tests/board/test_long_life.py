@@ -254,3 +254,23 @@ def test_state_is_written_at_boot_and_never_again_while_all_is_well(
 def test_why_it_booted(on_board, machine, wish, cause, told) -> None:
     machine.cause = cause
     assert on_board("status").cause(wish) == told
+
+
+@pytest.mark.parametrize(
+    ("uptime_s", "now_us", "ago_ms", "ticks_us"),
+    [
+        (2, 1_999_100, 2000, 0),
+        (2, 2_500_000, 2000, 500_000),
+        (4300, 1_000_000, 2000, 2**32 - 10**6),
+    ],
+)
+def test_event_is_dated_back_to_the_boot_at_most(
+    on_board, monkeypatch, uptime_s, now_us, ago_ms, ticks_us
+) -> None:
+    monkeypatch.setattr(time, "sleep_ms", lambda _: None, raising=False)
+    said = []
+    clock = SimpleNamespace(value=lambda: now_us)
+    board = SimpleNamespace(uptime_s=uptime_s, clock=clock, say=lambda *each: not said.append(each))
+    board._untold = {}
+    on_board("app").Board._event(board, 2, 1, ago_ms)
+    assert [ticks for _, _, ticks in said] == [ticks_us]
