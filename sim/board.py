@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from firmware_host.protocol.messages import (
-    Block,
     BootCause,
     Channel,
     Command,
@@ -24,12 +22,12 @@ from firmware_host.protocol.messages import (
     Status,
     encode_block,
 )
-from sim.board_orders import Cue, Obedient
+from sim.board_line import BoardCounters, Line, take_block
+from sim.board_orders import Obedient
 from sim.board_words import ERROR, FIRMWARE, SAFE_FIRMWARE, SAFE_WHY, WARNING, Words
 from sim.ring import DEFAULT_RING_BYTES, Ring
 from sim.schedule import BodyEvent
 from sim.sensor_stream import SensorStream
-from sim.sensors import NUMPY_DTYPES
 from sim.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,18 +36,6 @@ if TYPE_CHECKING:
 HELLO_EVERY_S = 5.0
 STATUS_EVERY_S = 10.0
 _SESSION_STREAM = 9
-
-
-@dataclass
-class BoardCounters:
-    """What the board did since power on."""
-
-    frames: int = 0
-    bytes: int = 0
-    dropped_frames: int = 0
-    resent_frames: int = 0
-    reboots: int = 0
-    cues: list[Cue] = field(default_factory=list)
 
 
 class VirtualBoard(Obedient):
@@ -90,10 +76,9 @@ class VirtualBoard(Obedient):
         self._settings = Settings(channel.name for channel in body.channels)
         self.counters = BoardCounters()
         self._cues = self.counters.cues
+        self._line = Line(self.counters)
         self._now_s = 0.0
         self._replies = bytearray()
-        self._out = bytearray()
-        self._room = math.inf
         self._dark = body.dark()
         self._boot(0.0, None)
 
@@ -134,9 +119,8 @@ class VirtualBoard(Obedient):
         room_bytes
             Most bytes the line takes now; None for no limit.
         """
-        self._out = self._replies
+        self._line.open(bytes(self._replies), room_bytes)
         self._replies = bytearray()
-        self._room = math.inf if room_bytes is None else float(room_bytes)
         end_s = min(to_s * self._rate, self._body.duration_s)
         while self._dark and self._dark[0][0] <= end_s:
             self._live_until(self._dark[0][0])
@@ -149,8 +133,7 @@ class VirtualBoard(Obedient):
         self._now_s = max(self._now_s, end_s)
         if self.finished:
             self._flush()
-        self.counters.bytes += len(self._out)
-        return bytes(self._out)
+        return self._line.close()
 
     def _live_until(self, dark_s: float) -> None:
         """Do what is due before the power goes."""
@@ -198,7 +181,7 @@ class VirtualBoard(Obedient):
         self._boot_s = t_s
         self._leapt_us = 0
         self._hello_s = self._status_s = t_s
-        self._n_dropped = 0
+        self._line.n_dropped = 0
         self._words = Words()
         self._lines: list[str] = []
         self._said_id = self._settings.text("id") or self._board_id
@@ -247,9 +230,9 @@ class VirtualBoard(Obedient):
         return True
 
     def _resend(self) -> None:
-        encoded = self._ring.send(self._room)
+        encoded = self._ring.send(self._line.room_bytes)
         if encoded:
-            self._emit(encoded)
+            self._line.emit(encoded)
             self.counters.resent_frames += 1
 
     def _say_hello(self) -> None:
@@ -264,11 +247,11 @@ class VirtualBoard(Obedient):
             ticks_us=ticks_us,
             ring_bytes=ring,
         )
-        self._emit(self._words.hello(hello))
+        self._line.emit(self._words.hello(hello))
         logs = [(WARNING, line) for line in self._lines] + [(ERROR, SAFE_WHY)] * self._is_safe
         self._lines = []
         for level, text in logs:
-            self._emit(self._words.log(Log(self._session, ticks_us, level, text)))
+            self._line.emit(self._words.log(Log(self._session, ticks_us, level, text)))
         self._hello_s += HELLO_EVERY_S
 
     def _tell_status(self) -> None:
@@ -279,48 +262,35 @@ class VirtualBoard(Obedient):
             int(self._status_s - self._boot_s),
             self._cause,
             n_boots=self.counters.reboots + 1,
-            n_dropped=self._n_dropped,
+            n_dropped=self._line.n_dropped,
             n_bad_frames=decoder.bad_frames + decoder.oversize,
             parts=tuple(Part(channel.name) for channel in self.channels),
         )
-        self._emit(self._words.status(status))
+        self._line.emit(self._words.status(status))
         self._status_s += STATUS_EVERY_S
 
     def _tell_event(self) -> None:
         event: BodyEvent = self._events[self._event_at]
         self._event_at += 1
         ticks_us = self._ticks_us(event.t_s)
-        self._emit(self._words.event(Event(self._session, ticks_us, event.kind, event.value)))
+        self._line.emit(self._words.event(Event(self._session, ticks_us, event.kind, event.value)))
 
     def _send_block(self, stream: SensorStream, n: int) -> None:
         encoded = self._next_block(stream, n)
         if not encoded:
             return
-        if self._emit(encoded):
+        if self._line.emit(encoded):
             stream.seq += 1
         else:
             stream.dropped += 1
 
     def _next_block(self, stream: SensorStream, n: int) -> bytes:
-        """The next n samples as a frame, which goes into the ring; nothing if the body has none left."""
-        samples = stream.read(n)
-        if len(samples) == 0:
-            # A channel that ends before the others: nothing more will ever come of it.
-            stream.move_to(stream.at + n)
+        taken = take_block(stream, n, session=self._session, ticks_us=self._ticks_us)
+        if taken is None:
             return b""
-        number, idx = stream.channel.stream, stream.at - stream.origin
-        block = Block(
-            self._session,
-            number,
-            stream.seq,
-            self._ticks_us(stream.next_sample_s),
-            stream.dropped,
-            idx,
-            samples.astype(NUMPY_DTYPES[stream.channel.dtype]).tobytes(),
-        )
-        stream.move_to(stream.at + len(samples))
+        block, n_samples = taken
         encoded = encode_block(block)
-        self._ring.put(number, idx, len(samples), encoded)
+        self._ring.put(block.stream, block.sample_idx, n_samples, encoded)
         return encoded
 
     def _flush(self) -> None:
@@ -330,16 +300,6 @@ class VirtualBoard(Obedient):
             if left > 0:
                 self._send_block(stream, min(left, stream.n_block))
                 stream.move_to(stream.at + max(left - stream.n_block, 0))
-
-    def _emit(self, encoded: bytes) -> bool:
-        if len(encoded) > self._room:
-            self.counters.dropped_frames += 1
-            self._n_dropped += 1
-            return False
-        self._room -= len(encoded)
-        self._out += encoded
-        self.counters.frames += encoded.lstrip(b"\0").count(0)
-        return True
 
     def _ticks_us(self, t_s: float) -> int:
         ticks_us = self._first_tick_us + self._leapt_us + round((t_s - self._boot_s) * 1e6)

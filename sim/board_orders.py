@@ -72,7 +72,7 @@ class Obedient(ABC):
 
     @abstractmethod
     def _next_block(self, stream: SensorStream, n: int) -> bytes:
-        """The next n samples as a frame, which goes into the ring."""
+        """The next n samples as a frame, which goes into the ring; nothing if the body has none left."""
 
     @abstractmethod
     def _ticks_us(self, t_s: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from sim.board import BoardCounters
+from sim.board_line import BoardCounters
 
 if TYPE_CHECKING:
     import numpy as np
