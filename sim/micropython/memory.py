@@ -62,7 +62,9 @@ def main() -> int:
     try:
         bare = heap_bytes(None)
         for ring_kib in RINGS_KIB:
-            print(f"ring {ring_kib:3d} KiB  app takes {(heap_bytes(ring_kib) - bare) / 1000:6.1f} kB")
+            print(
+                f"ring {ring_kib:3d} KiB  app takes {(heap_bytes(ring_kib) - bare) / 1000:6.1f} kB"
+            )
     except SignetError as err:
         print(f"sim: {err}", file=sys.stderr)
         return err.exit_code
