@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -28,8 +26,12 @@ _VERSION_S = 60.0
 _PLAIN = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "300", "PYTHONUNBUFFERED": "1"}
 # Remarks that follow an error may name it again.
 _ERROR = re.compile(r"^(?!Note:).*(\berror\b|Error:)", re.IGNORECASE)
-# linux/prctl.h: the signal that a process gets when the one that started it ends.
-_PR_SET_PDEATHSIG = 1
+_PYTHON = sys.executable
+# Asks Linux for SIGTERM (15) when whoever started it ends (linux/prctl.h: PR_SET_PDEATHSIG is 1), and becomes the
+# program. A function of ours between fork and exec would do the same, and is not safe beside threads.
+_LEASH = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
+)
 # Time to let go of the port.
 _END_S = 5.0
 _LINE_END = re.compile(rb"[\r\n]")
@@ -140,13 +142,12 @@ def _version(path: str, wanted: Wanted) -> str:
 @contextmanager
 def _started(path: str, args: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [path, *args],
+        [*_leash(), path, *args],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         bufsize=0,
         env={**os.environ, **_PLAIN},
-        preexec_fn=_end_with_parent(),  # noqa: PLW1509 - one system call, no lock of Python's
     )
     try:
         yield process
@@ -163,12 +164,9 @@ def _started(path: str, args: Sequence[str]) -> Iterator[subprocess.Popen[bytes]
             process.stdout.close()
 
 
-def _end_with_parent() -> Callable[[], object] | None:
-    """For the child: killed, we must not leave it at the port, where the next attempt would find it."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _leash() -> list[str]:
+    """Killed, we must not leave a program at the port, where the next attempt would find it."""
+    return [_PYTHON, "-ISc", _LEASH] if sys.platform == "linux" and _PYTHON else []
 
 
 @contextmanager
