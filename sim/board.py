@@ -12,6 +12,7 @@ from firmware_host.protocol.messages import (
     Channel,
     Command,
     Event,
+    EventKind,
     Hello,
     Log,
     MessageParser,
@@ -185,6 +186,7 @@ class VirtualBoard(Obedient):
         self._words = Words()
         self._lines: list[str] = []
         self._said_id = self._settings.text("id") or self._board_id
+        self._tells_wear = self._settings.tells_wear
         kept_bytes = self._settings.ring_bytes
         self._ring = Ring(self._ring_bytes if kept_bytes is None else kept_bytes)
         self._numbers: dict[int, SensorStream] = {}
@@ -272,6 +274,8 @@ class VirtualBoard(Obedient):
     def _tell_event(self) -> None:
         event: BodyEvent = self._events[self._event_at]
         self._event_at += 1
+        if event.kind is EventKind.WEAR and not self._tells_wear:
+            return
         ticks_us = self._ticks_us(event.t_s)
         self._line.emit(self._words.event(Event(self._session, ticks_us, event.kind, event.value)))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from firmware_host.protocol.messages import MAX_STRING_BYTES, AckResult, SettingOrder
 
 _RATE = "rate."
-_MAX_RING_KIB = 8192
+_MOST = {"ring": 8192, "wear": 2**18 - 1}
 _MIN_HZ, _MAX_HZ = 0.1, 200.0
 
 
@@ -16,7 +16,7 @@ class Settings:
     """Texts by key, in force from the next boot on; ``channels`` are the names that a rate may be kept for."""
 
     def __init__(self, channels: Iterable[str]) -> None:
-        self._keys = ("id", "ring", *(_RATE + name for name in channels))
+        self._keys = ("id", "ring", "wear", *(_RATE + name for name in channels))
         self._texts: dict[str, str] = {}
 
     def obey(self, order: int, key: str, text: str) -> AckResult:
@@ -40,6 +40,11 @@ class Settings:
         """Bytes of the ring; None if nothing is kept of it."""
         return int(float(self._texts["ring"])) * 1024 if "ring" in self._texts else None
 
+    @property
+    def tells_wear(self) -> bool:
+        """Whether contact is to be told."""
+        return float(self._texts.get("wear", 1)) > 0
+
     def rate_mhz(self, channel: str) -> int | None:
         """Rate of a channel; None if nothing is kept of it."""
         text = self._texts.get(_RATE + channel)
@@ -53,6 +58,6 @@ def _is_usable(key: str, text: str) -> bool:
         value = float(text)
     except ValueError:
         return False
-    if key == "ring":
-        return 0 <= value <= _MAX_RING_KIB and value == math.floor(value)
+    if key in _MOST:
+        return 0 <= value <= _MOST[key] and value == math.floor(value)
     return _MIN_HZ <= value <= _MAX_HZ

@@ -71,7 +71,8 @@ class Board(Talk):
     def _optics(self):
         for source in self.sources:
             if hasattr(source.sensor, "level"):
-                return Contact(source.sensor, ticks_ms()), source
+                on_skin = int(float(self.kept.get("wear", source.sensor.ON_SKIN)))
+                return (Contact(source.sensor, on_skin, ticks_ms()), source) if on_skin else (None, None)
         return None, None
 
     def _wake(self):

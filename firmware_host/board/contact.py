@@ -11,12 +11,13 @@ _ON_MS, _OFF_MS = const(2000), const(5000)
 class Contact:
     """Told once after boot, then at each change that lasts.
 
-    ``sensor`` has ``level``, the mean light of its latest samples, negative before there are any, and ``ON_SKIN``
-    and ``OFF_SKIN``: skin begins above the one and ends below the other.
+    ``sensor`` has ``level``, the mean light of its latest samples, negative before there are any. Skin begins at
+    ``on_skin`` and ends at half of that.
     """
 
-    def __init__(self, sensor, now_ms):
+    def __init__(self, sensor, on_skin, now_ms):
         self._sensor = sensor
+        self._on_skin = on_skin
         # None: not known yet.
         self._is_on = None
         # What the first sample shows has been so since the board began.
@@ -28,7 +29,7 @@ class Contact:
         level = self._sensor.level
         if level < 0:
             return None
-        seems_on = level >= (self._sensor.OFF_SKIN if self._is_on else self._sensor.ON_SKIN)
+        seems_on = level >= (self._on_skin // 2 if self._is_on else self._on_skin)
         if self._seems_on is not None and seems_on != self._seems_on:
             self._since = now_ms
         self._seems_on = seems_on

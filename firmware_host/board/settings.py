@@ -38,7 +38,7 @@ def store(name, values):
 
 def is_key(key, channels):
     """Whether there is such a setting; ``channels`` are the names there are."""
-    return key in ("id", "ring") or (key.startswith("rate.") and key[5:] in channels)
+    return key in ("id", "ring", "wear") or (key.startswith("rate.") and key[5:] in channels)
 
 
 def is_usable(key, value, channels):
@@ -52,8 +52,8 @@ def is_usable(key, value, channels):
         number = float(value)
     except ValueError:
         return False
-    if key == "ring":
-        return 0 <= number <= 8192 and number == int(number)
+    if key in ("ring", "wear"):
+        return 0 <= number <= (8192 if key == "ring" else 262143) and number == int(number)
     return 0.1 <= number <= 200
 
 

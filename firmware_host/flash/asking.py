@@ -25,7 +25,7 @@ from firmware_host.protocol.messages import (
 )
 
 # Keys of SPEC.md; a board may know fewer. After "rate." comes a channel's name.
-SETTINGS = ("id", "ring")
+SETTINGS = ("id", "ring", "wear")
 RATE = "rate."
 _ANSWER_S = 3.0
 _TRIES = 2

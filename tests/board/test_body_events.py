@@ -19,6 +19,7 @@ from firmware_host.protocol.messages import (
     Hello,
     MessageParser,
     PartState,
+    Reset,
     SettingOrder,
     Status,
     encode_command,
@@ -104,6 +105,22 @@ def test_what_is_told_once_waits_for_a_line_that_takes_it(live) -> None:
     # What is no longer so is not told.
     heard = live(38.0, body=_body(*life), deaf_s=((0.0, 30.0),))
     assert [e.value for e in heard.of(Event) if e.kind is EventKind.WEAR] == [0]
+
+
+def test_contact_is_told_by_what_is_kept_of_it(live, tmp_path) -> None:
+    put_app(tmp_path, board_json(NATIVE_HZ))
+    # At first the board takes this wearer's skin for air, then it is to say nothing.
+    keep = [
+        Command(CommandKind.SETTING, SettingOrder.KEEP, 1, key="wear", text=t)
+        for t in ("200000", "0")
+    ]
+    reset = Command(CommandKind.RESET, Reset.ANEW, 2)
+    say = [
+        (t, encode_command(c, seq=0))
+        for t, c in zip((4, 5, 14, 15), (keep[0], reset, keep[1], reset), strict=True)
+    ]
+    heard = live(25.0, body=_body(("rest", 40.0)), flash=tmp_path, say=say)
+    assert [e.value for e in heard.of(Event) if e.kind is EventKind.WEAR] == [1, 0]
 
 
 def test_board_without_an_optical_sensor_says_nothing_of_contact(live) -> None:

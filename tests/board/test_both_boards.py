@@ -33,6 +33,7 @@ ORDERS = [
         _setting(KEEP, "ring", text)
         for text in ("8", "8.0", "1.5", "-1", "8193", "nan", "inf", "1e3")
     ),
+    *(_setting(KEEP, "wear", text) for text in ("30000", "262144", "-1", "0.5", "some")),
     *(_setting(KEEP, "rate.acc", text) for text in ("25", "0.05", "200.5", "fast", "")),
     *(_setting(KEEP, key, "5") for key in ("rate.", "rate.warp", "rat", "colour", "")),
     *(_setting(TELL, key) for key in ("id", "ring", "rate.acc", "rate.eda", "colour")),

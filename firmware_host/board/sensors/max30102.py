@@ -43,12 +43,11 @@ class Max30102:
     ``level`` is what came back of the light, in counts, -1 before the first sample. Without anything to
     reflect it that is the chip's own stray light, a few per cent of full scale, as daylight is taken off by
     the chip. SparkFun's examples take 50,000 counts, at these very settings, for a finger on the glass; a
-    wrist gives less, so skin is taken to begin at 20,000 and to end at 10,000. Nobody has measured that on
-    this board. A band that lies face down on a bright table looks worn.
+    wrist gives less, so skin is taken to begin at 20,000 and to end at half of that. Nobody has measured
+    that on this board: the setting ``wear`` changes it. A band that lies face down on a bright table looks worn.
     """
 
     ON_SKIN = 20000
-    OFF_SKIN = 10000
 
     def __init__(self, i2c, address):
         self._i2c = i2c

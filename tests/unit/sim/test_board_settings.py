@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from firmware_host.protocol.messages import (
@@ -12,6 +14,7 @@ from firmware_host.protocol.messages import (
     Command,
     CommandKind,
     Event,
+    EventKind,
     Hello,
     Log,
     Message,
@@ -27,16 +30,16 @@ from firmware_host.protocol.messages import (
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.person import Wearer
-from sim.schedule import load_scenario
+from sim.schedule import Schedule, build_schedule, load_scenario
 
+SHORT = load_scenario("short").lasting(0.1)
 KEEP, TELL, FORGET = SettingOrder.KEEP, SettingOrder.TELL, SettingOrder.FORGET
 
 
 class Asked:
     """A board, and what it says to each order."""
 
-    def __init__(self) -> None:
-        schedule = load_scenario("short").lasting(0.1)
+    def __init__(self, schedule: Schedule = SHORT) -> None:
         self.board = VirtualBoard(SyntheticBody(Wearer(schedule, seed=7)), seed=7, board_id="own")
         self._parser = MessageParser()
         self.t_s = 0.0
@@ -106,6 +109,7 @@ def test_samples_of_a_kept_rate_are_those_of_a_changed_rate(asked: Asked) -> Non
     [
         *(("id", text) for text in ("", "\u00e9", 33 * "x")[:2]),
         *(("ring", text) for text in ("-1", "8193", "1.5", "nan", "inf", "big")),
+        *(("wear", text) for text in ("-1", "262144", "1.5", "skin")),
         *(("rate.acc", text) for text in ("0.05", "201", "nan", "", "fast")),
         ("rate.warp", "5"),
         ("colour", "red"),
@@ -131,6 +135,18 @@ def test_kept_rate_that_the_sensor_cannot_do_is_left_out_and_told(asked: Asked) 
     assert _hello(told).channel("acc").rate_hz == 50
     assert [m.text for m in told if isinstance(m, Log)] == ["acc cannot be read at 33.3 Hz"]
     assert not [m for m in asked.live(10.0) if isinstance(m, Log)]
+
+
+@pytest.mark.parametrize(("text", "told"), [("0", []), ("30000", [0, 1])])
+def test_contact_is_told_unless_it_is_not_wanted(text: str, told: list[int]) -> None:
+    bouts = [{"label": label, "minutes": 0.2} for label in ("rest", "off", "rest")]
+    start = datetime(2026, 5, 4, 8, tzinfo=UTC)
+    asked = Asked(build_schedule({"start_utc": start, "bout": bouts}, name="off"))
+    asked.live(2.0)
+    asked.keep("wear", text)
+    asked.board.reboot()
+    events = [m for m in asked.live(28.0) if isinstance(m, Event) and m.kind is EventKind.WEAR]
+    assert [event.value for event in events] == told
 
 
 def test_safe_mode_only_talks_says_why_and_ends_with_a_reset(asked: Asked) -> None:
