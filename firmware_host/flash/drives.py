@@ -15,6 +15,8 @@ INFO = "INFO_UF2.TXT"
 FILE_NAME = "SIGNET.UF2"
 # A micro:bit's drive has no INFO_UF2.TXT; DAPLink puts this there.
 _DETAILS = "DETAILS.TXT"
+# What bootloaders show. To look at any other may take for ever: a server may be away.
+_KINDS = ("vfat", "msdos")
 # As `mount` escapes a blank in the names of mount points.
 _ESCAPES = {r"\040": " ", r"\011": "\t", r"\134": "\\"}
 _PIECE_BYTES = 64 * 512
@@ -125,7 +127,8 @@ def _mount_points(root: Path) -> list[str]:
         lines = (root / "proc/self/mounts").read_text(errors="replace").splitlines()
     except OSError:
         return []
-    points = [line.split()[1] for line in lines if len(line.split()) > 1]
+    mounts = [line.split() for line in lines]
+    points = [mount[1] for mount in mounts if len(mount) > 2 and mount[2] in _KINDS]
     for code, plain in _ESCAPES.items():
         points = [point.replace(code, plain) for point in points]
     return points

@@ -87,11 +87,13 @@ def test_mounted_drives_are_found_by_what_is_on_them(folder, tmp_path) -> None:
     microbit.mkdir()
     (microbit / "DETAILS.TXT").write_text("# DAPLink Firmware\r\nUnique ID: 9904360254974e45\r\n")
     (tmp_path / "media" / "stick").mkdir()
+    Uf2Drive(tmp_path / "media/server", family=FAMILY, board_id="RPI-RP2")
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/mounts").write_text(
         "/dev/sda1 / ext4 rw 0 0\n"
         "/dev/sdb1 /media/RPI\\040RP2 vfat rw 0 0\n"
         "/dev/sdc /media/MICROBIT vfat rw 0 0\n/dev/sdd /media/stick vfat rw 0 0\nbad\n"
+        "there:/ /media/server nfs4 rw 0 0\n"
     )
     assert find_drives(tmp_path) == [
         Drive(folder, "RPI-RP2"),
