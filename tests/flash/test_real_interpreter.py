@@ -102,7 +102,7 @@ def test_half_flashed_board_to_first_samples_twice_then_asked(
     told("board", "settings", "--device", port, "rate.acc=50", "id=left-wrist")
     wrong = signet("board", "settings", "--device", port, "colour=red")
     assert wrong.returncode == 2
-    assert wrong.stderr.startswith("signet: colour: expected a key of id, ring, rate.acc")
+    assert wrong.stderr.startswith("signet: colour: expected a key of id, ring, wear, rate.acc")
     told("board", "reset", "--device", port)
     kept = json.loads(told("board", "settings", "--device", port, "--json"))
     assert (kept["id"], kept["rate.acc"], kept["ring"]) == ("left-wrist", "50", None)
