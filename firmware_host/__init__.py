@@ -14,9 +14,6 @@ Everything that goes wrong on purpose is a `SignetError`. Importing this loads n
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from os import PathLike
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.5.0"
 __all__ = [
@@ -32,7 +29,13 @@ __all__ = [
     "record",
 ]
 
+# As in typing, which would be most of what importing this costs: a Ctrl-C until then is nobody's.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from os import PathLike
+    from typing import Any
+
     from firmware_host.errors import SignetError
     from firmware_host.events import StreamNoted as Event
     from firmware_host.protocol.messages import Channel, Hello

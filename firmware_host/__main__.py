@@ -5,11 +5,44 @@ from __future__ import annotations
 import os
 import sys
 
+_INTERRUPTED = 130
+
+try:
+    import signal
+except KeyboardInterrupt:
+    os._exit(_INTERRUPTED)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    os._exit(_INTERRUPTED)
+
+
+# While modules are imported nothing is done yet that an end would spoil. Whoever starts us with Ctrl-C
+# ignored, as a shell does in the background, means it.
+_is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+if _is_heard:
+    signal.signal(signal.SIGINT, _leave)
+
 # One small matrix product at a time: a thread pool would cost memory and heat, and gain nothing.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-from firmware_host.cli.main import main  # noqa: E402  numpy must not be imported before
+from firmware_host.cli import main as _command  # noqa: E402  numpy must not be imported before
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb, which Ctrl-C interrupts in good order; returns the exit code."""
+    try:
+        if _is_heard:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        return _command.main(argv)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    finally:
+        # What is left to do is Python's own, and no place to be interrupted in.
+        if _is_heard:
+            signal.signal(signal.SIGINT, _leave)
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -57,9 +57,10 @@ class Device:
             _check(is_rate, f"device.rates.{name}", RATE_WORDS, rate_hz)
         expected = "one of " + ", ".join(PLACEMENTS)
         _check(self.placement in PLACEMENTS, "device.placement", expected, self.placement)
-        _check(self.silence_s > 0, "device.silence_s", "more than 0", self.silence_s)
-        is_end = self.max_silence_s == 0 or self.max_silence_s >= self.silence_s
-        expected = "0 (as long as it takes) or no less than silence_s"
+        is_finite = 0 < self.silence_s < math.inf
+        _check(is_finite, "device.silence_s", "a number of seconds above zero", self.silence_s)
+        is_end = 0 <= self.max_silence_s < math.inf
+        expected = "0 (as long as it takes) or a number of seconds"
         _check(is_end, "device.max_silence_s", expected, self.max_silence_s)
 
 

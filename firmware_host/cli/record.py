@@ -24,6 +24,7 @@ from firmware_host.cli.common import (
 from firmware_host.cli.streaming import (
     Stopper,
     add_max_silence,
+    interrupted_early,
     new_recording,
     positive_seconds,
     say_drops,
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     stopper.install()
     # With a vault named, what signet label says meanwhile is written too.
-    with nullcontext() if args.state is None else open_vault(args, config, create=True) as vault:
+    labels = nullcontext() if args.state is None else open_vault(args, config, create=True)
+    with interrupted_early(stopper), labels as vault:
         summary = _record(args, config, url, vault, lambda: stopper() or time.monotonic() >= ends_s)
     if args.json:
         print_json(summary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from firmware_host.cli.streaming import (
     EventPrinter,
     Stopper,
     add_max_silence,
+    interrupted_early,
     learner_arguments,
     new_recording,
     positive_seconds,
@@ -94,14 +96,15 @@ def run(args: argparse.Namespace) -> int:
     ):
         stopper.install()
         try:
-            session = open_session(
-                _options(args, config, url, recorded, tap),
-                vault,
-                emit=printer if tap is None else _both(printer, tap.event),
-                stop=lambda: stopper() or time.monotonic() >= ends_s,
-                open_transport=recorded.open if recorded else None,
-                service=service,
-            )
+            with nullcontext() if args.wait else interrupted_early(stopper):
+                session = open_session(
+                    _options(args, config, url, recorded, tap),
+                    vault,
+                    emit=printer if tap is None else _both(printer, tap.event),
+                    stop=lambda: stopper() or time.monotonic() >= ends_s,
+                    open_transport=recorded.open if recorded else None,
+                    service=service,
+                )
         except LinkError:
             if args.wait and stopper():
                 # Told to end before there was a board: nothing began, and nothing is wrong.

@@ -6,7 +6,8 @@ import argparse
 import math
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from firmware_host.cli.common import places, say
 from firmware_host.cli.times import length_words
 from firmware_host.config import Config, recording_name
-from firmware_host.errors import ConfigError, printable
+from firmware_host.errors import ConfigError, LinkError, StreamSilent, printable, shown
 
 if TYPE_CHECKING:
     from firmware_host.events import AnyEvent
@@ -46,6 +47,26 @@ class Stopper:
         self._is_asked = True
 
 
+@contextmanager
+def interrupted_early(stopper: Stopper) -> Iterator[None]:
+    """A Ctrl-C while a board has yet to say what it is ends in an interruption, whatever it left undone.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Instead of the error that there is no board.
+    """
+    try:
+        yield
+    except StreamSilent:
+        raise
+    except LinkError as err:
+        if not stopper():
+            raise
+        say("signet: interrupted before the board said what it is")
+        raise KeyboardInterrupt from err
+
+
 def positive_seconds(text: str) -> float:
     """Argument type: a finite number above zero."""
     try:
@@ -53,7 +74,19 @@ def positive_seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        msg = f"expected a number of seconds above zero, got {text!r}"
+        msg = f"expected a number of seconds above zero, got {shown(text)}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def seconds_or_never(text: str) -> float:
+    """Argument type: a finite number above zero, or 0 for never."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        msg = f"expected 0 (as long as it takes) or a number of seconds, got {shown(text)}"
         raise argparse.ArgumentTypeError(msg)
     return value
 
@@ -63,17 +96,17 @@ def new_recording(text: str) -> Path:
     try:
         return recording_name("recording", text)
     except ConfigError as err:
-        raise argparse.ArgumentTypeError(f"expected {err.expected}, got {text!r}") from err
+        raise argparse.ArgumentTypeError(f"expected {err.expected}, got {shown(text)}") from err
 
 
 def add_max_silence(parser: argparse.ArgumentParser) -> None:
     """How long a board may send nothing."""
     parser.add_argument(
         "--max-silence",
-        type=positive_seconds,
+        type=seconds_or_never,
         metavar="S",
-        help="end with exit code 9 after so many seconds without data; without it a board that is away is "
-        "awaited as long as it takes",
+        help="end with exit code 9 after so many seconds without data; with 0, as without it unless the settings "
+        "say otherwise, a board that is away is awaited as long as it takes",
     )
 
 
@@ -82,8 +115,8 @@ def silence_limits(args: argparse.Namespace, config: Config) -> SilenceLimits:
     from firmware_host.runtime.silence import SilenceLimits
 
     device = config.device
-    end_s = getattr(args, "max_silence", None) or device.max_silence_s
-    return SilenceLimits(device.silence_s, end_s)
+    asked_s = getattr(args, "max_silence", None)
+    return SilenceLimits(device.silence_s, device.max_silence_s if asked_s is None else asked_s)
 
 
 class EventPrinter:

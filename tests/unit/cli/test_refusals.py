@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from firmware_host.cli.main import main
-from firmware_host.cli.streaming import say_silence
+from firmware_host.cli.main import build_parser, main
+from firmware_host.cli.streaming import say_silence, silence_limits
 from firmware_host.cli.times import length_words
 from firmware_host.cli.typed import TypedNotes
-from firmware_host.config import Config
+from firmware_host.config import Config, parse_config
 from firmware_host.errors import ConfigError
+from firmware_host.runtime.silence import SilenceLimits
 
 BOARD = "synthetic:?hours=0.01"
 
@@ -92,3 +93,20 @@ def test_arrow_key_in_a_note_is_not_obeyed_later(monkeypatch: pytest.MonkeyPatch
     os.close(ours)
     assert note.isprintable()
     assert note.startswith("coffee")
+
+
+def _limits(text: str, *options: str) -> SilenceLimits:
+    args = build_parser().parse_args(["record", *options])
+    return silence_limits(args, parse_config(f"[device]\n{text}\n", source="x.toml"))
+
+
+def test_option_and_setting_mean_the_same_silence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _limits("max_silence_s = 7").end_s == 7.0
+    assert _limits("max_silence_s = 7", "--max-silence", "0").end_s == 0.0
+    assert _limits("max_silence_s = 0", "--max-silence", "2.5").end_s == 2.5
+    assert _limits("max_silence_s = 2.5").end_s == 2.5
+    for text in ("inf", "nan", "-1"):
+        line = _refused(capsys, "record", "--device", BOARD, f"--max-silence={text}")
+        assert "expected 0 (as long as it takes) or a number of seconds" in line
+        with pytest.raises(ConfigError, match="max_silence_s: expected 0"):
+            _limits(f"max_silence_s = {text}")
