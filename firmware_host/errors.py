@@ -53,16 +53,26 @@ class SignetError(Exception):
 
 def printable(text: str) -> str:
     """The text as one line in which what a terminal would obey is written as an escape."""
+    text = _with_names(text)
     if text.isprintable():
         return text
     line = " ".join(text.split("\n"))
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
 
 
+def _with_names(text: str) -> str:
+    """The text with names of files as they read, whatever the locale; bytes of no text as escapes."""
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:
+        # Half a character that is no byte of a name.
+        return text
+
+
 def shown(received: object) -> str:
     """What came, as an error quotes it: never longer than a line can be."""
     try:
-        text = repr(received)
+        text = repr(_with_names(received) if isinstance(received, str) else received)
     except ValueError:
         # Python does not write integers of thousands of digits.
         return "a number of thousands of digits"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import logging
 import os
 import signal
@@ -96,6 +97,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     COUNTER.install()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's locale cannot write is no reason to say nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = _run(argv)
     try:
         sys.stderr.flush()
