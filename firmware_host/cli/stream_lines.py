@@ -9,7 +9,7 @@ from firmware_host.cli.times import local_time
 from firmware_host.stream.rate import TOLERANCE
 
 Facts = Mapping[str, Any]
-# A run writes how it does every 10 s, and at once when its board falls silent.
+# A run writes how it does every 10 s, and at once when link or data go or are back.
 _FRESH_S = 30.0
 # Longer than any board keeps its samples together, and no longer than silence is when it is said.
 _MUTE_S = 5.0
@@ -38,13 +38,14 @@ def _stream(health: Facts, now_utc: float) -> str:
         return f"{board}; {_end(health)}"
     told_utc, last_utc = health["told_utc"], health["last_data_utc"]
     age_s = max(now_utc - told_utc, 0.0)
+    as_of = f"as of {age_s:.0f} s ago"
     if age_s >= _FRESH_S:
         return f"{board}; going on, but has written nothing of itself for {_span(age_s)}"
     if last_utc is not None and told_utc - last_utc < _MUTE_S:
-        return f"{board}; going on, data was coming {age_s:.0f} s ago, when it last wrote"
+        return f"{board}; going on, data was coming {as_of}"
     where = "the board is there" if health["is_up"] else "the link is lost"
-    since = "yet" if last_utc is None else f"for {_span(now_utc - last_utc)}"
-    return f"{board}; going on, NO DATA {since}: {where}"
+    since = "yet" if last_utc is None else f"for {_span(told_utc - last_utc)}"
+    return f"{board}; going on, NO DATA {since}: {where}, {as_of}"
 
 
 def _end(health: Facts) -> str:

@@ -19,8 +19,10 @@ from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Vault
 
 LIVE_KIND = "live"
-# As often as events are written: a memory card takes it, and nobody waits longer for news.
+# As often as events are written: a memory card takes it.
 _EVERY_S = 10.0
+# News at once, but not from each time that a loose plug touches.
+_NEWS_EVERY_S = 1.0
 _KEPT = (
     "board",
     "firmware",
@@ -36,7 +38,7 @@ _KEPT = (
 
 @dataclass(slots=True)
 class LiveHealth:
-    """Writes how one run's stream does, every 10 s of a live one and at its end.
+    """Writes how one run's stream does: of a live one every 10 s and when link or data go or are back, and at its end.
 
     Parameters
     ----------
@@ -49,6 +51,7 @@ class LiveHealth:
     pipeline: Pipeline
     monotonic: Callable[[], float] = time.monotonic
     _last_s: float | None = field(default=None, init=False)
+    _told: str = field(default="", init=False)
     _record_id: int | None = field(default=None, init=False)
 
     def look(self, *, now: bool = False) -> None:
@@ -61,9 +64,11 @@ class LiveHealth:
             return
         now_s = self.monotonic()
         is_begun = self._last_s is not None or self.listening.last_data_utc is not None
-        is_due = self._last_s is None or now_s - self._last_s >= _EVERY_S
+        doing = self.listening.doing()
+        every_s = _EVERY_S if doing == self._told else _NEWS_EVERY_S
+        is_due = self._last_s is None or now_s - self._last_s >= every_s
         if now or (is_begun and is_due):
-            self._last_s = now_s
+            self._last_s, self._told = now_s, doing
             self._write("")
 
     def end(self, why: str) -> None:

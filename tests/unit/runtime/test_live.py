@@ -38,6 +38,10 @@ class _Listening:
 
     def __init__(self, link: _Link) -> None:
         self.link = link
+        self.is_mute = False
+
+    def doing(self) -> str:
+        return "away" if not self.link.is_up else "mute" if self.is_mute else "streaming"
 
     def counts(self) -> dict[str, object]:
         return {"links_lost": self.link.n_lost, "lines": {}, "silent_s": 6.5}
@@ -85,7 +89,7 @@ def test_lines_say_what_is_wrong(told) -> None:
     vault, link, health = told
     seen = {**live_health(vault), "is_going_on": True}
     lines = {line.split()[0]: line for line in stream_lines(seen, link.now_utc())}
-    assert "going on, data was coming 0 s ago" in lines["stream"]
+    assert "going on, data was coming as of 0 s ago" in lines["stream"]
     assert "4 DECLARED" in lines["rates"]
     assert "round trip 20.0 ms" in lines["clock"]
     assert "2 times the link was lost" in lines["losses"]
@@ -108,13 +112,34 @@ def test_age_of_the_record_is_not_taken_for_silence(told) -> None:
     vault, link, health = told
     seen = {**live_health(vault), "is_going_on": True}
     later = stream_lines(seen, link.now_utc() + 9.0)[0]
-    assert later.endswith("data was coming 9 s ago, when it last wrote")
+    assert later.endswith("data was coming as of 9 s ago")
     link.at_s += 20.0
     health.look(now=True)
     mute = {**live_health(vault), "is_going_on": True, "silent_s": 20.0}
     lines = stream_lines(mute, link.now_utc() + 1.0)
-    assert lines[0].endswith("NO DATA for 21 s: the board is there")
+    assert lines[0].endswith("NO DATA for 20 s: the board is there, as of 1 s ago")
     assert any("no data for 20 s in all" in line for line in lines)
+
+
+def test_link_and_data_that_go_or_come_back_are_news_at_once(told) -> None:
+    vault, link, health = told
+    health.look()
+    for is_up, is_mute in ((False, False), (True, True), (True, False)):
+        # Since the last time nobody wrote for a second and a half: no reason yet to write again.
+        link.at_s += 1.5
+        health.look()
+        assert live_health(vault)["told_utc"] < link.now_utc()
+        link.is_up, health.listening.is_mute = is_up, is_mute
+        if not is_mute:
+            health.listening.last_data_utc = link.now_utc()
+        health.look()
+        seen = live_health(vault)
+        assert (seen["told_utc"], seen["is_up"]) == (link.now_utc(), is_up)
+    # A loose plug is not written down at each touch.
+    link.at_s += 0.3
+    link.is_up = False
+    health.look()
+    assert live_health(vault)["told_utc"] < link.now_utc()
 
 
 def test_what_is_not_counted_yet_is_not_none(told) -> None:
