@@ -31,7 +31,7 @@ REPO = Path(__file__).resolve().parents[2]
 ESP32_S3 = 9
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 _KEPT = {"main.py", "talk.py", "hello.py", "sensors/eda.py"}
-_MAIN = "import sys; from firmware_host.cli.main import main; sys.exit(main())"
+MAIN = "import sys; from firmware_host.cli.main import main; sys.exit(main())"
 _FILES = """
 import json, sys
 from firmware_host.flash.app_files import app_files
@@ -86,7 +86,7 @@ def signet(code: Path) -> Callable[..., Done]:
     """Runs a command as a person does; ``before`` is Python that runs first in its process."""
 
     def run(*args: object, before: str = "", **options: object) -> Done:
-        start = ["-c", before + _MAIN] if before else ["-m", "firmware_host"]
+        start = ["-c", before + MAIN] if before else ["-m", "firmware_host"]
         words = [sys.executable, *start, *map(str, args)]
         given = {"capture_output": True, "text": True, "timeout": 120, "cwd": code, **options}
         return subprocess.run(words, check=False, **given)  # type: ignore[call-overload, no-any-return]

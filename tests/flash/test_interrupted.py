@@ -15,10 +15,12 @@ import pytest
 from sim.flash.esp_rom import EspRom
 from sim.flash.repl_board import ReplBoard
 from sim.flash.whole_board import WholeBoard
-from tests.flash.conftest import new_app, on_flash, program
+from tests.flash.conftest import MAIN, new_app, on_flash, program
 
 pytestmark = pytest.mark.needs_flash_tools
 _GONE_S = 10.0
+# Whoever started the tests in the background had them, and all they start, not hear Ctrl-C.
+_HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 _SYNC = 0x08
 
 
@@ -82,7 +84,7 @@ class Bench:
 
     @property
     def words(self) -> list[str]:
-        words = [sys.executable, "-m", "firmware_host", "flash", "--board", "esp32-s3"]
+        words = [sys.executable, "-c", _HEARS + MAIN, "flash", "--board", "esp32-s3"]
         what = ["--image", str(self.image), "--unchecked"] if self.with_image else ["--app-only"]
         return [*words, "--device", self.port, *what]
 
