@@ -16,7 +16,7 @@ import io
 import math
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from firmware_host.errors import LabelError
 STRESS = "stress"
 REST = "rest"
 LABELS = (STRESS, REST)
+BUTTON = "button"
 OURS_HEADER = ("start_utc", "end_utc", "label")
 PER_SECOND_HEADER = ("Participant", "HR", "respr", "Time(sec)", "Label")
 _PER_SECOND_LABELS = {"0": REST, "1": STRESS}
@@ -35,8 +36,8 @@ _MAX_TEXT_BYTES = 100_000_000
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-# Told by the button and carried by the recording as well, a label differs by what the clock's fit has
-# learned since; two labels that somebody meant are further apart.
+# Told by the button and carried by the recording as well, a label is told from the same fit of the clock;
+# two labels that somebody meant are further apart.
 _SAME_S = 1.0
 Span = tuple[float, float, str]
 """Start and end in UNIX seconds, and what it was."""
@@ -60,6 +61,40 @@ def is_said(span: Span, said: Iterable[Span]) -> bool:
         label == other and abs(start - first) < _SAME_S and abs(end - last) < _SAME_S
         for first, last, other in said
     )
+
+
+def on_one_clock(
+    labels: Sequence[Label],
+    pressed: Sequence[tuple[Span, Span | None]],
+    moved: Callable[[float, float], tuple[float, float]],
+) -> list[Label]:
+    """Labels of a recording on the clock that its samples are put on, each once, in order of time.
+
+    A label of the buttons is in a recording twice: as its presses, and as it was told when they came. The
+    presses say when it was, because the clock that puts samples in their place puts them too; the other
+    says who told it. Any other label is host time of then, and moves as the arrival times of then do.
+
+    Parameters
+    ----------
+    pressed
+        Of each label of the buttons when it was, and what was told then, if anything.
+    moved
+        Start and end of a stretch of host time of then.
+    """
+    told = [(span, then) for span, then in pressed if then is not None]
+    found = [Label(*span, BUTTON) for span, then in pressed if then is None]
+    for span, then in told:
+        same = next((x for x in labels if is_said(then, [_span(x)])), None)
+        found.append(Label(*span, BUTTON if same is None else same.source))
+    for label in labels:
+        if not is_said(_span(label), [then for _, then in told]):
+            start, end = moved(label.t_start_utc, label.t_end_utc)
+            found.append(replace(label, t_start_utc=start, t_end_utc=end))
+    return sorted(found, key=lambda x: (x.t_start_utc, x.t_end_utc))
+
+
+def _span(label: Label) -> Span:
+    return (label.t_start_utc, label.t_end_utc, label.label)
 
 
 def participant_of(recording: str | Path) -> str | None:

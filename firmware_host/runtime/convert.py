@@ -40,29 +40,31 @@ def convert(source: Path, target: Path, *, report: Report) -> dict[str, Any]:
             if write is None:
                 lost = []
                 channels, stream_s = _write_mcap(reader, draft, report)
+                n_labels = len(reader.labels())
             else:
                 take, stream_s = take_and_length(
                     reader, where=source, report=lambda x: report(_HALF * x)
                 )
                 channels = tuple(track.channel for track in take.tracks)
+                n_labels = len(take.labels)
                 lost = write(take, draft, lambda x: report(_HALF + _HALF * x))
                 lost += take.left_out
         lost += _left_out(reader)
-        content = _content(reader, channels, stream_s)
+        content = _content(reader, channels, stream_s, n_labels)
         return {"from": str(source), "to": str(target), **content, "lost": lost}
     finally:
         reader.close()
 
 
 def _content(
-    reader: RecordingReader, channels: Sequence[Channel], stream_s: float
+    reader: RecordingReader, channels: Sequence[Channel], stream_s: float, n_labels: int
 ) -> dict[str, Any]:
     return {
         "start_utc": reader.start_utc,
         "stream_s": round(stream_s, 3),
         "duration_s": round(reader.duration_s, 3),
         "channels": [{"name": c.name, "unit": c.unit, "rate_hz": c.rate_hz} for c in channels],
-        "labels": len(reader.labels()),
+        "labels": n_labels,
         "markers": len(reader.markers()),
     }
 

@@ -10,7 +10,7 @@ import numpy as np
 from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Channel, EventKind
 from firmware_host.recording.base import RecordingReader
-from firmware_host.recording.labels import Label, Span, is_said
+from firmware_host.recording.labels import on_one_clock
 from firmware_host.recording.notes import BoardEvent
 from firmware_host.recording.take import (
     Counts,
@@ -23,8 +23,8 @@ from firmware_host.recording.take import (
 )
 from firmware_host.recording.take_reader import TakeReader
 from firmware_host.stream.assembler import StreamAssembler
-from firmware_host.stream.buttons import ButtonLabels
 from firmware_host.stream.clock import StreamClock
+from firmware_host.stream.said import SaidTimes
 from firmware_host.stream.samples import Note, Samples, StreamEvent
 
 _EVENT_KINDS = {
@@ -100,6 +100,7 @@ def take_and_length(
     taker = _Taker(where)
     span_s = max(reader.duration_s, 1e-9)
     for n, (utc, message) in enumerate(reader.messages()):
+        taker.said.arrived(utc, taker.assembler)
         taker.take(taker.assembler.feed(message, utc))
         if n % _REPORT_EVERY == 0:
             report(min(max((utc - reader.start_utc) / span_s, 0.0), 1.0))
@@ -112,6 +113,7 @@ class _Taker:
 
     def __init__(self, where: object) -> None:
         self.assembler = StreamAssembler()
+        self.said = SaidTimes()
         self._where = where
         # By name as first described; everything else by name and rate.
         self._described: dict[str, Channel] = {}
@@ -124,6 +126,7 @@ class _Taker:
 
     def take(self, items: list[Samples | StreamEvent]) -> None:
         """Take what one message brought."""
+        self.said.take(items, self.assembler.clock)
         for item in items:
             if isinstance(item, Samples):
                 self._take_samples(item)
@@ -141,16 +144,16 @@ class _Taker:
         order = sorted(self._described.values(), key=lambda channel: channel.stream)
         main = {channel.name: self._main(channel.name) for channel in order}
         tracks = tuple(self._track(key) for key in main.values())
-        labels = reader.labels()
-        carried = [_span(label) for label in labels]
-        told = [label for label in self._pressed() if not is_said(_span(label), carried)]
+        said = self.said
+        pressed = [(x.span, x.told) for x in said.pressed()]
+        markers = [(said.moved_utc(utc), text) for utc, text in reader.markers()]
         take = Take(
             reader.hello.board_id,
             reader.hello.firmware,
             tracks,
-            tuple(sorted([*labels, *told], key=lambda x: (x.t_start_utc, x.t_end_utc))),
+            tuple(on_one_clock(reader.labels(), pressed, said.moved)),
             tuple(sorted(self._events, key=lambda event: event[0])),
-            tuple(reader.markers()),
+            tuple(sorted(markers)),
             tuple(
                 self._say_left_out(key, main[key[0]]) for key in self._pieces if key != main[key[0]]
             ),
@@ -220,17 +223,6 @@ class _Taker:
             pieces = [run.piece(self._channels[key], clock) for run in of_channel]
             self._pieces.setdefault(key, []).extend(pieces)
         self._events += [(round(clock.utc(t_s), 6), kind, value) for t_s, kind, value in noted]
-
-    def _pressed(self) -> list[Label]:
-        """Labels that the button alone gave."""
-        buttons = ButtonLabels()
-        presses = [(utc, value) for utc, kind, value in self._events if kind is EventKind.BUTTON]
-        done = (buttons.press(value, 0.0, utc) for utc, value in sorted(presses))
-        return [Label(x.start_utc, x.end_utc, x.label, x.source) for x in done if x is not None]
-
-
-def _span(label: Label) -> Span:
-    return (label.t_start_utc, label.t_end_utc, label.label)
 
 
 def _counts(samples: Samples) -> Counts:

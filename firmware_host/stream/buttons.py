@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from firmware_host.events import Labelled
 from firmware_host.protocol.messages import Button
+
+_LOGGER = logging.getLogger(__name__)
 
 STRESS, REST = "stress", "rest"
 # Somebody who forgot the second press did not stress for hours.
@@ -21,9 +24,13 @@ class ButtonLabels:
 
     A start while another stretch is open ends that one. A plain press marks a moment and says nothing of stress:
     studies mark the edges of every stage with it. A stretch that stays open for an hour is forgotten.
+
+    Both ends are host time of then, as the times of all that was measured meanwhile are: a label covers what it
+    is about, also if the host's clock was set within it and it looks longer or shorter. Where the clock was set so
+    far that it covers nothing, or hours of another day, it is left out, with a line.
     """
 
-    _open: tuple[str, float] | None = None
+    _open: tuple[str, float, float] | None = None
 
     def press(self, value: int, t_s: float, utc: float) -> Labelled | None:
         """The label that this press completes, if any."""
@@ -35,7 +42,7 @@ class ButtonLabels:
             return None
         done = self._close(t_s, utc, _ENDS.get(button))
         if button in _STARTS:
-            self._open = (_STARTS[button], utc)
+            self._open = (_STARTS[button], t_s, utc)
         return done
 
     def forget(self) -> None:
@@ -46,8 +53,15 @@ class ButtonLabels:
         """End the open stretch; an end of the other kind does not fit and changes nothing."""
         if self._open is None or (ending is not None and ending != self._open[0]):
             return None
-        label, start_utc = self._open
+        label, start_s, start_utc = self._open
         self._open = None
+        if not 0 < t_s - start_s <= MAX_OPEN_S:
+            return None
         if not 0 < utc - start_utc <= MAX_OPEN_S:
+            _LOGGER.warning(
+                "a label of the buttons, %s for %.0f s, is left out: the host's clock was set meanwhile",
+                label,
+                t_s - start_s,
+            )
             return None
         return Labelled(t_s, utc, label, start_utc, utc, "button")

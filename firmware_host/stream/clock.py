@@ -258,13 +258,16 @@ def _clip(value: float, bounds: tuple[float, float]) -> float:
 def _nearest_delta_us(delta_us: int, silence_s: float) -> int:
     """Choose the count of whole wraps that fits the host's idea of the silence.
 
-    If none fits, the host's clock was set meanwhile and says nothing: the ticks alone count.
+    If none fits, the host's clock was set meanwhile and says nothing: the ticks alone count. So they do if any
+    would fit, after a month by the host's clock.
     """
     forward_us = delta_us % TICKS_WRAP_US
     n_wraps = max(0, round((silence_s * MICROSECONDS_PER_SECOND - forward_us) / TICKS_WRAP_US))
     elapsed_us = forward_us + n_wraps * TICKS_WRAP_US
     late_s = silence_s - elapsed_us / MICROSECONDS_PER_SECOND
     slack_s = _SILENCE_SKEW * silence_s
+    if slack_s >= _AMBIGUOUS_S:
+        return delta_us
     return elapsed_us if -slack_s - 1.0 <= late_s <= slack_s + _SILENCE_LATE_S else delta_us
 
 

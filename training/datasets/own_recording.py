@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Block, Channel
 from firmware_host.recording.base import RecordingReader
-from firmware_host.recording.labels import Span, is_said
+from firmware_host.recording.labels import Span, on_one_clock
 from firmware_host.recording.registry import open_recording
 from firmware_host.stream.assembler import StreamAssembler
-from firmware_host.stream.buttons import ButtonLabels
 from firmware_host.stream.clock import StreamClock
 from firmware_host.stream.rate import TOLERANCE
+from firmware_host.stream.said import SaidTimes
 from firmware_host.stream.samples import Note, Samples, StreamEvent
 from training.datasets.array_signals import ArraySignals, Steady
 
@@ -76,23 +76,29 @@ def read_parts(path: Path) -> tuple[Part, ...]:
 def _read_parts(path: Path, stamp: object) -> tuple[Part, ...]:  # noqa: ARG001
     reader = open_recording(path)
     try:
-        sittings = _sittings(path, reader)
-        carried = [(x.t_start_utc, x.t_end_utc, x.label) for x in reader.labels()]
+        said = SaidTimes()
+        sittings = _sittings(path, reader, said)
+        pressed = [(x.span, x.told) for x in said.pressed()]
+        found = on_one_clock(reader.labels(), pressed, said.moved)
     finally:
         reader.close()
+    labels = sorted({(x.t_start_utc, x.t_end_utc, x.label) for x in found})
     parts = [
-        sitting.part(path, carried) for sitting in sittings if sitting.duration_s >= _MIN_PART_S
+        sitting.part(path, labels) for sitting in sittings if sitting.duration_s >= _MIN_PART_S
     ]
     if not parts:
         raise RecordingError(path, f"at least {_MIN_PART_S:g} s of samples", "less")
     return tuple(parts)
 
 
-def _sittings(path: Path, reader: RecordingReader) -> list[_Sitting]:
+def _sittings(path: Path, reader: RecordingReader, said: SaidTimes) -> list[_Sitting]:
     assembler = StreamAssembler()
     found: list[_Sitting] = []
     for arrival_utc, message in reader.messages():
-        for item in assembler.feed(message, arrival_utc):
+        said.arrived(arrival_utc, assembler)
+        items = assembler.feed(message, arrival_utc)
+        said.take(items, assembler.clock)
+        for item in items:
             if isinstance(item, StreamEvent) and item.what in (
                 Note.SESSION,
                 Note.REBOOT,
@@ -108,7 +114,9 @@ def _sittings(path: Path, reader: RecordingReader) -> list[_Sitting]:
                 found[-1].take(item, path)
         if found and isinstance(message, Block):
             found[-1].count(message)
-    for item in assembler.end():
+    items = assembler.end()
+    said.take(items, assembler.clock)
+    for item in items:
         found[-1].take(item, path)
     return found
 
@@ -120,8 +128,6 @@ class _Sitting:
     clock: StreamClock
     pulse_stream: int
     tracks: dict[str, _Track] = field(default_factory=dict)
-    buttons: ButtonLabels = field(default_factory=ButtonLabels)
-    presses: list[Span] = field(default_factory=list)
     pulse: hashlib._Hash = field(default_factory=hashlib.sha256)
     n_pulse: int = 0
 
@@ -141,18 +147,11 @@ class _Sitting:
             name = item.channel.name
             if name in UNITS:
                 self.tracks.setdefault(name, _Track(item.channel)).add(item, path)
-        elif item.what == Note.BUTTON:
-            press = self.buttons.press(int(item.detail["value"]), item.t_s, item.utc)
-            if press is not None:
-                self.presses.append((press.start_utc, press.end_utc, press.label))
 
-    def part(self, path: Path, carried: list[Span]) -> Part:
+    def part(self, path: Path, labels: list[Span]) -> Part:
         channels = {name: track.steady(path, self.clock) for name, track in self.tracks.items()}
         signals = ArraySignals(channels, self.pulse.hexdigest() if self.n_pulse else "")
         low, high = signals.start_utc, signals.end_utc
-        # A recording carries the labels of its buttons, since they were pressed while it was made.
-        told = [span for span in self.presses if not is_said(span, carried)]
-        labels = sorted({*carried, *told})
         inside = [
             (max(start, low), min(end, high), label)
             for start, end, label in labels

@@ -72,6 +72,13 @@ def test_ticks_unwrap_over_many_wraps() -> None:
     assert wraps == clock.n_wraps == 5
 
 
+@pytest.mark.parametrize("step_s", [3e6, 3e8, 1.7e9])
+def test_clock_set_by_years_is_no_silence_of_the_board(step_s: float) -> None:
+    clock = StreamClock(0, UTC0)
+    assert clock.unwrap(1_000_000, UTC0 + 1) == 1.0
+    assert clock.unwrap(2_000_000, UTC0 + 2 + step_s) == 2.0
+
+
 @pytest.mark.parametrize("silence_s", [60.0, 2_400.0, 4_294.0, 9_000.0, 36_000.0])
 def test_ticks_unwrap_after_a_silence_longer_than_a_wrap(silence_s: float) -> None:
     clock = StreamClock(123, UTC0)
