@@ -13,7 +13,7 @@ from firmware_host.devices import PROBE_S, is_safe_mode, probe
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError
 from firmware_host.protocol.messages import Command, CommandKind, Hello, encode_command
 from firmware_host.reconnect import LinkState, Reconnect
-from firmware_host.transport.base import Chunk, Listening, Transport, WithHost, WithMarks
+from firmware_host.transport.base import Chunk, LineNote, Listening, Transport, WithHost, WithMarks
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -208,6 +208,17 @@ class Link:
         """Lines of a board that prints by what they were; empty for one that sends frames."""
         transport = _behind(self._transport)
         return transport.counters if isinstance(transport, Listening) else {}
+
+    @property
+    def trouble(self) -> str:
+        """Why a board that prints brings no samples though its lines come; empty otherwise."""
+        transport = _behind(self._transport)
+        return transport.trouble if isinstance(transport, Listening) and self.is_up else ""
+
+    def line_notes(self) -> list[LineNote]:
+        """What happened to the lines of a board that prints."""
+        transport = _behind(self._transport)
+        return transport.line_notes() if isinstance(transport, Listening) else []
 
     def close(self) -> None:
         """Let go of the device; a live board is told to stop streaming, since nobody listens any more."""

@@ -88,6 +88,9 @@ class Listening:
             If the board refuses a rate, or never takes it.
         """
         chunk = self.link.read()
+        for utc, what, detail, text in self.link.line_notes():
+            _LOGGER.warning("%s", text)
+            self.sink.note(what, detail, utc)
         if chunk is not None:
             self._take(chunk)
         self._look_for_silence()
@@ -104,6 +107,8 @@ class Listening:
         """How it goes at this moment, in a few words."""
         if not self.link.is_up:
             return "the board is away, waiting for it"
+        if self.link.trouble:
+            return self.link.trouble
         return "the board is there but sends no samples" if self._watch.is_said else "streaming"
 
     def counts(self) -> dict[str, float | int | dict[str, int]]:
@@ -138,6 +143,8 @@ class Listening:
         if what is None:
             return
         silent_s = self._watch.silent_s
-        _LOGGER.warning("no data for %.0f s", silent_s)
-        self.sink.note(what, {"silent_s": round(silent_s, 1)}, self.link.now_utc())
+        trouble = self.link.trouble
+        _LOGGER.warning("no data for %.0f s%s", silent_s, f": {trouble}" if trouble else "")
+        why = {"why": trouble} if trouble else {}
+        self.sink.note(what, {"silent_s": round(silent_s, 1), **why}, self.link.now_utc())
         self._orders.wake(self.sink.ordered)

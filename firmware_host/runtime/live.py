@@ -85,6 +85,7 @@ class LiveHealth:
             "quality": dict(self.pipeline.quality),
             **self.listening.counts(),
             "is_up": link.is_up,
+            "trouble": link.trouble,
             "is_live": not link.is_finite,
             "last_data_utc": self.listening.last_data_utc,
             "told_utc": utc,

@@ -101,7 +101,8 @@ class SilenceWatch:
             return SILENCE_NOTE if self.link.is_up else LINK_NOTE
         if self._is_said and self._is_end(silent_s):
             where = "there but sends no samples" if self.link.is_up else "away"
-            msg = f"no data for {silent_s:.0f} s: the board is {where}; what came before is kept"
+            why = self.link.trouble or f"the board is {where}"
+            msg = f"no data for {silent_s:.0f} s: {why}; what came before is kept"
             raise StreamSilent(msg)
         return None
 

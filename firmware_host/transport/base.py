@@ -20,6 +20,15 @@ class Chunk(NamedTuple):
     data: bytes
 
 
+class LineNote(NamedTuple):
+    """What happened to a board's printed lines: for a log in ``text``, for machines in the rest."""
+
+    utc: float
+    what: str
+    detail: dict[str, float | int | str]
+    text: str
+
+
 class Transport(Protocol):
     """A link to one board.
 
@@ -92,6 +101,15 @@ class Listening(Protocol):
     @property
     def counters(self) -> Mapping[str, int]:
         """Lines so far by what they were."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why its lines bring no samples, empty if they do or none come."""
+        ...
+
+    def line_notes(self) -> list[LineNote]:
+        """What happened to its lines since this was last asked."""
         ...
 
     def resume(self, before: Transport) -> None:

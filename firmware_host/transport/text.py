@@ -16,7 +16,7 @@ from firmware_host.protocol.messages import (
     MessageParser,
     encode_ack,
 )
-from firmware_host.transport.base import Chunk, DeviceUrl, Transport
+from firmware_host.transport.base import Chunk, DeviceUrl, LineNote, Transport
 from firmware_host.transport.serial_port import open_serial
 from firmware_host.transport.simulator import OPTIONS as SIMULATOR_OPTIONS
 from firmware_host.transport.simulator import open_simulator
@@ -87,6 +87,15 @@ class TextTransport:
     def counters(self) -> Mapping[str, int]:
         """Lines so far by what they were, those of the connections before this one included."""
         return asdict(self._receiver.counters)
+
+    @property
+    def trouble(self) -> str:
+        """Why lines that come bring no samples, empty if they do or none come."""
+        return self._receiver.trouble
+
+    def line_notes(self) -> list[LineNote]:
+        """That the board prints other columns, and whether they are taken up."""
+        return self._receiver.take_notes()
 
     def resume(self, before: Transport) -> None:
         """Take over what an earlier connection to the same board found out, and its counters."""

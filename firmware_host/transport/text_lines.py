@@ -66,6 +66,12 @@ class Row:
         """What lines of one board have in common."""
         return len(self.values), self.names
 
+    def ordered(self, names: tuple[str, ...]) -> Row:
+        """The same with its pairs in the order of ``names``."""
+        at = [self.names.index(name) for name in names]
+        values, decimals = self.values, self.decimals
+        return Row(names, tuple(values[i] for i in at), tuple(decimals[i] for i in at))
+
 
 @dataclass(frozen=True, slots=True)
 class Words:

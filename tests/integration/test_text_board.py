@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from command import ENV, Wearer, command, one_line, signet
 
+from firmware_host.protocol.messages import Hello
+from firmware_host.recording.mcap_file import McapReader
+
 VIRTUAL = "text+synthetic:?scenario=short&seed=8"
 LIMIT_S = 60.0
 
@@ -170,3 +173,27 @@ def test_a_wrong_url_is_one_line_and_an_exit_code(printer, tmp_path, query, code
     assert done.code == code
     assert words in one_line(done)
     assert not (tmp_path / "x.mcap").exists()
+
+
+def test_board_that_changes_its_columns_is_told_and_taken_up(printer, tmp_path) -> None:
+    began: list[int] = []
+
+    def line(n: int) -> str:
+        began.append(n)
+        return f"{n},1.5" if len(began) < 450 else f"{n},1.5,7"
+
+    printer.start(line, 100.0)
+    out = tmp_path / "a.mcap"
+    done = signet("record", "--device", f"text:{printer.link}", "--out", out, "--seconds", "10")
+    assert done.check().err.count("the board prints 3 columns now, 2 were expected") == 1
+    assert "the board's 3 columns are taken up as a new session" in done.err
+    assert "no data for" not in done.err
+    reader = McapReader(out)
+    hellos = [message for _, message in reader.messages() if isinstance(message, Hello)]
+    assert [len(hello.channels) for hello in hellos] == [2, 3]
+    assert [text for _, text in reader.markers()] == [
+        "columns printed 3 expected 2 is_taken 0",
+        "columns printed 3 is_taken 1",
+    ]
+    signet("convert", out, tmp_path / "a.csv").check()
+    assert "ch3" in (tmp_path / "a.csv").read_text().splitlines()[0]

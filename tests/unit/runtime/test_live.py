@@ -23,6 +23,7 @@ class _Link:
     is_finite = False
     is_up = True
     n_lost = 2
+    trouble = ""
 
     def __init__(self) -> None:
         self.at_s = 0.0

@@ -25,7 +25,7 @@ from firmware_host.runtime import recorder as recorder_module
 from firmware_host.runtime.asking import ClockAsker
 from firmware_host.runtime.listening import Listening
 from firmware_host.runtime.silence import MUTE_SILENCES, SilenceLimits, SilenceWatch
-from firmware_host.transport.base import Chunk
+from firmware_host.transport.base import Chunk, LineNote
 
 UTC0 = 1.7e9
 EDA = Channel(2, "eda", "uS", 4.0, 0.001, 0.0, "u16", 1)
@@ -34,6 +34,9 @@ BATTERY = Channel(3, "battery", "V", 0.1, 0.01, 0.0, "u16", 1)
 
 class _Link:
     """As far as a watch looks at one."""
+
+    trouble = ""
+    line_notes = staticmethod(list)
 
     def __init__(self, *, is_up: bool = True, is_finite: bool = False) -> None:
         self.is_up, self.is_finite = is_up, is_finite
@@ -291,3 +294,31 @@ def test_note_that_was_typed_before_the_board_spoke_is_kept(tmp_path: Path) -> N
     recorder.feed(encode_hello(Hello(7, "b", "f", (EDA,)), seq=0, ticks_us=0), UTC0 + 1)
     recorder.close()
     assert McapReader(tmp_path / "b.mcap").markers() == [(UTC0, "early")]
+
+
+def test_lines_that_do_not_fit_are_told_and_are_the_reason_of_the_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    time, link = _Time(), _Link()
+    out = tmp_path / "b.mcap"
+    recorder = recorder_module.Recorder(lambda _name: out)
+    data = [encode_hello(Hello(7, "b", "f", (EDA,)), seq=0, ticks_us=0)]
+    link.read = lambda: Chunk(UTC0, data.pop()) if data else None  # type: ignore[attr-defined]
+    link.marks, link.has_board = list, True  # type: ignore[attr-defined]
+    notes = [LineNote(UTC0 + 1.0, "columns", {"printed": 3, "expected": 2}, "3 columns now")]
+    link.line_notes = lambda: [notes.pop()] if notes else []  # type: ignore[method-assign]
+    link.trouble = "lines come but none fits"
+    listening = Listening(link, recorder, SilenceLimits(5.0, 8.0), {}, time)  # type: ignore[arg-type]
+    with pytest.raises(StreamSilent, match="no data for 8 s: lines come but none fits; what came"):
+        for _ in range(40):
+            listening.once()
+            time.s += 0.25
+    assert listening.doing() == "lines come but none fits"
+    recorder.close()
+    texts = [record.getMessage() for record in caplog.records]
+    assert texts[:2] == ["3 columns now", "no data for 5 s: lines come but none fits"]
+    marks = [text for _, text in McapReader(out).markers()]
+    assert marks == [
+        "columns printed 3 expected 2",
+        "silence silent_s 5.0 why lines come but none fits",
+    ]
