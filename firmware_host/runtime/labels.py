@@ -23,5 +23,7 @@ class PendingLabels:
         return ready
 
     def rest(self, t_s: float, utc: float) -> list[Labelled]:
-        """Hand out what is left: the stream is over."""
-        return self.due(t_s, max([utc, *(end for _, end, _ in self._waiting)]))
+        """Hand out those that have begun: the stream is over. Of what was never played nothing is known."""
+        begun = [end for start, end, _ in self._waiting if start < utc]
+        self._waiting = [label for label in self._waiting if label[0] < utc]
+        return self.due(t_s, max([utc, *begun]))

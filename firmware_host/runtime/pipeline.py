@@ -172,6 +172,7 @@ class Pipeline:
             if isinstance(message, Hello):
                 # What waits has its times by the clock of the session that ends.
                 self._take_items(self.assembler.end_before(message), events)
+                self._end_session_before(message, arrival_utc, events)
             items = self.assembler.feed(message, arrival_utc)
             if self._listeners.message is not None:
                 sent_utc = _sent_utc(message, self.assembler, arrival_utc)
@@ -186,6 +187,11 @@ class Pipeline:
         self._take_labels(self._pending.due(self.assembler.t_s, self._now_utc()), events)
         self.counts.events.update(event.kind for event in events)
         return events
+
+    def _end_session_before(self, hello: Hello, arrival_utc: float, events: list[AnyEvent]) -> None:
+        """Say labels that ended with a session, such as a round of a recording, as long as it is that one's turn."""
+        if self.hello is not None and hello.session != self.hello.session:
+            self._take_labels(self._pending.due(self.assembler.t_s, arrival_utc), events)
 
     def finish(self) -> list[AnyEvent]:
         """Events that only the end of the stream brings: labels whose end was the stream's own."""

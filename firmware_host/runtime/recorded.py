@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,11 +72,16 @@ def open_recorded(url: str, label_file: Path | None, *, keeps: bool) -> Recorded
 def _played(
     labels: list[Label], playing: Playing, reader: RecordingReader
 ) -> list[tuple[float, float, str]]:
-    """Labels that say something of what is played, moved on with each round; of endless ones the first."""
+    """Labels of what is played, cut where it is, moved on with each round; of endless ones the first."""
     span = playing.span(reader)
-    inside = [x for x in labels if x.t_end_utc > span.start_utc and x.t_start_utc < span.end_utc]
+    low, high = span
+    if not (playing.start or playing.end or playing.rounds != 1):
+        # All of it: a label may go on for a moment after the last message.
+        low, high = -math.inf, math.inf
+    cut = [(max(x.t_start_utc, low), min(x.t_end_utc, high), x.label) for x in labels]
+    inside = [x for x in cut if x[0] < x[1] and x[1] > span.start_utc and x[0] < span.end_utc]
     later = [number * span.round_s for number in range(playing.rounds or 1)]
-    return [(x.t_start_utc + s, x.t_end_utc + s, x.label) for s in later for x in inside]
+    return [(start + s, end + s, label) for s in later for start, end, label in inside]
 
 
 def _labels(reader: RecordingReader, path: Path, label_file: Path | None) -> list[Label]:

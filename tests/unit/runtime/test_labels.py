@@ -66,3 +66,9 @@ def test_label_of_a_file_is_known_only_once_its_end_has_passed() -> None:
     assert [x.label for x in pending.due(300.0, 300.0)] == ["stress"]
     assert [x.end_utc for x in pending.rest(800.0, 800.0)] == [900.0]
     assert pending.rest(800.0, 800.0) == []
+
+
+def test_of_what_was_never_played_no_label_is_told() -> None:
+    pending = PendingLabels([(0.0, 60.0, "rest"), (90.0, 200.0, "stress"), (300.0, 400.0, "rest")])
+    assert [x.label for x in pending.rest(100.0, 100.0)] == ["rest", "stress"]
+    assert pending.rest(500.0, 500.0) == []

@@ -139,7 +139,9 @@ def test_reboot_within_a_label_ends_it_unsaid(tmp_path: Path) -> None:
             ticks_us = message.ticks_us - round(STEP_AT_S * 1e6)
             changes = {"session": message.session ^ 1, "ticks_us": max(ticks_us, 0)}
             is_block = isinstance(message, Block)
-            message = message._replace(**changes) if is_block else replace(message, **changes)
+            later = message._replace(**changes) if is_block else replace(message, **changes)
+            recorder.feed(encode(later), utc)
+            continue
         recorder.feed(encode(message), utc)
     recorder.close()
     assert recorder.n_labels == 0
