@@ -29,6 +29,10 @@ RATE_WORDS = "a rate in Hz, 0.001 to below 1000000"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
+# Of the size (MB) and of the length (minutes) of one file of a recording.
+_LEAST_FILE = 0.1
+
+
 def _check(ok: bool, key: str, expected: str, received: object) -> None:
     if not ok:
         raise ConfigError(key, expected, received)
@@ -138,7 +142,8 @@ class State:
 class Recording:
     """When a recording goes on in a next file, and how much room those of one folder take; 0 is no limit.
 
-    At the quota recording stops, unless ``quota_deletes_oldest`` lets the oldest go.
+    At the quota recording stops, unless ``quota_deletes_oldest`` lets the oldest go. A file is 0.1 MB or 0.1
+    minutes at least: each one begins with some kilobytes that say what the board is.
     """
 
     max_file_mb: float = 0.0
@@ -149,7 +154,10 @@ class Recording:
     def __post_init__(self) -> None:
         for name in ("max_file_mb", "max_file_minutes", "quota_mb"):
             value = getattr(self, name)
-            _check(0 <= value < math.inf, f"recording.{name}", "0 (no limit) or more", value)
+            least = _LEAST_FILE if name.startswith("max_file") else 0.0
+            expected = f"0 (no limit) or {least:g} or more" if least else "0 (no limit) or more"
+            is_fit = value == 0 or least <= value < math.inf
+            _check(is_fit and value >= 0, f"recording.{name}", expected, value)
         is_one_file = not self.max_file_mb and not self.max_file_minutes
         # One endless file can only stop: nothing older than it would be left to delete.
         expected = "max_file_mb or max_file_minutes beside it, so that there are older files"

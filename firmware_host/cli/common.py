@@ -36,6 +36,13 @@ DEVICE_HELP = (
 )
 
 
+def some_recording(text: str) -> Path:
+    """Argument type: the name of a recording to read or to make."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a recording, got an empty one")
+    return Path(text)
+
+
 def add_shared(parser: argparse.ArgumentParser, *, state: bool = True) -> None:
     """Options of every verb."""
     parser.add_argument(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firmware_host.cli.common import add_shared, print_json, say, settings
+from firmware_host.cli.common import add_shared, print_json, say, settings, some_recording
 from firmware_host.cli.progress import ProgressBar
 from firmware_host.cli.times import length_words
 
@@ -23,8 +22,10 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "Empatica E4 archive); from these, an E4 folder or a WESAD folder. What the new format cannot "
         "hold is said, a line each. Nothing is ever overwritten.",
     )
-    parser.add_argument("source", type=Path, help="the recording: a file or a folder")
-    parser.add_argument("target", type=Path, help="the new file; its suffix says the format")
+    parser.add_argument("source", type=some_recording, help="the recording: a file or a folder")
+    parser.add_argument(
+        "target", type=some_recording, help="the new file; its suffix says the format"
+    )
     add_shared(parser, state=False)
     parser.set_defaults(handler=run)
 

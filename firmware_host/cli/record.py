@@ -82,6 +82,9 @@ def run(args: argparse.Namespace) -> int:
             f"{summary['missing_samples']} samples missing, {summary['n_labels']} labels: "
             f"{', '.join(summary['files'])}"
         )
+        if n_parts := summary["n_deleted_parts"]:
+            parts = "1 older part" if n_parts == 1 else f"{n_parts} older parts"
+            say(f"{parts} deleted for the quota: of what was streamed, that much is not kept")
         say_silence(summary)
         say_lines(summary)
         say_drops(summary)

@@ -16,6 +16,7 @@ from firmware_host.cli.common import (
     add_shared,
     open_vault,
     settings,
+    some_recording,
 )
 from firmware_host.cli.progress import ProgressBar
 from firmware_host.cli.streaming import (
@@ -47,7 +48,7 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "any speed. A place is a length from the start (10m, 1h30m), a share (25%), a time of day or an "
         "ISO 8601 time.",
     )
-    parser.add_argument("recording", type=Path, help="the file or folder")
+    parser.add_argument("recording", type=some_recording, help="the file or folder")
     parser.add_argument("--speed", default="max", help="times real time, or max (default)")
     parser.add_argument("--from", dest="start", metavar="PLACE", help="begin there")
     parser.add_argument("--to", dest="end", metavar="PLACE", help="end there")

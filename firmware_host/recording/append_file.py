@@ -56,7 +56,7 @@ class AppendFile:
             self._take_back()
             raise StorageError(
                 f"{self.path}: cannot write ({err.strerror}); recording stopped, "
-                f"the first {self.size_bytes} bytes are kept: {_advice(err)}"
+                f"{_kept(self.size_bytes)}: {_advice(err)}"
             ) from err
         self.size_bytes += len(piece)
 
@@ -90,6 +90,10 @@ class AppendFile:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _kept(n_bytes: int) -> str:
+    return f"the first {n_bytes} bytes are kept" if n_bytes else "nothing of this file is kept"
 
 
 def _advice(err: OSError) -> str:

@@ -25,8 +25,8 @@ class Quota:
     Parameters
     ----------
     deletes_oldest
-        Makes room by deleting the recordings written to longest ago, never the one being written;
-        without, recording stops. A recording is never deleted unasked.
+        Makes room by deleting the recordings written to longest ago, also those made before, never the one
+        being written; without, recording stops. A recording is never deleted unasked, or without a line.
     deleted
         Is told of each deleted file.
     """
@@ -41,6 +41,8 @@ class Quota:
         self._max_bytes = int(max_mb * _BYTES_PER_MB)
         self._deletes_oldest = deletes_oldest
         self._deleted = deleted
+        self._made: set[Path] = set()
+        self._kept = "what is there now" if deletes_oldest else "everything recorded"
 
     def open_file(self, path: Path) -> AppendFile:
         """Make a file that grows within the quota.
@@ -51,7 +53,9 @@ class Quota:
             From here and from ``append``, if there is no room and none may be made. What was
             written before stays.
         """
-        return _QuotaFile(path, self)
+        file = _QuotaFile(path, self)
+        self._made.add(path)
+        return file
 
     def claim(self, path: Path, n_bytes: int) -> int:
         """See that ``path`` may grow to ``n_bytes``; returns how much more there is room for.
@@ -67,14 +71,17 @@ class Quota:
             if room >= 0 or not self._deletes_oldest:
                 break
             _delete(other)
-            _LOGGER.warning("%s: deleted to make room, as quota_deletes_oldest says", other)
+            whose = "" if other in self._made else "an earlier recording, "
+            _LOGGER.warning(
+                "%s: %sdeleted to make room, as quota_deletes_oldest says", other, whose
+            )
             self._deleted(other)
             room += size
         if room < 0:
             quota_mb = self._max_bytes / _BYTES_PER_MB
             raise QuotaReached(
                 f"{path.parent}: recordings there have reached the quota of {quota_mb:g} MB; recording "
-                "stopped, everything recorded is kept: move recordings away or raise recording.quota_mb"
+                f"stopped, {self._kept} is kept: move recordings away or raise recording.quota_mb"
             )
         return room
 

@@ -113,6 +113,8 @@ class Recorder:
     writer: McapWriter | None = None
     n_missing: int = 0
     n_labels: int = 0
+    deleted: set[Path] = field(default_factory=set)
+    """Files that the quota has taken, own ones and others."""
     _warned: Warned = field(default_factory=Warned)
     _buttons: ButtonLabels = field(default_factory=ButtonLabels)
     _early: list[Callable[[McapWriter], None]] = field(default_factory=list)
@@ -172,7 +174,8 @@ class Recorder:
         if isinstance(message, Block):
             sent_utc = self.assembler.sent_utc(message, arrival_utc)
         if self.writer is None and isinstance(message, Hello):
-            self.writer = open_writer(self.name(message.board_id), self.limits)
+            path = self.name(message.board_id)
+            self.writer = open_writer(path, self.limits, self.deleted.add)
             for write in self._early:
                 write(self.writer)
             self._early.clear()
@@ -256,7 +259,8 @@ def _summary(recorder: Recorder) -> dict[str, Any]:
         msg = "nothing was recorded: no board said what it is"
         raise LinkError(msg)
     return {
-        "files": [str(path) for path in writer.paths],
+        "files": [str(path) for path in writer.paths if path not in recorder.deleted],
+        "n_deleted_parts": len(recorder.deleted.intersection(writer.paths)),
         "n_messages": writer.n_messages,
         "n_labels": recorder.n_labels,
         "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),

@@ -177,7 +177,8 @@ def parse_url(text: str) -> DeviceUrl:
     """Take a device URL apart.
 
     A text that starts with ``/`` or ``.`` is a path to a serial port. The last question mark starts
-    the options; only their values are percent-decoded, so that a file name needs no escaping.
+    the options; only their values are percent-decoded, so that a file name needs no escaping. A name with a
+    question mark in it takes one more after it, with options or none.
 
     Raises
     ------
@@ -201,6 +202,9 @@ def _parse_options(text: str, query: str) -> dict[str, tuple[str, ...]]:
     for pair in filter(None, query.split("&")):
         key, equals, value = pair.partition("=")
         if not key or not equals:
-            raise ConfigError(f"device URL {text}", "options as key=value&key=value", query)
+            expected = (
+                "options as key=value&key=value (after a name with a ? in it comes another ?)"
+            )
+            raise ConfigError(f"device URL {text}", expected, query)
         options[key] = (*options.get(key, ()), unquote(value))
     return options

@@ -39,6 +39,15 @@ def test_recording_of_another_name_than_mcap_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "arguments", [("replay", ""), ("convert", "", "a.csv"), ("convert", "a.csv", "")]
+)
+def test_recording_without_a_name_is_refused(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "expected the name of a recording, got an empty one" in _refused(capsys, *arguments)
+
+
 def test_one_channel_has_one_rate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rates = ("--rate", "acc=100", "--rate", "acc=50", "--out", str(tmp_path / "a.mcap"))
     line = _refused(capsys, "record", "--device", BOARD, *rates)

@@ -50,3 +50,20 @@ def test_folder_that_fails_is_a_storage_error_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
     if n_open:
         assert len(os.listdir("/proc/self/fd")) == n_open
+
+
+def test_full_disk_says_what_is_kept_and_that_nothing_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file, empty = AppendFile(tmp_path / "a.mcap"), AppendFile(tmp_path / "b.mcap")
+    file.append(b"abc")
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StorageError, match="recording stopped, the first 3 bytes are kept: free"):
+        file.append(b"def")
+    with pytest.raises(StorageError, match="recording stopped, nothing of this file is kept: free"):
+        empty.append(b"abc")
+    file.close()
+    empty.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import pty
+import re
 import struct
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import put_label
+from firmware_host.cli.main import main
 from firmware_host.cli.typed import TypedNotes, VaultLabels
 from firmware_host.config import Recording, parse_config
 from firmware_host.errors import ConfigError
@@ -29,7 +32,7 @@ from firmware_host.protocol.messages import (
     encode_hello,
 )
 from firmware_host.recording.labels import Label
-from firmware_host.recording.mcap_file import McapReader
+from firmware_host.recording.mcap_file import McapReader, McapWriter
 from firmware_host.runtime.convert import convert
 from firmware_host.runtime.memory import Memory
 from firmware_host.runtime.recorder import Recorder
@@ -137,15 +140,44 @@ def test_quota_stops_the_recording_of_a_run_with_an_event_and_not_the_run(
 
 def test_deleted_recordings_are_events(tmp_path: Path) -> None:
     said: list[AnyEvent] = []
-    limits = Recording(quota_mb=0.02, max_file_mb=0.005, quota_deletes_oldest=True)
+    limits = Recording(quota_mb=0.25, max_file_mb=0.1, quota_deletes_oldest=True)
     with recording_tap(tmp_path / "a.mcap", limits, said.append) as tap:
         assert tap is not None
         tap.message(HELLO, UTC0, None)
-        for n in range(1000):
-            data = os.urandom(8)
-            tap.message(Block(1, 2, n % 65536, n * 1_000_000, 0, 4 * n, data), UTC0 + n + 1, None)
+        for n in range(1600):
+            data = os.urandom(160)
+            tap.message(
+                Block(1, 2, n % 65536, n * 20_000_000 % 2**32, 0, 80 * n, data), UTC0 + 20 * n, None
+            )
     assert {event.what for event in said if isinstance(event, StreamNoted)} == {"recording_deleted"}
     assert not (tmp_path / "a.mcap").exists()
+
+
+def test_summary_names_the_files_that_are_there_and_counts_those_that_went(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    earlier = tmp_path / "earlier.mcap"
+    with McapWriter(earlier) as writer:
+        writer.write(HELLO, UTC0)
+    os.utime(earlier, (1e9, 1e9))
+    settings = tmp_path / "signet.toml"
+    settings.write_text(
+        "[recording]\nquota_mb = 0.5\nmax_file_minutes = 1.0\nquota_deletes_oldest = true\n"
+    )
+    device = "synthetic:?seed=3&scenario=short&hours=0.2"
+    record = ["record", "--device", device, "--config", str(settings)]
+    assert main([*record, "--out", str(tmp_path / "a.mcap"), "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    left = sorted(tmp_path.glob("a*.mcap"))
+    assert 0 < len(left) < 12
+    assert sorted(map(Path, summary["files"])) == left
+    assert summary["n_deleted_parts"] + len(left) >= 12
+    assert f"{earlier}: an earlier recording, deleted to make room" in caplog.text
+    assert caplog.text.count("an earlier recording") == 1
+    assert main([*record, "--out", str(tmp_path / "b.mcap")]) == 0
+    said = capsys.readouterr().err
+    assert re.search(r"\d+ older parts deleted for the quota: of what was streamed", said)
+    assert "b.mcap," not in said.splitlines()[-2]
 
 
 def test_no_recording_no_tap(tmp_path: Path) -> None:
@@ -158,6 +190,8 @@ def test_no_recording_no_tap(tmp_path: Path) -> None:
     [
         ("quota_mb = -1", "recording.quota_mb"),
         ("max_file_mb = inf", "recording.max_file_mb"),
+        ("max_file_mb = 1e-9", "recording.max_file_mb"),
+        ("max_file_minutes = 0.05", "recording.max_file_minutes"),
         ("quota_mb = 5\nquota_deletes_oldest = true", "recording.quota_deletes_oldest"),
     ],
 )

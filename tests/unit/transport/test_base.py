@@ -57,3 +57,10 @@ def test_unknown_options_name_the_known_ones() -> None:
         parse_url("serial:/dev/x?bauds=1").check_options(["baud"])
     with pytest.raises(ConfigError, match="expected no options"):
         parse_url("socket://h:1?x=1").check_options([])
+
+
+def test_name_with_a_question_mark_takes_one_more_after_it() -> None:
+    assert parse_url("replay:what?.mcap?").target == "what?.mcap"
+    assert parse_url("replay:what?.mcap?speed=1").target == "what?.mcap"
+    with pytest.raises(ConfigError, match=r"after a name with a \? in it comes another \?"):
+        parse_url("replay:what?.mcap")
