@@ -17,6 +17,7 @@ from firmware_host.protocol.messages import (
     MessageParser,
     Ping,
     Pong,
+    Status,
     encode_ping,
 )
 
@@ -43,7 +44,7 @@ def test_synthetic_url_gives_the_same_day_twice(tmp_path: Path) -> None:
     assert day == again
     assert parser.decoder.bad_frames == 0
     kinds = {type(m) for _, m in day}
-    assert kinds == {Hello, Block, Event, Pong}
+    assert kinds == {Hello, Block, Event, Pong, Status}
     assert (tmp_path / "truth.csv").read_text().count("\n") == 5
 
 
