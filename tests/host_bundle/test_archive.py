@@ -224,7 +224,7 @@ def test_units_keys_and_values_are_systemds(tmp_path: Path) -> None:
     )
     mine = [line for line in done.stderr.splitlines() if "signet" in line]
     assert (done.returncode, mine) == (0, [])
-    # Tenths of its scale of exposure, 0 to 10; 0.8 was measured, an ordinary service has 9.
+    # Tenths of its scale of exposure, 0 to 10; 0.7 was measured, an ordinary service has 9.
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=yes", "--threshold=10", unit],
         capture_output=True, text=True, check=False,
