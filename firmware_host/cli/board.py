@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import (
     add_device,
@@ -103,7 +103,7 @@ def _list(args: argparse.Namespace, _config: Config) -> int:
     else:
         for port, kinds in found:
             names = " or ".join(kind.key for kind in kinds) or port.board_hint or "no board we know"
-            words = [port.name, names, *runs.get(port.name, {}).values()]
+            words = [port.name, names, *_told(runs.get(port.name, {}))]
             print(printable("  ".join(words)))
         for drive in drives:
             print(printable(f"{drive.folder}  bootloader of {drive.board_id}"))
@@ -114,15 +114,23 @@ def _list(args: argparse.Namespace, _config: Config) -> int:
     return 0
 
 
-def _ask(port: PortInfo) -> dict[str, str]:
+def _told(runs: Mapping[str, Any]) -> list[str]:
+    """What a board says it is, in words."""
+    channels = runs.get("channels", {})
+    said = [runs[name] for name in ("board", "firmware", "problem") if name in runs]
+    return [*said, *(f"{name} {c['rate_hz']:g} Hz {c['unit']}" for name, c in channels.items())]
+
+
+def _ask(port: PortInfo) -> dict[str, Any]:
     """What a board says it is, or why it says nothing."""
     from firmware_host.flash.asking import Conversation
+    from firmware_host.runtime.announced import announced
 
     if port.holders:
         return {"problem": f"in use by {', '.join(port.holders)}"}
     try:
         with Conversation(port.url) as board:
-            return {"board_id": board.hello.board_id, "firmware": board.hello.firmware}
+            return {"board_id": board.hello.board_id, **announced(board.hello)}
     except LinkError as err:
         return {"problem": str(err)}
 

@@ -190,7 +190,7 @@ def say_drops(counts: Mapping[str, Any]) -> None:
 def say_silence(summary: Mapping[str, Any]) -> None:
     """For how long a board that was there before sent nothing: what it missed before a restart is in no gap."""
     if silent_s := summary["silent_s"]:
-        other = summary["lines"].get("columns")
+        other = summary.get("lines", {}).get("columns")
         how = ", or printed other columns" if other else ""
         say(f"no data for {silent_s:.0f} s in all, while the board was away or mute{how}")
 

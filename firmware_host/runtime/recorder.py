@@ -25,6 +25,7 @@ from firmware_host.protocol.messages import (
     Ping,
 )
 from firmware_host.recording.labels import Label
+from firmware_host.runtime.announced import announced
 from firmware_host.runtime.drops import drops
 from firmware_host.runtime.link import lasting_link
 from firmware_host.runtime.listening import Listening
@@ -261,6 +262,8 @@ def _summary(recorder: Recorder) -> dict[str, Any]:
     return {
         "files": [str(path) for path in writer.paths if path not in recorder.deleted],
         "n_deleted_parts": len(recorder.deleted.intersection(writer.paths)),
+        "hello": announced(assembler.hello),
+        "measured_hz": assembler.measured_rates_hz,
         "n_messages": writer.n_messages,
         "n_labels": recorder.n_labels,
         "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),

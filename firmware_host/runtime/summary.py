@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_host.host.sockets import COUNTER
+from firmware_host.runtime.announced import announced
 from firmware_host.runtime.drops import BLOCK_DROPS, drops
 from firmware_host.runtime.pipeline import Counts, Pipeline
 from firmware_host.stream.assembler import StreamAssembler
@@ -22,6 +23,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
     return {
         "board": hello.board_id if hello else None,
         "firmware": hello.firmware if hello else None,
+        "hello": announced(hello),
         "battery_percent": pipeline.battery.percent,
         "board_status": None if pipeline.board_status is None else asdict(pipeline.board_status),
         "placement": pipeline.placement,

@@ -93,10 +93,12 @@ def test_list_that_asks_offers_it(signet, running, firmware, n) -> None:
     before = _LISTED.format(port=port, holders=())
     done = signet("board", "ls", "--ask", before=before)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{port}  pico  sim-board  {firmware}\n"
+    assert done.stdout.startswith(f"{port}  pico  sim-board  {firmware}  ")
+    assert "  acc 50 Hz m/s2" in done.stdout
     assert len(offers(done.stderr)) == n
     told = json.loads(signet("board", "ls", "--ask", "--json", before=before).stdout)
     assert (told[0]["board_id"], told[0]["firmware"]) == ("sim-board", firmware)
+    assert told[0]["channels"]["acc"]["unit"] == "m/s2"
 
 
 def test_list_that_does_not_ask_opens_nothing(signet, running) -> None:
