@@ -19,11 +19,13 @@ from firmware_host.recording.mcap_records import open_chunk, read_chunk, read_re
 from firmware_host.recording.mcap_topics import Decoder, Payload, Topics
 
 if TYPE_CHECKING:
-    from mcap.records import McapRecord
+    from mcap.records import Chunk, McapRecord
 
 _LOGGER = logging.getLogger(__name__)
 
 _NS = 1_000_000_000
+# No chunk of ours is of so long a time; one that says so is asked what it holds.
+_LONG_NS = 60 * _NS
 # Every whole MCAP file begins and ends with it.
 _MAGIC = b"\x89MCAP0\r\n"
 
@@ -46,9 +48,9 @@ class McapReader:
     """One recording written by `McapWriter`.
 
     A whole file is opened by the index at its end, whatever its length. One that was cut is looked through
-    first, and read up to its last whole chunk. A chunk whose checksum is wrong is left out. ``is_complete`` and
-    ``n_damaged_chunks`` say so, and a line in the log does, when it is opened or when it is read. Memory is
-    that of one chunk.
+    first, and read up to its last whole chunk. A chunk whose checksum is wrong is left out, and what is damaged between
+    chunks up to the next whole one. ``is_complete`` and ``n_damaged_chunks`` say so, and a line in the log does,
+    when it is opened or when it is read. Memory is that of one chunk.
 
     Raises
     ------
@@ -164,7 +166,7 @@ class McapReader:
             if isinstance(record, Message):
                 start_ns = end_ns = record.log_time
             elif inside:
-                start_ns, end_ns = record.message_start_time, record.message_end_time
+                start_ns, end_ns = self._times_of(record, inside)
             else:
                 topics.learn(record)
                 continue
@@ -177,6 +179,16 @@ class McapReader:
             received = "an MCAP file without one" if is_whole else self._loss_before_hello()
             raise RecordingError(self.path, "a Signet recording with a board's HELLO", received)
         return hello, first_ns / _NS, (last_ns - first_ns) / _NS
+
+    @staticmethod
+    def _times_of(chunk: Chunk, inside: bytes) -> tuple[int, int]:
+        """First and last log time of a whole chunk; what its head says of them has no checksum."""
+        start_ns, end_ns = chunk.message_start_time, chunk.message_end_time
+        first_ns = next(Topics.log_times_ns(inside), start_ns)
+        if start_ns <= first_ns <= end_ns <= start_ns + _LONG_NS:
+            return start_ns, end_ns
+        times_ns = list(Topics.log_times_ns(inside)) or [first_ns]
+        return min(times_ns), max(times_ns)
 
     def _loss_before_hello(self) -> str:
         if self.path.stat().st_size == 0:
@@ -273,6 +285,9 @@ class McapReader:
         n_damaged = 0
         try:
             for record in read_records(file):
+                if record is None:
+                    n_damaged += 1
+                    continue
                 inside = open_chunk(record) if isinstance(record, Chunk) else b""
                 n_damaged += isinstance(record, Chunk) and not inside
                 yield record, inside

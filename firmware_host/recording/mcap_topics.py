@@ -80,6 +80,17 @@ class Topics:
                 self._learn_packed(opcode, inside[at : at + length])
             at += length
 
+    @staticmethod
+    def log_times_ns(inside: bytes) -> Iterator[int]:
+        """Log times of all messages of an unpacked chunk, known or not."""
+        at = 0
+        while at + RECORD_HEAD.size + _MESSAGE_HEAD_BYTES <= len(inside):
+            opcode, length = RECORD_HEAD.unpack_from(inside, at)
+            at += RECORD_HEAD.size
+            if opcode == _MESSAGE:
+                yield _MESSAGE_HEAD.unpack_from(inside, at)[1]
+            at += length
+
     def _learn_packed(self, opcode: int, body: bytes) -> None:
         from mcap.data_stream import ReadDataStream
         from mcap.opcode import Opcode

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -256,12 +257,56 @@ def test_broken_length_is_told_as_damage_when_the_end_is_there(
         data[-9] ^= 1
     path.write_bytes(data)
     messages = list(McapReader(path).messages())
-    (line,) = caplog.messages
-    if has_index:
-        assert "1 damaged part left out" in line
-        assert messages[-1] == _day(40)[-1]
-    else:
-        assert "damaged inside; read up to 00:00:" in line
+    assert caplog.messages == [f"{path}: 1 damaged part left out"]
+    assert messages[-1] == _day(40)[-1]
+    assert len(_day(40)) - 40 < len(messages) < len(_day(40))
+
+
+def test_every_bit_of_a_chunks_head_may_be_wrong_without_an_index(tmp_path: Path) -> None:
+    """At most that chunk is lost, whatever is wrong with where it ends, how it is packed, or what it is called."""
+    path = tmp_path / "a.mcap"
+    _write(path, _day(40))
+    whole = bytearray(path.read_bytes())
+    whole[-9] ^= 1
+    pairs = _day(40)
+    at = whole.find(b"zstd", len(whole) // 2) - 4 - 4 - 24 - 8 - 1
+    assert whole[at] == 0x06
+    for bit in range(0, 8 * (9 + 40), 5):
+        data = whole.copy()
+        data[at + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+        reader = McapReader(path)
+        messages = list(reader.messages())
+        lost = [pair for pair in pairs if pair not in messages]
+        assert messages == [pair for pair in pairs if pair not in lost]
+        assert messages[-1] == pairs[-1]
+        assert reader.is_complete
+        assert not lost or reader.n_damaged_chunks == 1
+        assert len(lost) <= 12
+        assert reader.duration_s == pytest.approx(pairs[-1][0] - pairs[0][0], abs=2.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fifty_wrong_bits_cost_the_chunks_they_are_in(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "a.mcap"
+    _write(path, _day(240))
+    whole = bytearray(path.read_bytes())
+    rng = np.random.default_rng(seed)
+    # Not the first two chunks, which say what the channels are, nor the end, whose index would do.
+    first, last = whole.find(b"zstd"), whole.rfind(b"zstd")
+    for _ in range(2):
+        first = whole.find(b"zstd", first + 4)
+    for at in rng.integers(first, last - 60, 50):
+        whole[at] ^= 1 << int(rng.integers(8))
+    whole[-9] ^= 1
+    path.write_bytes(whole)
+    pairs = _day(240)
+    reader = McapReader(path)
+    messages = list(reader.messages())
+    assert all(pair in pairs for pair in messages)
+    assert messages[-1][0] > pairs[-1][0] - 10
+    assert len(messages) > len(pairs) * 0.6
+    assert reader.n_damaged_chunks > 20
 
 
 def test_recording_is_refused_when_every_part_is_damaged(tmp_path: Path) -> None:
