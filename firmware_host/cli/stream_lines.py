@@ -42,11 +42,11 @@ def _stream(health: Facts, now_utc: float) -> str:
     if age_s >= _FRESH_S:
         return f"{board}; going on, but has written nothing of itself for {_span(age_s)}"
     if last_utc is not None and told_utc - last_utc < _MUTE_S:
-        return f"{board}; going on, data was coming {as_of}"
+        return f"{board}; going on, data was coming ({as_of})"
     where = "the board is there" if health["is_up"] else "the link is lost"
     where = health.get("trouble") or where
     since = "yet" if last_utc is None else f"for {_span(told_utc - last_utc)}"
-    return f"{board}; going on, NO DATA {since}: {where}, {as_of}"
+    return f"{board}; going on, NO DATA {since}: {where} ({as_of})"
 
 
 def _end(health: Facts) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from firmware_host.errors import LinkError
 from firmware_host.protocol.values import MAX_RATE_HZ, MIN_RATE_HZ
 from firmware_host.transport.base import Chunk, LineNote
-from firmware_host.transport.text_change import COLUMNS_NOTE, ColumnsWatch, Shape
+from firmware_host.transport.text_change import COLUMNS_NOTE, MOST_WAITING, ColumnsWatch, Shape
 from firmware_host.transport.text_clock import pace_of_arrivals, pace_of_times, rounded_rate_hz
 from firmware_host.transport.text_layout import Wishes, lay_out
 from firmware_host.transport.text_lines import LineCounters, LineReader, Row, Words
@@ -21,8 +21,6 @@ _MOST_S, _MOST_DELIVERIES = 10.0, 6
 _END_S = 20.0
 _GOOD_UNCERTAINTY = 0.005
 _LEAST_DELIVERIES = 3
-# Numbers that wait until it is known what they are: five columns at 4 kHz for ten seconds, 15 MB.
-MOST_WAITING = 200_000
 # All that waits is looked at again when it has grown by one part in so many.
 _LOOK_EVERY = 32
 # Sets of names that pairs may come in any order of; a board has one or two.

@@ -90,7 +90,7 @@ def test_lines_say_what_is_wrong(told) -> None:
     vault, link, health = told
     seen = {**live_health(vault), "is_going_on": True}
     lines = {line.split()[0]: line for line in stream_lines(seen, link.now_utc())}
-    assert "going on, data was coming as of 0 s ago" in lines["stream"]
+    assert "going on, data was coming (as of 0 s ago)" in lines["stream"]
     assert "4 DECLARED" in lines["rates"]
     assert "round trip 20.0 ms" in lines["clock"]
     assert "2 times the link was lost" in lines["losses"]
@@ -113,12 +113,12 @@ def test_age_of_the_record_is_not_taken_for_silence(told) -> None:
     vault, link, health = told
     seen = {**live_health(vault), "is_going_on": True}
     later = stream_lines(seen, link.now_utc() + 9.0)[0]
-    assert later.endswith("data was coming as of 9 s ago")
+    assert later.endswith("data was coming (as of 9 s ago)")
     link.at_s += 20.0
     health.look(now=True)
     mute = {**live_health(vault), "is_going_on": True, "silent_s": 20.0}
     lines = stream_lines(mute, link.now_utc() + 1.0)
-    assert lines[0].endswith("NO DATA for 20 s: the board is there, as of 1 s ago")
+    assert lines[0].endswith("NO DATA for 20 s: the board is there (as of 1 s ago)")
     assert any("no data for 20 s in all" in line for line in lines)
 
 
