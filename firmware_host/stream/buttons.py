@@ -26,7 +26,7 @@ class ButtonLabels:
     studies mark the edges of every stage with it. A stretch that stays open for an hour is forgotten.
 
     Both ends are host time of then, as the times of all that was measured meanwhile are: a label covers what it
-    is about, also if the host's clock was set within it and it looks longer or shorter. Where the clock was set so
+    is about, also if the host's clock was set forwards within it and it looks longer. Where the clock was set so
     far that it covers nothing, or hours of another day, it is left out, with a line.
     """
 
