@@ -41,7 +41,7 @@ def _stream(health: Facts, now_utc: float) -> str:
     as_of = f"as of {age_s:.0f} s ago"
     if age_s >= _FRESH_S:
         return f"{board}; going on, but has written nothing of itself for {_span(age_s)}"
-    if last_utc is not None and told_utc - last_utc < _MUTE_S:
+    if health["is_up"] and last_utc is not None and told_utc - last_utc < _MUTE_S:
         return f"{board}; going on, data was coming ({as_of})"
     where = "the board is there" if health["is_up"] else "the link is lost"
     where = health.get("trouble") or where

@@ -136,6 +136,9 @@ def test_link_and_data_that_go_or_come_back_are_news_at_once(told) -> None:
         health.look()
         seen = live_health(vault)
         assert (seen["told_utc"], seen["is_up"]) == (link.now_utc(), is_up)
+        words = stream_lines({**seen, "is_going_on": True}, link.now_utc() + 4.0)[0]
+        assert words.endswith("(as of 4 s ago)")
+        assert ("the link is lost" in words) == (not is_up)
     # A loose plug is not written down at each touch.
     link.at_s += 0.3
     link.is_up = False
