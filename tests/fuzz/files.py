@@ -173,7 +173,7 @@ def _mcap_packed(data: bytes) -> bool:
         return False
     how, n_bytes = _PACKED.unpack_from(data)
     packed = data[_PACKED.size :]
-    head = struct.pack("<QQQI", 2 * 10**18, 3 * 10**18, n_bytes, 0)
+    head = struct.pack("<QQQI", 10**18, 2 * 10**18, n_bytes, 0)
     chunk = (
         head
         + _text(("zstd", "lz4", "", "other")[how % 4])
@@ -189,7 +189,7 @@ def _packed_seeds() -> dict[str, bytes]:
     import lz4.frame
     import zstandard
 
-    inside = _hello() * 20
+    inside = _hello() * 19 + _hello(2 * 10**18)
     packed = {
         "zstd": zstandard.compress(inside),
         "lz4": bytes(lz4.frame.compress(inside)),
@@ -206,10 +206,10 @@ def _one_message(name: str, metadata: bytes, payload: bytes) -> bool:
     return _inside_mcap(_hello() + said)
 
 
-def _hello() -> bytes:
+def _hello(at_ns: int = 10**18) -> bytes:
     """A board of no channels, without which a file is none."""
     hello = {"session": 1, "board_id": "b", "firmware": "f", "channels": []}
-    said = _message(1, 10**18, json.dumps(hello).encode())
+    said = _message(1, at_ns, json.dumps(hello).encode())
     return _schema(1, "signet.Hello") + _channel(1, 1, b"\0\0\0\0") + said
 
 
