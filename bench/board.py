@@ -29,14 +29,15 @@ def rows(options: Options) -> list[Row]:
 
 
 def _virtual(options: Options) -> Row:
-    took_s, sent = zip(*(_play() for _ in range(options.repeats)), strict=True)
+    n = options.repeats
+    took_s, sent = zip(*(_play() for _ in range(n)), strict=True)
     if len(set(sent)) != 1:
         raise RuntimeError("the same body gave other bytes")
     return Row(
         f"{_BODY_S} s of body in virtual time, start of all processes included",
         min(took_s),
         "s",
-        note=f"wall clock, {_INTERPRETER}; at most {max(took_s):.2f}, {len(took_s)} times the same {len(sent[0])} bytes",
+        note=f"wall clock, {_INTERPRETER}; at most {max(took_s):.2f}, {n} times the same {len(sent[0])} bytes",
     )
 
 
