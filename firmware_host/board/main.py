@@ -15,8 +15,19 @@ def begin(state, wish):
             return app.Board(state, wish)
         except Exception as err:
             reason = why(err)
+    _leave_the_dog()
     import safe
     return safe.Board(state, wish, reason)
+
+
+def _leave_the_dog():
+    """Safe mode feeds no watchdog; the app may have taken it before it failed."""
+    try:
+        import dog
+        dog.leave()
+    except Exception:
+        # There is none, or it was never woken.
+        pass
 
 
 state = State()

@@ -100,6 +100,27 @@ def test_app_that_fails_on_a_flash_that_cannot_be_written_ends_in_safe_mode_too(
     assert heard.of(Ack)[0].result == AckResult.DONE
 
 
+@pytest.mark.parametrize(
+    ("place", "failure"),
+    [
+        ("        now = self.clock.tick()\n", "IndexError('too far')"),
+        ("        self._due = begin_us\n", "MemoryError('no room')"),
+    ],
+)
+def test_safe_mode_outlives_the_watchdog_that_the_app_took(live, flash, place, failure) -> None:
+    app = (flash / "app.py").read_text()
+    (flash / "app.py").write_text(app.replace(place, f"        raise {failure}\n", 1))
+    (flash / "state.json.new").mkdir()
+    heard = live(30.0, flash=flash)
+    safe = [hello for hello in heard.of(Hello) if _is_safe(hello)]
+    assert len({hello.session for hello in safe}) == 1
+    # From the first second to the last.
+    assert len(safe) >= 6
+    assert heard.of(Hello)[-1] == safe[-1]
+    why = failure.replace("('", ": ").replace("')", "")
+    assert all(log.text == "safe mode: " + why for log in heard.of(Log))
+
+
 def test_safe_mode_when_asked_and_back(live) -> None:
     say = [
         (2.0, _order(CommandKind.RESET, Reset.SAFE, 1)),
