@@ -14,6 +14,10 @@ _CR, _CTRL_C = const(13), const(3)
 # A host sends its frames whole: after a rest, whatever comes begins anew.
 _REST_MS = const(100)
 _FLUSH_MS = const(100)
+# A port that says it can be written may still wait for its host, half a second on an ESP32-S3, and each
+# time the samples wait too. So after a write as slow as that it is left alone, longer each time.
+_SLOW_MS = const(50)
+_ALONE_MS, _MAX_ALONE_MS = const(2000), const(16000)
 _FRAME_ENDS, _CR_CAME, _IN_FRAME = const(0), const(1), const(2)
 
 
@@ -31,17 +35,30 @@ class Link:
         self._where = _FRAME_ENDS
         self._heard_ms = ticks_ms()
         self._is_torn = False
+        # How long a port that was slow is left alone, and since when; 0 is not at all.
+        self._alone_ms = 0
+        self._slow_ms = 0
 
     def write(self, data):
         """Send all of ``data``, or nothing if the line does not take it. Whether it was sent."""
+        begun_ms = ticks_ms()
+        if self._alone_ms and 0 <= ticks_diff(begun_ms, self._slow_ms) < self._alone_ms:
+            return False
         if not self._can_write.poll(0):
             return False
         if self._is_torn:
             # Ends the frame of which a part was sent, or the host would lose this one with it.
-            self._out.write(b"\0")
+            self._is_torn = not self._put(b"\0") or _is_slow(begun_ms)
+        is_sent = not self._is_torn and self._put(data)
+        # Some ports never say that they sent only a part, but they waited.
+        self._is_torn = not is_sent or _is_slow(begun_ms)
+        self._alone_ms = min(max(2 * self._alone_ms, _ALONE_MS), _MAX_ALONE_MS) if self._is_torn else 0
+        self._slow_ms = ticks_ms()
+        return is_sent
+
+    def _put(self, data):
         n = self._out.write(data)
-        self._is_torn = n is not None and n < len(data)
-        return not self._is_torn
+        return n is None or n == len(data)
 
     def read(self):
         """What has come; raises KeyboardInterrupt for whoever wants the prompt."""
@@ -51,6 +68,8 @@ class Link:
         if not self._can_read.poll(0):
             return b""
         self._heard_ms = now_ms
+        # A host that speaks is there again.
+        self._alone_ms = min(self._alone_ms, _ALONE_MS)
         data = bytearray()
         while len(data) < _READ_BYTES and self._can_read.poll(0):
             byte = self._in.read(1)
@@ -78,3 +97,7 @@ class Link:
     def close(self):
         """Give Ctrl-C back its meaning."""
         micropython.kbd_intr(_CTRL_C)
+
+
+def _is_slow(begun_ms):
+    return ticks_diff(ticks_ms(), begun_ms) > _SLOW_MS

@@ -70,6 +70,7 @@ function wait() {
 }
 
 // ---- Bytes to the host.
+const isIn = (spans, ms) => spans.some(([from, to]) => from * 1000 <= ms && ms < to * 1000);
 // The interpreter gives byte after byte; they leave together.
 const tx = Buffer.alloc(2 * TX_BYTES);
 let nTx = 0;
@@ -87,8 +88,29 @@ function flush() {
   tx.copyWithin(0, n, nTx);
   nTx -= n;
 }
+// A port that waits for a host that holds it and reads nothing: what no longer fits is lost after that wait,
+// one for each write, in which no other time passes.
+const STALL_BYTES = 256;
+const STALL_MS = 500;
+let nStalled = 0;
+let lostMs = -1;
+function isStalled() {
+  const is = isIn(facts.stalled, nowMs());
+  if (!is) nStalled = 0;
+  return is;
+}
+function hasPlace() {
+  if (!isStalled()) return true;
+  if (nStalled < STALL_BYTES) {
+    nStalled += 1;
+    return true;
+  }
+  if (lostMs !== nowMs()) lostMs = boardMs += STALL_MS;
+  return false;
+}
 function put(bytes) {
   for (const byte of bytes) {
+    if (isVirtual && !hasPlace()) continue;
     // A prompt waits until it is read; frames are only sent when there is room.
     while (nTx === tx.length) {
       flush();
@@ -222,7 +244,7 @@ function buzz() {
 const hardware = {
   waiting: nWaiting,
   room: () => {
-    if (isVirtual) return !facts.deaf.some(([from, to]) => from * 1000 <= nowMs() && nowMs() < to * 1000);
+    if (isVirtual) return !isIn(facts.deaf, nowMs());
     flush();
     return nTx + FRAME_BYTES <= TX_BYTES;
   },

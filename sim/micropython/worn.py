@@ -56,8 +56,9 @@ class Hardware:
     the body lives on; converters on the pins ``dead_adcs`` cannot be read. ``say`` are (seconds,
     bytes) that the host says in virtual time; ``battery_percent`` is the body's unless it is given.
     ``reset_cause`` is what the port calls a reset by its own program: 3 on an RP2040, the
-    watchdog's. In virtual time the line takes nothing in the spans ``deaf_s``, which count from the
-    start. ``tell_pins`` writes every level of a pin to the standard error.
+    watchdog's. In virtual time, in spans that count from the start, the line takes nothing
+    (``deaf_s``), or always says that it will and then waits for half a second in vain
+    (``stalled_s``). ``tell_pins`` writes every level of a pin to the standard error.
     """
 
     parts: tuple[str, ...] = PARTS
@@ -66,6 +67,7 @@ class Hardware:
     dark_s: tuple[tuple[float, float], ...] = ()
     dead_adcs: tuple[int, ...] = ()
     deaf_s: tuple[tuple[float, float], ...] = ()
+    stalled_s: tuple[tuple[float, float], ...] = ()
     say: tuple[tuple[float, bytes], ...] = ()
     battery_percent: int | None = None
     reset_cause: int = 2
@@ -108,6 +110,7 @@ class Worn:
             "broken": hardware.broken_s,
             "dead_adcs": hardware.dead_adcs,
             "deaf": hardware.deaf_s,
+            "stalled": hardware.stalled_s,
             "reset_cause": hardware.reset_cause,
             "tell_pins": hardware.tell_pins,
             "say": [[t_s, data.hex()] for t_s, data in hardware.say],

@@ -159,6 +159,19 @@ def test_backfill_of_what_left_the_ring_is_gone(live) -> None:
     assert min(b.sample_idx for b in again) >= ack.gone
 
 
+def test_host_that_does_not_read_stops_no_sampling_and_gets_it_later(live_words) -> None:
+    say = [(30.0, _order(CommandKind.BACKFILL, 2000, 1, stream=0, sample_idx=400))]
+    heard = live_words(38.0, say=say, stalled_s=((5.0, 20.0),))
+    status = heard.of(Status)[-1]
+    assert status.n_dropped > 100
+    # Of 15 s without a reader; a wait of half a second for every frame would cost all of them.
+    assert status.n_late < 0.15 * 15 * sum(RATES_HZ.values())
+    had = {b.sample_idx + i for b in _blocks(heard, 0) for i in range(len(b.data) // 6)}
+    missing = set(range(400, 2400)) - had
+    assert 0 < len(missing) <= status.n_late * 100 / sum(RATES_HZ.values()) + 5
+    assert heard.of(Ack)[0].gone == 0
+
+
 def test_board_without_ring_knows_no_backfill(live) -> None:
     say = [(2.0, _order(CommandKind.BACKFILL, 6, 1, stream=0, sample_idx=0))]
     heard = live(3.0, say=say, config={"ring": 0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 import sys
 import time
@@ -170,13 +171,17 @@ def test_sensor_whose_place_another_takes_fails_and_comes_back(on_board, body) -
 
 @pytest.fixture
 def line(on_board, monkeypatch, ticks):
-    """The app's end of a line whose port takes a few bytes, or is silent."""
+    """The app's end of a line whose port takes a few bytes, or some time, or is silent."""
     sent: list[bytes] = []
     said = bytearray()
-    port = SimpleNamespace(sent=sent, said=said, takes=1000)
-    port.write = lambda data: (sent.append(bytes(data[: port.takes])), min(len(data), port.takes))[
-        1
-    ]
+    port = SimpleNamespace(sent=sent, said=said, takes=1000, slow_ms=0)
+
+    def write(data) -> int:
+        sent.append(bytes(data[: port.takes]))
+        ticks.ms += port.slow_ms
+        return min(len(data), port.takes)
+
+    port.write = write
     port.read = lambda _: bytes([said.pop(0)]) if said else b""
     poll = SimpleNamespace(register=lambda *_: None, poll=lambda _: bool(said) or port)
     reading = SimpleNamespace(register=lambda *_: None, poll=lambda _: bool(said))
@@ -192,12 +197,55 @@ def line(on_board, monkeypatch, ticks):
     return port
 
 
-def test_frame_of_which_a_part_was_sent_is_not_sent_and_ended(line) -> None:
+def test_frame_of_which_a_part_was_sent_is_not_sent_and_ended(line, ticks) -> None:
     line.takes = 3
     assert not line.link.write(b"abcdef\0")
     line.takes = 1000
+    ticks.ms += 2000
     assert line.link.write(b"ghi\0")
     assert line.sent == [b"abc", b"\0", b"ghi\0"]
+
+
+def _tried(line, ticks, seconds: float) -> list[int]:
+    """When a write reached the port, in ms, of one each 10 ms."""
+    start_ms, tried_ms = ticks.ms, []
+    while ticks.ms < start_ms + 1000 * seconds:
+        n, at_ms = len(line.sent), ticks.ms
+        line.link.write(b"abc\0")
+        tried_ms += [at_ms - start_ms] if len(line.sent) > n else []
+        ticks.ms += 10
+    return tried_ms
+
+
+def test_slow_port_is_left_alone_longer_each_time_until_it_is_quick(line, ticks) -> None:
+    line.slow_ms, line.takes = 500, 0
+    tried_ms = _tried(line, ticks, 60.0)
+    gaps_ms = [b - a for a, b in itertools.pairwise(tried_ms)]
+    assert gaps_ms == [2500, 4500, 8500, 16500, 16500]
+    line.slow_ms, line.takes = 0, 1000
+    (first_ms, *_, last_ms) = tried_ms = _tried(line, ticks, 20.0)
+    assert first_ms < 16500
+    assert len(tried_ms) == (last_ms - first_ms) / 10 + 1
+
+
+def test_slow_port_is_tried_soon_once_its_host_speaks(line, ticks) -> None:
+    line.slow_ms, line.takes = 500, 0
+    _tried(line, ticks, 40.0)
+    line.slow_ms, line.takes = 0, 1000
+    ticks.ms += 2000
+    line.said += b"\0"
+    line.link.read()
+    assert line.link.write(b"abc\0")
+
+
+def test_slow_write_that_took_all_is_sent_and_the_next_ends_it_all_the_same(line, ticks) -> None:
+    line.slow_ms = 500
+    assert line.link.write(b"abc\0")
+    line.slow_ms = 0
+    assert not line.link.write(b"def\0")
+    ticks.ms += 9 * DAY_MS
+    assert line.link.write(b"ghi\0")
+    assert line.sent == [b"abc\0", b"\0", b"ghi\0"]
 
 
 @pytest.mark.parametrize("days", [0, 5, 8, 13])
