@@ -9,6 +9,7 @@ import frame
 import light
 import orders
 import start
+from channel import SETTLE_MS
 from config import board_config
 from contact import Contact
 from found import Finder
@@ -17,8 +18,6 @@ from settings import why
 from talk import ABSENT, FAILS, VERSION, WARNING, WORKS, Talk
 
 _BUTTON, _WEAR, _BATTERY = const(1), const(2), const(3)
-# By then the sensors that were just begun have a first result.
-_BEGIN_US = const(150000)
 # Below this there is no time for anything but the next sample.
 _SPARE_US = const(2000)
 _REST_MS = const(5)
@@ -58,7 +57,7 @@ class Board(Talk):
         self._talk_ms = self._tidied_ms = ticks_ms()
 
     def _begin(self, config):
-        begin_us = ticks_add(ticks_us(), _BEGIN_US)
+        begin_us = ticks_add(ticks_us(), SETTLE_MS * 1000)
         self._due = begin_us
         for source in self.sources:
             for stream in source.streams:

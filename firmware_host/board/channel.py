@@ -1,13 +1,16 @@
 """Channels and the sensors they come from."""
 
-from time import ticks_diff
+from time import ticks_diff, ticks_ms
 
 from block import Block
 from clock import Pace
+from micropython import const
 
 _BYTES = {"i8": 1, "u8": 1, "i16": 2, "u16": 2, "i32": 4, "u32": 4}
 # As many errors of the bus in a row, and the sensor is begun anew, which may help after a brown-out.
-_MAX_ERRORS = 10
+_MAX_ERRORS = const(10)
+# A sensor that was just begun has a first result by then: of ours the TMP117 takes longest, 140 ms.
+SETTLE_MS = const(150)
 
 
 class Stream:
@@ -57,6 +60,9 @@ class Source:
         self._rate_hz = 0.0
         # Whether the sensor does not run as it should, and is to be begun anew.
         self._is_astray = False
+        # Whether it was begun anew just now, and when.
+        self._is_settling = False
+        self._begun_ms = 0
 
     @property
     def is_failing(self):
@@ -93,17 +99,30 @@ class Source:
         try:
             if self._is_astray:
                 self._begin_anew()
+            if self._is_settling:
+                if 0 <= ticks_diff(ticks_ms(), self._begun_ms) < SETTLE_MS:
+                    return False
+                self._is_settling = False
             self.sensor.sample()
-        except (OSError, ValueError):
-            # Still away, or something else is there now: counted, and tried again later.
-            self.n_errors += 1
-            self._n_in_row += 1
-            self._is_astray = self._is_astray or self._n_in_row % _MAX_ERRORS == 0
+        except OSError:
+            # Still away: counted, and tried again later.
+            self._failed(False)
+            return False
+        except ValueError:
+            # Something else is there now, or it was reset.
+            self._failed(True)
             return False
         self._n_in_row = 0
         return True
+
+    def _failed(self, is_astray):
+        self.n_errors += 1
+        self._n_in_row += 1
+        self._is_astray = self._is_astray or is_astray or self._n_in_row % _MAX_ERRORS == 0
 
     def _begin_anew(self):
         self.sensor.start()
         self.sensor.set_rate(self._rate_hz)
         self._is_astray = False
+        self._is_settling = True
+        self._begun_ms = ticks_ms()

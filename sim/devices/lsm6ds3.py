@@ -24,13 +24,13 @@ class Lsm6ds3:
 
     def __init__(self, body):
         self._body = body
-        self._registers = self._after_reset()
+        self.reset()
 
-    def _after_reset(self):
-        registers = bytearray(128)
-        registers[_WHO_AM_I] = _CHIP_ID
-        registers[_CTRL3_C] = 0x04
-        return registers
+    def reset(self):
+        """Its supply was away for a moment, or it was told to."""
+        self._registers = bytearray(128)
+        self._registers[_WHO_AM_I] = _CHIP_ID
+        self._registers[_CTRL3_C] = 0x04
 
     def write(self, register, data):
         """Take bytes from the bus, one register after the other."""
@@ -41,7 +41,7 @@ class Lsm6ds3:
                 continue
             self._registers[at] = data[i]
         if self._registers[_CTRL3_C] & 0x01:
-            self._registers = self._after_reset()
+            self.reset()
 
     def read_into(self, register, buffer):
         """Answer a read of ``len(buffer)`` bytes from a register on."""

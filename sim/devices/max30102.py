@@ -20,9 +20,10 @@ class Max30102:
 
     def __init__(self, body):
         self._body = body
-        self._reset()
+        self.reset()
 
-    def _reset(self):
+    def reset(self):
+        """Its supply was away for a moment, or it was told to."""
         self._registers = bytearray(256)
         self._registers[_PART_ID] = _CHIP_ID
         self._samples = []
@@ -37,7 +38,7 @@ class Max30102:
             if at != _PART_ID:
                 self._registers[at] = data[i]
         if self._registers[_MODE] & 0x40:
-            self._reset()
+            self.reset()
         elif self._registers[_MODE] & 0x07 and self._start_us is None:
             self._start_us = self._body.now_us()
 

@@ -16,6 +16,10 @@ class Mpu6050:
 
     def __init__(self, body):
         self._body = body
+        self.reset()
+
+    def reset(self):
+        """Its supply was away for a moment."""
         self._registers = bytearray(128)
         self._registers[_WHO_AM_I] = _CHIP_ID
         self._registers[_PWR_MGMT_1] = _SLEEP

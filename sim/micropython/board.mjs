@@ -260,6 +260,8 @@ const hardware = {
   buzz,
   is_dead: (pin) => facts.dead_adcs.includes(pin),
   is_bus_broken: () => facts.broken.some(([from, to]) => from <= body.seconds(nowMs()) && body.seconds(nowMs()) < to),
+  // How often the chips have lost their supply for a moment.
+  dips: () => facts.dips.filter((s) => s <= body.seconds(nowMs())).length,
   pin: (name, value) => {
     if (facts.tell_pins) fs.writeSync(2, `pin ${name} ${value} ${(nowMs() / 1000).toFixed(3)}\n`);
   },

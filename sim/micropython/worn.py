@@ -53,7 +53,8 @@ class Hardware:
     """What is on the board, and what goes wrong with it.
 
     ``broken_s`` are spans in which the bus does not answer, ``dark_s`` those without power in which
-    the body lives on; converters on the pins ``dead_adcs`` cannot be read. ``say`` are (seconds,
+    the body lives on; at ``dips_s`` only the chips lose it, for a moment. Converters on the pins
+    ``dead_adcs`` cannot be read. ``say`` are (seconds,
     bytes) that the host says in virtual time; ``battery_percent`` is the body's unless it is given.
     ``reset_cause`` is what the port calls a reset by its own program: 3 on an RP2040, the
     watchdog's. In virtual time, in spans that count from the start, the line takes nothing
@@ -65,6 +66,7 @@ class Hardware:
     unique_id: str = "SIM00001"
     broken_s: tuple[tuple[float, float], ...] = ()
     dark_s: tuple[tuple[float, float], ...] = ()
+    dips_s: tuple[float, ...] = ()
     dead_adcs: tuple[int, ...] = ()
     deaf_s: tuple[tuple[float, float], ...] = ()
     stalled_s: tuple[tuple[float, float], ...] = ()
@@ -108,6 +110,7 @@ class Worn:
             "worn": [[0.0, 1], *self._told(EventKind.WEAR)],
             "outages": self._outages(),
             "broken": hardware.broken_s,
+            "dips": hardware.dips_s,
             "dead_adcs": hardware.dead_adcs,
             "deaf": hardware.deaf_s,
             "stalled": hardware.stalled_s,

@@ -135,7 +135,9 @@ class Flaky(Bus):
         return super()._at(address)
 
 
-def test_rate_asked_for_while_the_bus_fails_is_set_as_soon_as_it_works(on_board, body) -> None:
+def test_rate_asked_for_while_the_bus_fails_is_set_as_soon_as_it_works(
+    on_board, body, ticks
+) -> None:
     bus = Flaky({0x6A: Lsm6ds3(body)})
     source = on_board("channel").Source("x", on_board("sensors.lsm6ds3").Lsm6ds3(bus, 0x6A))
     for stream in source.streams:
@@ -149,6 +151,8 @@ def test_rate_asked_for_while_the_bus_fails_is_set_as_soon_as_it_works(on_board,
     source.set_fastest()
     assert not source.sample()
     bus.is_broken = False
+    assert not source.sample()
+    ticks.ms += 150
     assert source.sample()
     # CTRL1_XL: 208 Hz.
     assert bus._devices[0x6A]._registers[0x10] >> 4 == 5
@@ -156,7 +160,7 @@ def test_rate_asked_for_while_the_bus_fails_is_set_as_soon_as_it_works(on_board,
     assert not source.is_failing
 
 
-def test_sensor_whose_place_another_takes_fails_and_comes_back(on_board, body) -> None:
+def test_sensor_whose_place_another_takes_fails_and_comes_back(on_board, body, ticks) -> None:
     bus = Bus({0x48: Tmp117(body)})
     source = on_board("channel").Source("x", on_board("sensors.tmp117").Tmp117(bus, 0x48))
     source.streams[0].begin(0, 1, 4000, 0)
@@ -165,6 +169,10 @@ def test_sensor_whose_place_another_takes_fails_and_comes_back(on_board, body) -
     assert not any(source.sample() for _ in range(25))
     assert source.is_failing
     bus._devices[0x48] = own
+    assert not source.sample()
+    assert (source.is_failing, source.n_errors) == (True, 25)
+    ticks.ms += 150
+    body.us += 150_000
     assert source.sample()
     assert (source.is_failing, source.n_errors) == (False, 25)
 

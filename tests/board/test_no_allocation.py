@@ -29,7 +29,8 @@ class Bus:
     def writeto_mem(self, address, register, data): pass
 class Adc:
     def read_u16(self): return 40000
-ids = {0x0F: 0x6A, 0x12: 0, 0x75: 0x68, 0xFF: 0x15, 0x09: 0}
+# As they are read back: CTRL1_XL without a rate, PWR_MGMT_1 awake.
+ids = {0x0F: 0x6A, 0x12: 0, 0x75: 0x68, 0xFF: 0x15, 0x09: 0, 0x10: 0, 0x6B: 1}
 
 from sensors.lsm6ds3 import Lsm6ds3
 from sensors.mpu6050 import Mpu6050

@@ -1,6 +1,10 @@
 """MAX30102: reflected infrared light, the pulse wave (Maxim, 19-7740 rev 1)."""
 
+from time import ticks_diff, ticks_ms
+
 from micropython import const
+
+from sensors.registers import Registers
 
 # Register map, page 10 on.
 _FIFO_WRITE = const(0x04)
@@ -26,6 +30,8 @@ _CURRENT = const(0x20)
 _SAMPLE_BYTES = const(3)
 _FIFO_SAMPLES = const(32)
 _COUNT_MASK = const(0x03FFFF)
+# Twenty samples come in that time: a memory that stays empty is one of a chip that was reset.
+_MAX_EMPTY_MS = const(50)
 # More blood takes up more light, so the wave is upside down. The size of a count is a convention: the
 # one at which a wrist's wave has the size that an Empatica E4 gives it.
 _SCALE = -1 / 64
@@ -34,7 +40,7 @@ _MIDDLE = 2048.0
 ADDRESSES = (0x57,)
 
 
-class Max30102:
+class Max30102(Registers):
     """Pulse wave; ``data`` holds one i32, the mean of what the sensor took since the last call.
 
     The chip samples 400 times a second; reading all that came and taking its mean gives any rate
@@ -50,9 +56,7 @@ class Max30102:
     ON_SKIN = 20000
 
     def __init__(self, i2c, address):
-        self._i2c = i2c
-        self._address = address
-        self._one = bytearray(1)
+        super().__init__(i2c, address)
         self._pointers = bytearray(3)
         self._fifo = bytearray(_SAMPLE_BYTES * _FIFO_SAMPLES)
         # One view for each number of samples: making a slice would allocate.
@@ -60,6 +64,7 @@ class Max30102:
         self._views = [view[: _SAMPLE_BYTES * n] for n in range(_FIFO_SAMPLES + 1)]
         self.level = -1
         self._is_read = False
+        self._came_ms = 0
         self.n_overrun = 0
         self.data = bytearray(4)
         self.channels = (("bvp", "au", _SCALE, _MIDDLE, "i32", 1, 0),)
@@ -80,13 +85,18 @@ class Max30102:
         self._write(_LED2_CURRENT, _CURRENT)
         self._write(_MULTI_LED_1, _SLOT_INFRARED)
         self._write(_MODE, _MULTI_LED_MODE)
+        self._came_ms = ticks_ms()
 
     def set_rate(self, rate_hz):
         """Whether it may be read so often: up to the 400 Hz it samples with, down to where its memory lasts."""
         return 400 / _FIFO_SAMPLES < rate_hz <= 400
 
     def sample(self):
-        """Take the mean of the samples since the last call into ``data``; allocates nothing."""
+        """Take the mean of the samples since the last call into ``data``; allocates nothing.
+
+        ValueError if the chip takes none any more.
+        """
+        now_ms = ticks_ms()
         pointers = self._pointers
         self._i2c.readfrom_mem_into(self._address, _FIFO_WRITE, pointers)
         n = (pointers[0] - pointers[2]) & (_FIFO_SAMPLES - 1)
@@ -103,6 +113,9 @@ class Max30102:
                 total += ((view[i] << 16) | (view[i + 1] << 8) | view[i + 2]) & _COUNT_MASK
                 i += _SAMPLE_BYTES
             self.level = (total + n // 2) // n
+            self._came_ms = now_ms
+        elif not 0 <= ticks_diff(now_ms, self._came_ms) <= _MAX_EMPTY_MS:
+            raise ValueError("max30102: no samples")
         self._is_read = True
         # Nothing new since the last call: the newest known sample again.
         data = self.data
@@ -111,11 +124,3 @@ class Max30102:
         data[1] = (value >> 8) & 0xFF
         data[2] = value >> 16
         # 18 bits: the fourth byte stays zero.
-
-    def _write(self, register, value):
-        self._one[0] = value
-        self._i2c.writeto_mem(self._address, register, self._one)
-
-    def _read(self, register):
-        self._i2c.readfrom_mem_into(self._address, register, self._one)
-        return self._one[0]

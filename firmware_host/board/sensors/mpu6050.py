@@ -2,6 +2,8 @@
 
 from micropython import const
 
+from sensors.registers import Registers
+
 _SMPLRT_DIV = const(0x19)
 _CONFIG = const(0x1A)
 _GYRO_CONFIG = const(0x1B)
@@ -23,15 +25,13 @@ _RAD_PER_DEG = 0.017453292519943295
 ADDRESSES = (0x68, 0x69)
 
 
-class Mpu6050:
+class Mpu6050(Registers):
     """Six axes in one burst; ``data`` holds rotation in bytes 0..5 and acceleration in 6..11, little-endian."""
 
     def __init__(self, i2c, address, range_g=8, range_dps=1000):
         if range_g not in _RANGES_G or range_dps not in _RANGES_DPS:
             raise ValueError("mpu6050: no such range")
-        self._i2c = i2c
-        self._address = address
-        self._one = bytearray(1)
+        super().__init__(i2c, address)
         self._burst = bytearray(14)
         self._xl_bits, counts_per_g = _RANGES_G[range_g]
         self._g_bits, counts_per_dps = _RANGES_DPS[range_dps]
@@ -44,9 +44,9 @@ class Mpu6050:
 
     def start(self):
         """Check the chip id and configure; ValueError for another chip, OSError for a bus that fails."""
-        self._i2c.readfrom_mem_into(self._address, _WHO_AM_I, self._one)
-        if self._one[0] != _CHIP_ID:
-            raise ValueError("mpu6050: chip id 0x%02x, expected 0x%02x" % (self._one[0], _CHIP_ID))
+        chip_id = self._read(_WHO_AM_I)
+        if chip_id != _CHIP_ID:
+            raise ValueError("mpu6050: chip id 0x%02x, expected 0x%02x" % (chip_id, _CHIP_ID))
         self._write(_PWR_MGMT_1, _AWAKE)
         self._write(_CONFIG, _LOW_PASS)
         self._write(_GYRO_CONFIG, self._g_bits)
@@ -60,7 +60,8 @@ class Mpu6050:
         return True
 
     def sample(self):
-        """Take the newest sample into ``data``; allocates nothing."""
+        """Take the newest sample into ``data``; allocates nothing. ValueError if the chip was reset."""
+        self._expect(_PWR_MGMT_1, _AWAKE)
         burst = self._burst
         data = self.data
         self._i2c.readfrom_mem_into(self._address, _ACCEL_XOUT_H, burst)
@@ -72,7 +73,3 @@ class Mpu6050:
             data[i] = burst[9 + i]
             data[i + 1] = burst[8 + i]
             i += 2
-
-    def _write(self, register, value):
-        self._one[0] = value
-        self._i2c.writeto_mem(self._address, register, self._one)

@@ -10,6 +10,8 @@ _CHIP_ID = const(0x117)
 # Continuous conversion, eight conversions averaged, a result each 125 ms (table 7-7: CONV 001, AVG 01).
 _CONFIG_HIGH = const(0x00)
 _CONFIG_LOW = const(0xA0)
+# The high byte of -256 degC, what the result is until the first conversion after a reset (section 7.6.1).
+_RESET_HIGH = const(0x80)
 _DEGC_PER_COUNT = 0.0078125
 
 ADDRESSES = (0x48, 0x49, 0x4A, 0x4B)
@@ -42,9 +44,11 @@ class Tmp117:
         return 0 < rate_hz <= 8
 
     def sample(self):
-        """Take the newest result into ``data``; allocates nothing."""
+        """Take the newest result into ``data``; allocates nothing. ValueError if the chip was reset."""
         two = self._two
         self._i2c.readfrom_mem_into(self._address, _RESULT, two)
+        if two[0] == _RESET_HIGH:
+            raise ValueError("tmp117: no result")
         # The chip sends the high byte first, the wire the low one.
         self.data[0] = two[1]
         self.data[1] = two[0]

@@ -33,7 +33,9 @@ class _Body:
         return _hw.worn()
 
 
-_bus = Bus({address: chip(_Body()) for name, (address, chip) in _CHIPS.items() if _hw.has(name)})
+_chips = {address: chip(_Body()) for name, (address, chip) in _CHIPS.items() if _hw.has(name)}
+_bus = Bus(_chips)
+_n_dips = _hw.dips()
 
 
 class I2C:
@@ -60,6 +62,12 @@ class I2C:
 
 
 def _fail_as_told():
+    global _n_dips
+    n = _hw.dips()
+    if n != _n_dips:
+        _n_dips = n
+        for chip in _chips.values():
+            chip.reset()
     if _hw.is_bus_broken():
         raise OSError(5)
 
