@@ -16,7 +16,8 @@ from firmware_host.cli.common import (
     say_update_offer,
     settings,
 )
-from firmware_host.errors import ConfigError, LinkError, printable
+from firmware_host.cli.streaming import positive_seconds
+from firmware_host.errors import ConfigError, LinkError, SignetError, printable
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -64,7 +65,9 @@ def add_parser(verbs: _SubParsersAction[argparse.ArgumentParser]) -> None:
                 "change", nargs="*", metavar="KEY=VALUE", help="empty value: forget it"
             )
         if name == "logs":
-            each.add_argument("--seconds", type=float, default=_LISTEN_S, help="how long to listen")
+            each.add_argument(
+                "--seconds", type=positive_seconds, default=_LISTEN_S, help="how long to listen"
+            )
         if name == "wiring":
             each.add_argument(
                 "--board",
@@ -138,8 +141,7 @@ def _ask(port: PortInfo) -> dict[str, Any]:
 def _settings(args: argparse.Namespace, config: Config) -> int:
     changes = [_change(text) for text in args.change]
     with _open(args, config) as board:
-        for key, text in changes:
-            board.keep(key, text)
+        _keep_all(board, changes)
         kept = {key: board.kept(key) for key in board.setting_keys()}
     if args.json:
         print_json(kept)
@@ -149,6 +151,16 @@ def _settings(args: argparse.Namespace, config: Config) -> int:
     if changes:
         say("in force from the next boot on: signet board reset")
     return 0
+
+
+def _keep_all(board: Conversation, changes: list[tuple[str, str | None]]) -> None:
+    for i, (key, text) in enumerate(changes):
+        try:
+            board.keep(key, text)
+        except SignetError:
+            if i:
+                say(f"kept before that: {', '.join(done for done, _ in changes[:i])}")
+            raise
 
 
 def _logs(args: argparse.Namespace, config: Config) -> int:
@@ -177,7 +189,10 @@ def _reset(args: argparse.Namespace, config: Config) -> int:
     how = Reset.BOOTLOADER if args.bootloader else Reset.SAFE if args.safe else Reset.ANEW
     with _open(args, config) as board:
         board.reset(how)
-        say(f"{board.hello.board_id} starts {how.name.lower()}")
+        if args.json:
+            print_json({"board": board.hello.board_id, "starts": how.name.lower()})
+        else:
+            say(f"{board.hello.board_id} starts {how.name.lower()}")
     return 0
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from firmware_host.flash.images import Image
     from firmware_host.flash.listening import FirstWords
+    from firmware_host.flash.plan import Plan
 
 # What is going on, for whoever interrupts it, by the step that the bar shows.
 _DURING = {
@@ -75,15 +76,29 @@ def _run(args: argparse.Namespace, bar: _Bar) -> int:
     settings(args)
     wish = Wish(args.board, args.device, args.image, args.sha256, args.drive, args.app_only)
     plan = make_plan(wish)
-    for line in plan.lines:
-        print(printable(line)) if args.dry_run else say(line)
     if args.dry_run:
+        _print_plan(plan, args)
         return 0
+    for line in plan.lines:
+        say(line)
     if plan.image is not None and not args.unchecked:
         _require_trust(plan.image)
     words = flash(plan, Teller(say, bar))
     _print_words(words, as_json=args.json)
     return 0
+
+
+def _print_plan(plan: Plan, args: argparse.Namespace) -> None:
+    lines = list(plan.lines)
+    if plan.image is not None and not plan.image.hash_from and not args.unchecked:
+        lines.append(
+            "it will ask before it writes this image; where nobody can be asked, --sha256 or --unchecked"
+        )
+    if args.json:
+        print_json({"plan": lines})
+        return
+    for line in lines:
+        print(printable(line))
 
 
 def _require_trust(image: Image) -> None:

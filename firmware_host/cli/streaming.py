@@ -220,6 +220,7 @@ def _describe(event: AnyEvent) -> str:
 
 
 def clock(t_s: float) -> str:
-    """Hours, minutes and seconds."""
-    whole = int(t_s)
-    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+    """Hours, minutes and seconds; a minus before what a board tells of the time before we listened."""
+    whole = abs(int(t_s))
+    sign = "-" if int(t_s) < 0 else ""
+    return f"{sign}{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -27,9 +27,21 @@ from firmware_host.protocol.messages import (
 # Keys of SPEC.md; a board may know fewer. After "rate." comes a channel's name.
 SETTINGS = ("id", "ring", "wear")
 RATE = "rate."
+# SPEC.md, Settings and safe mode.
+_FITS = {
+    "id": "1 to 32 printable ASCII characters",
+    "ring": "KiB, 0 to 8192",
+    "wear": "counts of the optical sensor, 0 to tell nothing of wear",
+    "rate": "Hz, 0.1 to 200, of a channel that the board has",
+}
 _ANSWER_S = 3.0
 _TRIES = 2
 _READ_S = 0.25
+
+
+def _fitting(key: str, else_: str) -> str:
+    """What fits a key."""
+    return _FITS.get(key.partition(".")[0], else_)
 
 
 class Conversation:
@@ -100,7 +112,13 @@ class Conversation:
             If it does not answer, or cannot write.
         """
         order = SettingOrder.FORGET if text is None else SettingOrder.KEEP
-        self._order(Command(CommandKind.SETTING, order, key=key, text=text or ""))
+        try:
+            self._order(Command(CommandKind.SETTING, order, key=key, text=text or ""))
+        except ValueError as err:
+            # The wire carries no such text.
+            raise ConfigError(
+                key, _fitting(key, "at most 32 bytes that can be printed"), text
+            ) from err
 
     def reset(self, how: Reset) -> None:
         """Have it start anew.
@@ -142,9 +160,8 @@ class Conversation:
             raise LinkError(f"{self.url}: {self._who} knows no such order; {self._update}")
         if ack.result is AckResult.BAD_VALUE:
             known = ", ".join(self.setting_keys())
-            raise ConfigError(
-                command.key or "reset", f"a key of {known} and a value that fits it", command.text
-            )
+            fits = _fitting(command.key, f"a key of {known}")
+            raise ConfigError(command.key or "reset", fits, command.text)
         if ack.result is AckResult.NOT_NOW:
             raise LinkError(
                 f"{self.url}: {self._who} cannot do that now, or cannot write its flash"

@@ -67,9 +67,10 @@ def _read(path: Path) -> bytes:
             data = stream.read(_MAX_BYTES + 1)
     except OSError as err:
         raise ImageError(path, "a file that can be read", err.strerror or str(err)) from err
-    if not 0 < len(data) <= _MAX_BYTES:
-        got = "nothing" if not data else "more"
-        raise ImageError(path, f"at most {_MAX_BYTES} bytes", got)
+    if not data:
+        raise ImageError(path, "an image", "an empty file")
+    if len(data) > _MAX_BYTES:
+        raise ImageError(path, f"at most {_MAX_BYTES} bytes", "more")
     return data
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from firmware_host.errors import EnrolmentError
+from firmware_host.errors import ContractError, EnrolmentError
+from firmware_host.events import AnyEvent, StreamNoted
 from firmware_host.identity.enrolment import Enrolled, Enrolment, Progress, enrol
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.inference.contract import STRESS_PLACEMENT
@@ -17,7 +18,7 @@ from firmware_host.runtime.build import SessionOptions, open_session
 from firmware_host.runtime.gait_path import others, walking_gate
 from firmware_host.runtime.gait_reference import put_walking
 from firmware_host.runtime.memory import put_guided_baseline
-from firmware_host.runtime.pipeline import Listeners
+from firmware_host.runtime.pipeline import MODEL_OFF_NOTE, Listeners
 from firmware_host.signals.gait import HOP_S, WINDOW_S, GaitWindow
 from firmware_host.signals.normalise import BaselineEstimator
 from firmware_host.vault.records import Vault
@@ -68,7 +69,7 @@ def enrol_gait(
     session = open_session(
         _with_listeners(options, Listeners(gait_window=walker.take)),
         None,
-        emit=lambda _event: None,
+        emit=_needs("gait"),
         stop=lambda: walker.is_done or stop(),
     )
     session.run()
@@ -120,6 +121,8 @@ def enrol_baseline(
 
     Raises
     ------
+    ContractError
+        If the board lacks a channel that the stress model needs.
     EnrolmentError
         If the board is not worn where stress is told, or the stream ended before three minutes of
         worn, still rest.
@@ -135,7 +138,7 @@ def enrol_baseline(
     session = open_session(
         _with_listeners(options, Listeners(window=rester.take)),
         None,
-        emit=lambda _event: None,
+        emit=_needs("stress"),
         stop=lambda: rester.is_done or stop(),
     )
     session.run()
@@ -145,6 +148,19 @@ def enrol_baseline(
         raise EnrolmentError(reason, n_windows=n_windows, needed=BASELINE_WINDOWS)
     put_guided_baseline(vault, rester.estimator.baseline(), utc=session.link.now_utc())
     return n_windows
+
+
+def _needs(model: str) -> Callable[[AnyEvent], None]:
+    """Refuses a board on which the model cannot run: nothing would ever be enrolled."""
+
+    def take(event: AnyEvent) -> None:
+        if not isinstance(event, StreamNoted) or event.what != MODEL_OFF_NOTE:
+            return
+        if event.detail["model"] == model:
+            msg = f"the {model} model cannot run on this board ({event.detail['why']})"
+            raise ContractError(msg)
+
+    return take
 
 
 def _with_listeners(options: SessionOptions, listeners: Listeners) -> SessionOptions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -119,7 +120,9 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace, flash: Path) -> None:
     body, plan = _life(args)
     parts = tuple(part for part in PARTS if part not in args.without)
-    hardware = Hardware(parts=parts, seed=args.seed, dark_s=_outages(plan, body.duration_s))
+    # A live board that is started again is another session, as on a desk; in virtual time all comes again.
+    seed = secrets.randbits(32) if args.virtual is None else args.seed
+    hardware = Hardware(parts=parts, seed=seed, dark_s=_outages(plan, body.duration_s))
     try:
         flash.mkdir(parents=True, exist_ok=True)
         if not args.bare and not any(flash.iterdir()):

@@ -69,6 +69,8 @@ def test_reset_begins_a_new_session(run, port) -> None:
         before = board.hello.session
     code, _, err = run("board", "reset", "--device", port)
     assert (code, err) == (0, "sim-board starts anew\n")
+    code, out, err = run("board", "reset", "--device", port, "--json")
+    assert (code, json.loads(out), err) == (0, {"board": "sim-board", "starts": "anew"}, "")
     with Conversation(port) as board:
         assert board.hello.session != before
 
@@ -107,6 +109,12 @@ def test_board_that_keeps_nothing_is_said_to_be_older(run, serve, tmp_path) -> N
         (["logs", "--device", "replay:x.mcap"], 2, "expected a board that runs our app"),
         (["logs", "--device", "text:/dev/null"], 2, "expected a board that runs our app"),
         (["logs", "--device", "/nowhere/tty"], 3, "no such port"),
+        (
+            ["settings", "--device", "PORT", f"id={'x' * 300}"],
+            2,
+            "id: expected 1 to 32 printable ASCII characters",
+        ),
+        (["settings", "--device", "PORT", "rate.acc=9999"], 2, "rate.acc: expected Hz, 0.1 to 200"),
         (["reset"], 2, "--device: expected a device URL"),
     ],
 )
@@ -115,6 +123,20 @@ def test_wrong_call_is_one_line(run, port, args, code, says) -> None:
     assert got == code
     assert says in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_nobody_listens_for_no_time(run, seconds) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run("board", "logs", "--device", "/nowhere", "--seconds", seconds)
+
+
+def test_settings_that_were_kept_before_a_refused_one_are_named(run, port) -> None:
+    code, _, err = run("board", "settings", "--device", port, "ring=32", "foo=1")
+    assert code == 2
+    assert err.splitlines()[0] == "kept before that: ring"
+    _, out, _ = run("board", "settings", "--device", port, "--json")
+    assert json.loads(out)["ring"] == "32"
 
 
 def test_list_names_the_kinds_we_know_where_there_is_no_board(run) -> None:

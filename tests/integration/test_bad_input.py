@@ -294,6 +294,25 @@ def test_baseline_away_from_the_wrist_is_refused(wearer: Wearer) -> None:
     assert "--placement wrist" in one_line(done)
 
 
+@pytest.mark.parametrize(
+    ("what", "columns", "lacks"),
+    [
+        ("gait", ["eda[uS]@50Hz"], "acc is missing"),
+        ("baseline", [f"acc_{axis}[m/s2]@50Hz" for axis in "xyz"], "bvp is missing"),
+    ],
+)
+def test_enrolment_on_a_board_without_the_channels_ends_at_once(
+    wearer: Wearer, tmp_path: Path, what: str, columns: list[str], lacks: str
+) -> None:
+    recording = tmp_path / "few.csv"
+    readings = [[f"{1.7e9 + k / 50:.3f}", *("1.0" for _ in columns)] for k in range(500)]
+    rows = [["time_utc", *columns], *readings]
+    recording.write_text("".join(",".join(row) + "\n" for row in rows))
+    done = wearer.signet("enrol", what, "--device", f"replay:{recording}?speed=max")
+    assert done.code == 5, done.err
+    assert lacks in done.err.splitlines()[-1]
+
+
 def test_config_with_an_unknown_key(tmp_path: Path) -> None:
     config = tmp_path / "signet.toml"
     config.write_text("[device]\nbaud = 9600\n")
