@@ -74,6 +74,8 @@ def config_bytes(board: Board) -> bytes:
         "ring": board.ring_kib,
     }
     config.update({name: {"pin": pin} for name, pin in board.pins.items()})
+    if not board.has_watchdog:
+        config["watchdog"] = False
     if "led" in config:
         config["led"]["lit"] = board.led_lit
     for name, part in (("eda", board.eda), ("battery", board.battery)):

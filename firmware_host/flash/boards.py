@@ -16,6 +16,7 @@ PARTS = ("button", "haptic", "led")
 _MAX_BUSES = 4
 _MAX_HZ = 1_000_000
 _MAX_LABEL = 16
+_MAX_FS_KIB = 64 * 1024
 _MAX_NAME, _MAX_BOARD_ID, _MAX_ADVICE = 80, 64, 400
 # What a flash chip erases at a time.
 _SECTOR = 4096
@@ -75,22 +76,9 @@ def _board(key: str, top: BoardTable) -> Board:
     chip = CHIPS[top.one_of("chip", tuple(CHIPS))]
     fits = {"esptool": chip.esp_id, "uf2": chip.uf2_family}.get(way, 0) is not None
     top.checked("flash.way", way, f"a way to flash a {chip.name}", ok=fits)
-    buses = tuple(_bus(each) for each in top.tables("i2c"))
-    n_ids = len({bus.id for bus in buses})
-    is_usable = n_ids == len(buses) <= _MAX_BUSES and (n_ids > 0 or way == "uflash")
-    top.checked(
-        "i2c", [bus.id for bus in buses], f"1 to {_MAX_BUSES} buses of different id", ok=is_usable
-    )
+    buses = _buses(top, at_least=0 if way == "uflash" else 1)
     pins, inside = _parts(top)
-    eda, battery = _eda(top), _battery(top)
-    has_eda = "eda" in (*onboard, *wired)
-    words = "as senses say that there is one" if has_eda else "only if senses say that there is one"
-    top.checked(
-        "eda",
-        "none" if eda is None else "one",
-        f"a table, {words}",
-        ok=has_eda is not (eda is None),
-    )
+    eda, battery = _eda(top, is_sensed="eda" in (*onboard, *wired)), _battery(top)
     _require_own_pins(top, buses, eda, battery, pins)
     return Board(
         key=key,
@@ -113,7 +101,19 @@ def _board(key: str, top: BoardTable) -> Board:
         ring_kib=top.whole_within("ring_kib", 0, 8192) if buses else 0,
         inside=inside,
         labels=_labels(top),
+        fs_kib=top.whole_within("fs_kib", 1, _MAX_FS_KIB) if top.has("fs_kib") else None,
+        has_watchdog=not top.has("watchdog") or top.flag("watchdog"),
     )
+
+
+def _buses(top: BoardTable, *, at_least: int) -> tuple[Bus, ...]:
+    buses = tuple(_bus(each) for each in top.tables("i2c"))
+    n_ids = len({bus.id for bus in buses})
+    is_usable = at_least <= n_ids == len(buses) <= _MAX_BUSES
+    top.checked(
+        "i2c", [bus.id for bus in buses], f"1 to {_MAX_BUSES} buses of different id", ok=is_usable
+    )
+    return buses
 
 
 def _bus(table: BoardTable) -> Bus:
@@ -127,13 +127,17 @@ def _bus(table: BoardTable) -> Bus:
         )
 
 
-def _eda(top: BoardTable) -> Eda | None:
-    if not top.has("eda"):
-        return None
-    with top.table("eda") as table:
-        channel = table.whole_within("channel", 0, 31) if table.has("channel") else None
-        pin = table.pin("pin") if channel is None else None
-        return Eda(pin, channel, table.within("full_scale_usiemens", 0.1, 1000))
+def _eda(top: BoardTable, *, is_sensed: bool) -> Eda | None:
+    eda = None
+    if top.has("eda"):
+        with top.table("eda") as table:
+            channel = table.whole_within("channel", 0, 31) if table.has("channel") else None
+            pin = table.pin("pin") if channel is None else None
+            eda = Eda(pin, channel, table.within("full_scale_usiemens", 0.1, 1000))
+    got = "none" if eda is None else "one"
+    expected = f"a table, {'as' if is_sensed else 'only if'} senses say that there is one"
+    top.checked("eda", got, expected, ok=is_sensed is (eda is not None))
+    return eda
 
 
 def _battery(top: BoardTable) -> Battery | None:

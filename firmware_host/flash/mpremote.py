@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from firmware_host.errors import FlashError
 from firmware_host.flash.app_files import CONFIG, MAIN, AppFile
 from firmware_host.flash.programs import Program, Say
+from firmware_host.flash.room import LARGER, Space, blocks_needed
 from firmware_host.flash.values import CHIPS, Board
 
 _ASK_LIMIT_S = 60.0
@@ -20,44 +22,49 @@ _COPY_LIMIT_S = 600.0
 _MARK = "signet-board "
 # Chips as MicroPython names them in sys.implementation._machine.
 _CHIP = re.compile(r"esp32[a-z]?\d*|esp8266|rp2\d{3}|nrf5\d{4}|samd\d+|stm32[a-z0-9]+|mimxrt\d*")
-_BLOCK_BYTES = 4096
 # What the app remembers of its boots (board/settings.py): failures of an earlier one are not this one's.
 STATE = "state.json"
-# Whole paths: a board's own boot.py may have gone elsewhere.
+# Whole paths: a board's own boot.py may have gone elsewhere. Where nothing is mounted at the root it has no blocks:
+# the nRF port has its files below /flash (ports/nrf/modules/scripts/_boot.py).
+_ROOT = """\
+import os
+root = "" if os.statvfs("/")[0] else "/flash"
+"""
 _INSPECT = """\
-import json, os, sys
+import json, sys
 from binascii import hexlify
 from hashlib import sha256
 def digest(name):
     try:
-        file = open("/" + name, "rb")
+        file = open(root + "/" + name, "rb")
     except OSError:
         return None
     total = sha256()
+    size = 0
     while True:
         data = file.read(256)
         if not data:
             break
         total.update(data)
+        size += len(data)
     file.close()
-    return hexlify(total.digest()).decode()
+    return [hexlify(total.digest()).decode(), size]
 try:
-    with open("/CONFIG") as file:
+    with open(root + "/CONFIG") as file:
         board = json.load(file).get("board", "")
 except (OSError, ValueError, AttributeError):
     board = ""
-space = os.statvfs("/")
-facts = {"machine": getattr(sys.implementation, "_machine", ""), "free": space[0] * space[3]}
-facts["board"] = board
+space = os.statvfs(root or "/")
+facts = {"machine": getattr(sys.implementation, "_machine", ""), "board": board}
+facts["space"] = [root, space[1], space[2], space[3]]
 facts["files"] = {name: digest(name) for name in NAMES}
 print("MARK" + json.dumps(facts))
 """
 # What is not there need not be removed, what is there not made.
 _PREPARE = """\
-import os
 for act, name in STEPS:
     try:
-        getattr(os, act)("/" + name)
+        getattr(os, act)(root + "/" + name)
     except OSError:
         pass
 """
@@ -68,13 +75,14 @@ class Contents:
     """What a board holds.
 
     ``machine`` is its chip in MicroPython's words, ``kind`` what it was flashed as (empty: never), ``hashes``
-    are those of files by name (None: not there).
+    and ``sizes`` (bytes) are those of the files that are there, by name.
     """
 
     machine: str
     kind: str
-    free_bytes: int
-    hashes: dict[str, str | None]
+    space: Space
+    hashes: dict[str, str]
+    sizes: dict[str, int]
 
     def lacks(self, files: Sequence[AppFile]) -> list[AppFile]:
         """Files that are not there or are others, in their order."""
@@ -99,13 +107,12 @@ class Mpremote:
         """
         names = json.dumps([file.name for file in files])
         code = _INSPECT.replace("NAMES", names).replace("MARK", _MARK).replace("CONFIG", CONFIG)
-        said = self._run(["exec", code], limit_s=_ASK_LIMIT_S)
+        said = self._run(["exec", _ROOT + code], limit_s=_ASK_LIMIT_S)
         facts = next((line for line in said.splitlines() if line.startswith(_MARK)), "")
         try:
             told = json.loads(facts.removeprefix(_MARK))
-            machine, kind = str(told["machine"]), str(told["board"])
-            contents = Contents(machine, kind, int(told["free"]), dict(told["files"]))
-        except (ValueError, KeyError, TypeError) as err:
+            contents = _contents(told)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as err:
             msg = f"{self._port}: expected MicroPython to tell its files, got {said[-80:]!r}"
             raise FlashError(msg) from err
         self._check_chip(contents.machine)
@@ -124,13 +131,13 @@ class Mpremote:
         lacking = contents.lacks(files)
         if not lacking:
             return
-        self._check_room(lacking, contents)
+        others = [file for file in lacking if file.name != MAIN]
+        last = [file for file in files if file.name == MAIN]
+        self._check_room([*others, *last], files, contents)
         folders = sorted({str(PurePosixPath(file.name).parent) for file in lacking} - {"."})
         steps = [["remove", MAIN], *(["mkdir", folder] for folder in folders)]
         progress(0.0)
-        self._run(["exec", _PREPARE.replace("STEPS", json.dumps(steps))], limit_s=_ASK_LIMIT_S)
-        others = [file for file in lacking if file.name != MAIN]
-        last = [file for file in files if file.name == MAIN]
+        self._run(["exec", _prepare(steps)], limit_s=_ASK_LIMIT_S)
         n_done = 0
 
         def hear(line: str) -> None:
@@ -141,7 +148,7 @@ class Mpremote:
 
         for batch in (others, last):
             if batch:
-                self._copy(batch, hear)
+                self._copy(batch, contents.space.root, hear)
                 self._compare(batch)
         progress(1.0)
 
@@ -153,8 +160,7 @@ class Mpremote:
         FlashError
             If no MicroPython answers.
         """
-        forget = _PREPARE.replace("STEPS", json.dumps([["remove", STATE]]))
-        self._run(["exec", forget, "+", "reset"], limit_s=_ASK_LIMIT_S)
+        self._run(["exec", _prepare([["remove", STATE]]), "+", "reset"], limit_s=_ASK_LIMIT_S)
 
     def enter_bootloader(self) -> None:
         """Have it start its bootloader.
@@ -166,14 +172,15 @@ class Mpremote:
         """
         self._run(["bootloader"], limit_s=_ASK_LIMIT_S)
 
-    def _copy(self, files: Sequence[AppFile], hear: Say) -> None:
+    def _copy(self, files: Sequence[AppFile], root: str, hear: Say) -> None:
         with TemporaryDirectory(prefix="signet-app-") as folder:
             args: list[str] = []
             for file in files:
                 local = Path(folder) / file.name
                 local.parent.mkdir(parents=True, exist_ok=True)
                 local.write_bytes(file.data)
-                args += [*(["+"] if args else []), "fs", "cp", "-f", str(local), f":/{file.name}"]
+                where = f":{root}/{file.name}"
+                args += [*(["+"] if args else []), "fs", "cp", "-f", str(local), where]
             self._run(args, limit_s=_COPY_LIMIT_S, say=hear)
 
     def _compare(self, files: Sequence[AppFile]) -> None:
@@ -184,15 +191,22 @@ class Mpremote:
                 f"{self._port}: {names} did not arrive as sent; run the same command again"
             )
 
-    def _check_room(self, lacking: Sequence[AppFile], contents: Contents) -> None:
-        # Flash is given out in blocks; what is replaced is freed only when the new one is whole.
-        needed = sum(-(-len(file.data) // _BLOCK_BYTES) * _BLOCK_BYTES for file in lacking)
-        if needed > contents.free_bytes:
-            got = f"{contents.free_bytes} free"
-            msg = f"{self._port}: the app needs {needed} bytes on the board, got {got}"
-            raise FlashError(
-                f"{msg}: remove files of yours (mpremote fs rm) and run the same command again"
-            )
+    def _check_room(
+        self, copied: Sequence[AppFile], files: Sequence[AppFile], contents: Contents
+    ) -> None:
+        space = contents.space
+        needed = blocks_needed(copied, contents.sizes, space.block_bytes)
+        if needed <= space.n_free:
+            return
+        in_all = blocks_needed(files, {}, space.block_bytes)
+        if in_all > space.n_blocks:
+            msg = f"expected {space.kib(in_all)} KiB for files, as the app needs, got a MicroPython that has"
+            raise FlashError(f"{self._port}: {msg} {space.kib(space.n_blocks)} KiB: {LARGER}")
+        msg = f"expected {space.kib(needed)} KiB free on the board (the app takes {space.kib(in_all)} KiB in all), got"
+        raise FlashError(
+            f"{self._port}: {msg} {space.kib(space.n_free)} of {space.kib(space.n_blocks)} KiB: remove files of yours "
+            "(mpremote fs rm) and run the same command again"
+        )
 
     def _check_chip(self, machine: str) -> None:
         found = set(_CHIP.findall(machine.lower().replace("-", "")))
@@ -209,6 +223,22 @@ class Mpremote:
             return self._program.run(words, say=say, limit_s=limit_s)
         except FlashError as err:
             raise FlashError(f"{self._port}: {_explained(str(err))}") from err
+
+
+def _contents(told: Mapping[str, Any]) -> Contents:
+    root, *blocks = told["space"]
+    files = {name: found for name, found in told["files"].items() if found is not None}
+    return Contents(
+        str(told["machine"]),
+        str(told["board"]),
+        Space(str(root), *map(int, blocks)),
+        {name: str(found[0]) for name, found in files.items()},
+        {name: int(found[1]) for name, found in files.items()},
+    )
+
+
+def _prepare(steps: Sequence[Sequence[str]]) -> str:
+    return _ROOT + _PREPARE.replace("STEPS", json.dumps(steps))
 
 
 def _explained(said: str) -> str:

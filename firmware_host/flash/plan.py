@@ -14,6 +14,7 @@ from firmware_host.flash.drives import Drive, find_drives, read_drive
 from firmware_host.flash.finding import Target, find_target
 from firmware_host.flash.images import Image, load_image
 from firmware_host.flash.programs import Program
+from firmware_host.flash.room import too_small
 from firmware_host.flash.values import Board
 from firmware_host.host.ports import list_ports
 
@@ -83,6 +84,7 @@ class Plan:
         port = self.target.port or "its port"
         listed = [f"  {file.sha256[:12]}  {len(file.data):>6}  {file.name}" for file in self.files]
         return [
+            *filter(None, [too_small(self.target.board, self.files)]),
             f"copy what differs of {len(self.files)} files, {size} bytes: {_shown(self.copier)} connect {port} ...",
             *listed,
             "compare the hashes, restart it, wait for its HELLO and for samples of each channel",
@@ -144,10 +146,10 @@ def _image(wish: Wish, board: Board) -> Image | None:
         expected = f"none for a {board.name}: uflash brings it"
         raise ConfigError("--image", expected, str(wish.image))
     if board.way == "by-hand":
-        raise FlashError(
-            f"{board.name}: its image is written by hand: {board.enter}; {board.advice}; then run signet flash "
-            f"--board {wish.board or board.key} --app-only"
-        )
+        words = [f"{board.name}: its image is written by hand: {board.enter}; {board.advice}"]
+        words += filter(None, [too_small(board, app_files(board))])
+        then = f"then run signet flash --board {wish.board or board.key} --app-only"
+        raise FlashError("; ".join([*words, then]))
     return load_image(wish.image, board, wish.sha256)
 
 

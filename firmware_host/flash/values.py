@@ -72,7 +72,8 @@ class Board:
     ``enter`` tells a person how to get into the bootloader. ``board_id`` begins the Board-ID of its
     UF2 drive. ``onboard`` can be sensed as it comes, ``wired`` with sensors added. ``ring_kib`` of its
     memory hold what may be asked for again. ``inside`` are names of ``pins`` whose parts are on the
-    board as it comes; ``labels`` are the maker's names of pins, and of ``3v3`` and ``gnd``.
+    board as it comes; ``labels`` are the maker's names of pins, and of ``3v3`` and ``gnd``. ``fs_kib`` is what
+    MicroPython's own image has for files, the smallest if there are several (None: unknown).
     """
 
     key: str
@@ -95,6 +96,8 @@ class Board:
     ring_kib: int
     inside: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    fs_kib: int | None = None
+    has_watchdog: bool = True
 
     @property
     def prints(self) -> bool:

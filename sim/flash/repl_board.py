@@ -56,6 +56,8 @@ class ReplBoard:
         As ``sys.implementation._machine`` tells it.
     room_bytes
         Size of its flash.
+    mount
+        Where that is mounted, the folder it starts in: the nRF port has "/flash", others "/".
     """
 
     def __init__(
@@ -64,11 +66,13 @@ class ReplBoard:
         *,
         machine: str = "Board with ESP32S3",
         room_bytes: int = 1 << 20,
+        mount: str = "/",
         faults: ReplFaults | None = None,
     ) -> None:
         self.folder = folder
         self._machine = machine
         self._room = room_bytes
+        self._mount = mount
         self._faults = faults or ReplFaults()
         self._is_raw = False
         self._code = b""
@@ -157,27 +161,35 @@ class ReplBoard:
     def _os(self) -> types.SimpleNamespace:
         def on_flash(function: Callable[[Path], object]) -> Callable[[str], object]:
             def call(name: str = "") -> object:
-                return function(self.folder / name.lstrip("/"))
+                return function(self._place(name))
 
             return call
 
         own = {name: on_flash(getattr(os, name)) for name in _OS}
         return types.SimpleNamespace(**own, statvfs=self._statvfs)
 
-    def _statvfs(self, _path: str) -> tuple[int, ...]:
+    def _place(self, name: str) -> Path:
+        """Where a file of the board is; OSError as MicroPython's for a path that nothing is mounted at."""
+        if name.startswith("/") and not f"{name}/".startswith(self._mount):
+            raise OSError(errno.ENODEV, "ENODEV")
+        return self.folder / name.removeprefix(self._mount).lstrip("/")
+
+    def _statvfs(self, path: str) -> tuple[int, ...]:
+        if path == "/" != self._mount:
+            return (0,) * 9 + (255,)
         sizes = [file.stat().st_size for file in self.folder.rglob("*") if file.is_file()]
         free = self._room // _BLOCK - sum(-(-size // _BLOCK) for size in sizes)
         return (_BLOCK, _BLOCK, self._room // _BLOCK, free, free, 0, 0, 0, 0, 255)
 
     def _open(self, name: str, mode: str = "r") -> object:
-        path = self.folder / name.lstrip("/")
+        path = self._place(name)
         return _Written(path, self._note) if "w" in mode else path.open(mode)
 
     def _note(self, data: bytes) -> bytes:
         self._n_writes += 1
         if self._n_writes == self._faults.damages_write:
             return bytes([data[0] ^ 1]) + data[1:]
-        free = self._statvfs("/")[3] * _BLOCK
+        free = self._statvfs(self._mount)[3] * _BLOCK
         if len(data) > free:
             raise OSError(28, "ENOSPC")
         return data

@@ -49,6 +49,7 @@ def test_description_says_what_the_table_does() -> None:
         "haptic": {"pin": 29},
         "led": {"pin": 26, "lit": 0},
         "ring": 32,
+        "watchdog": False,
     }
 
 
@@ -69,7 +70,9 @@ def test_one_bus_is_no_list_and_a_battery_is_told(tmp_path) -> None:
 
 
 def test_what_a_board_lacks_is_left_out() -> None:
-    assert "battery" not in json.loads(config_bytes(load_board("pico")))
+    told = json.loads(config_bytes(load_board("pico")))
+    # The app takes a watchdog for granted.
+    assert not {"battery", "watchdog"} & set(told)
 
 
 @pytest.mark.parametrize("key", sorted(load_boards()))

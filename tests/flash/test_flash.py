@@ -90,7 +90,8 @@ def test_board_that_can_be_of_two_kinds_and_was_never_flashed(signet, start, fol
 
 def test_failures_of_the_app_before_are_forgotten(signet, start, folder) -> None:
     (folder / "state.json").write_text('{"boots": 9, "failures": 3, "why": "ValueError: x"}')
-    _, port = start()
+    # Where MicroPython's nRF port has its files.
+    _, port = start(mount="/flash")
     done = signet("flash", *S3, port, "--app-only")
     assert done.returncode == 0, done.stderr
     assert not (folder / "state.json").exists()

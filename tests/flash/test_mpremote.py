@@ -96,15 +96,46 @@ def test_damaged_file_is_not_believed(board, flash_folder) -> None:
 
 def test_full_board_is_said_before_anything_is_removed(board, flash_folder) -> None:
     (flash_folder / "main.py").write_text("an older app")
-    with pytest.raises(FlashError, match=r"needs 16384 bytes on the board, got 8192 free"):
+    (flash_folder / "diary.txt").write_bytes(bytes(6 * 4096))
+    with pytest.raises(
+        FlashError,
+        match=r"expected 32 KiB free on the board \(the app takes 32 KiB in all\), got 4 of 32 KiB: remove files",
+    ):
+        copy(board(room_bytes=8 * 4096))
+    assert set(on_flash(flash_folder)) == {"main.py", "diary.txt"}
+
+
+def test_file_system_that_the_app_never_fits_is_said_so(board, flash_folder) -> None:
+    with pytest.raises(
+        FlashError,
+        match=r"expected 32 KiB for files.* got a MicroPython that has 12 KiB: .*FS_SIZE",
+    ):
         copy(board(room_bytes=3 * 4096))
-    assert on_flash(flash_folder) == {"main.py": b"an older app"}
+    assert not on_flash(flash_folder)
+
+
+def test_update_of_every_file_needs_no_room_for_both_versions(board, flash_folder) -> None:
+    files = [AppFile(f"part{i}.py", b"a" * 600) for i in range(5)]
+    made = board(room_bytes=8 * 4096)
+    made.copy(files, made.inspect(files), progress=lambda _share: None)
+    newer = [AppFile(file.name, b"b" * 600) for file in files]
+    made.copy(newer, made.inspect(newer), progress=lambda _share: None)
+    assert on_flash(flash_folder) == {file.name: file.data for file in newer}
+
+
+def test_board_with_its_files_below_a_folder(board, flash_folder) -> None:
+    made = board(mount="/flash", room_bytes=64 * 4096)
+    copy(made)
+    contents = made.inspect(FILES)
+    assert not contents.lacks(FILES)
+    assert (contents.space.root, contents.space.n_blocks) == ("/flash", 64)
+    assert on_flash(flash_folder) == {file.name: file.data for file in FILES}
 
 
 def test_flash_that_fills_up_meanwhile(board, flash_folder) -> None:
-    made = board(room_bytes=6 * 4096)
+    made = board(room_bytes=8 * 4096)
     contents = made.inspect(FILES)
-    (flash_folder / "other").write_bytes(bytes(5 * 4096))
+    (flash_folder / "other").write_bytes(bytes(7 * 4096))
     with pytest.raises(FlashError, match="flash is full"):
         made.copy(FILES, contents, progress=lambda _share: None)
     assert "main.py" not in on_flash(flash_folder)
