@@ -1,11 +1,10 @@
 """The app: samples on time, everything else in between."""
 
 import gc
-from struct import pack
 from time import sleep_ms, ticks_add, ticks_diff, ticks_ms, ticks_us
 
 import dog
-import frame
+import events
 import light
 import orders
 import start
@@ -17,7 +16,6 @@ from micropython import const
 from settings import why
 from talk import ABSENT, FAILS, VERSION, WARNING, WORKS, Talk
 
-_BUTTON, _WEAR, _BATTERY = const(1), const(2), const(3)
 # Below this there is no time for anything but the next sample.
 _SPARE_US = const(2000)
 _REST_MS = const(5)
@@ -39,8 +37,7 @@ class Board(Talk):
         self.numbers = {}
         self.is_streaming = True
         self._refused_ms = None
-        # What the line did not take of what is told only once: value by kind of event.
-        self._untold = {}
+        self._events = events.Events(self)
         self.button = finder.button()
         self.haptic = finder.haptic()
         self.battery = finder.battery()
@@ -189,10 +186,10 @@ class Board(Talk):
             self.haptic.look(now_ms)
         pressed = self.button.look(now_ms) if self.button else None
         if pressed:
-            self._event(_BUTTON, pressed[0], pressed[1])
+            self._tell(events.BUTTON, pressed[0], pressed[1])
         percent = self.battery.look(now_ms) if self.battery else None
         if percent is not None:
-            self._event(_BATTERY, percent, 0)
+            self._tell(events.BATTERY, percent, 0)
         if self._contact:
             self._look_at_contact(now_ms)
         if self._is_free(now_ms):
@@ -204,7 +201,7 @@ class Board(Talk):
             return
         changed = self._contact.look(now_ms)
         if changed:
-            self._event(_WEAR, changed[0], changed[1])
+            self._tell(events.WEAR, changed[0], changed[1])
 
     def _is_free(self, now_ms):
         """Whether the line has taken all that is live lately."""
@@ -214,27 +211,17 @@ class Board(Talk):
         return False
 
     def _tell_again(self):
-        for kind in list(self._untold):
-            # Of what is so still, and when it began no longer matters as much as that it is known.
-            self._event(kind, self._untold[kind], 0)
-        if self.is_streaming and self.ring.is_due(ticks_us()):
+        is_taken = self._events.tell_again()
+        if is_taken and self.is_streaming and self.ring.is_due(ticks_us()):
             data = self.ring.next(ticks_us())
             if data:
-                self.link.write(data)
+                is_taken = self.link.write(data)
+        if not is_taken:
+            self._refused_ms = ticks_ms()
 
-    def _event(self, kind, value, ago_ms):
-        """EVENT, with the time at which it began."""
-        ago_us = ago_ms * 1000
-        if self.uptime_s < 60:
-            # The two counters differ by less than a millisecond; before the boot there was nothing.
-            ago_us = min(ago_us, self.clock.value())
-        ticks = (self.clock.value() - ago_us) & 0xFFFFFFFF
-        if self.say(frame.EVENT, pack("<Bi", kind, value), ticks):
-            self._untold.pop(kind, None)
-            return
-        self._refused_ms = ticks_ms()
-        if kind != _BUTTON:
-            self._untold[kind] = value
+    def _tell(self, kind, value, ago_ms):
+        if not self._events.tell(kind, value, ago_ms):
+            self._refused_ms = ticks_ms()
 
     # What it is told.
 

@@ -4,7 +4,8 @@ ADDRESS = 0x48
 DEGC_PER_COUNT = 0.0078125
 _RESULT, _CONFIG, _DEVICE_ID, _CHIP_ID = 0x00, 0x01, 0x0F, 0x0117
 _DATA_READY = 0x2000
-# Until the first conversion, eight averaged of 15.5 ms each, is done (sections 7.5.1 and 7.6.1).
+# Until the first conversion, eight averaged of 15.5 ms each, is done (section 7.6, and the
+# electrical characteristics).
 _RESET_RESULT, _FIRST_US = 0x8000, 125000
 
 

@@ -174,6 +174,14 @@ def test_rates_that_a_sensor_cannot_do_are_refused(request, name, rates, wrong) 
     assert not any(sensor.set_rate(rate) for rate in wrong)
 
 
+@pytest.mark.parametrize(("rate_hz", "bits"), [(12.5, 1), (13.0, 2), (26.0, 2), (833.0, 7)])
+def test_lsm6ds3_runs_at_least_as_fast_as_it_is_read(lsm6ds3, rate_hz, bits) -> None:
+    sensor = lsm6ds3()
+    sensor.set_rate(rate_hz)
+    # CTRL1_XL and CTRL2_G: 12.5 Hz, 26 Hz, 833 Hz.
+    assert [sensor._read(register) >> 4 for register in (0x10, 0x11)] == [bits, bits]
+
+
 @pytest.mark.parametrize("options", [{"range_g": 3}, {"range_dps": 500.5}])
 def test_range_that_is_in_no_table_is_refused(lsm6ds3, options) -> None:
     with pytest.raises(ValueError, match="no such range"):

@@ -321,12 +321,10 @@ def test_why_it_booted(on_board, machine, wish, cause, told) -> None:
     ],
 )
 def test_event_is_dated_back_to_the_boot_at_most(
-    on_board, monkeypatch, uptime_s, now_us, ago_ms, ticks_us
+    on_board, uptime_s, now_us, ago_ms, ticks_us
 ) -> None:
-    monkeypatch.setattr(time, "sleep_ms", lambda _: None, raising=False)
     said = []
     clock = SimpleNamespace(value=lambda: now_us)
     board = SimpleNamespace(uptime_s=uptime_s, clock=clock, say=lambda *each: not said.append(each))
-    board._untold = {}
-    on_board("app").Board._event(board, 2, 1, ago_ms)
+    assert on_board("events").Events(board).tell(2, 1, ago_ms)
     assert [ticks for _, _, ticks in said] == [ticks_us]

@@ -10,7 +10,7 @@ _CHIP_ID = const(0x117)
 # Continuous conversion, eight conversions averaged, a result each 125 ms (table 7-7: CONV 001, AVG 01).
 _CONFIG_HIGH = const(0x00)
 _CONFIG_LOW = const(0xA0)
-# The high byte of -256 degC, what the result is until the first conversion after a reset (section 7.6.1).
+# The high byte of -256 degC, what the result is until the first conversion after a reset (section 7.6).
 _RESET_HIGH = const(0x80)
 _DEGC_PER_COUNT = 0.0078125
 
