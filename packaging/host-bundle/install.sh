@@ -4,7 +4,7 @@
 #   --root DIR        try it: everything goes below DIR, no user is made, no service started, root is not needed
 #   --python PROGRAM  which Python to use (python3.11, else python3)
 # Again is fine, and so is over another version: the vault, its key and the settings stay as they are. Whatever
-# goes wrong is one line, and the version that was there before is then still there.
+# goes wrong is one line, and the version that was there before is then still the one in force.
 
 die() {
   echo "install: $*" >&2
@@ -25,7 +25,11 @@ read_options() {
   # It is written into a unit and a script.
   case $prefix in *[!A-Za-z0-9/._-]*) die "--prefix: expected letters, digits and /._-, got $prefix" ;; esac
   case $root in '' | /?*) ;; *) die "--root: expected an absolute path other than /, got $root" ;; esac
-  root=${root%/} prefix=${prefix%/}
+  # //, /. and /opt/.. are / too, and so is a link that leads there.
+  prefix=$(realpath -ms -- "$prefix")
+  [ "$prefix" != / ] || die "--prefix: expected an absolute path other than /, got /"
+  [ -z "$root" ] || root=$(realpath -m -- "$root")
+  [ "$root" != / ] || die "--root: expected an absolute path other than /, got /"
 }
 
 check_copy() {
@@ -125,7 +129,7 @@ make_release() {
 # Written beside and then renamed: a cut leaves the old file or the new one.
 put() {
   mkdir -p "$(dirname "$root$2")"
-  sed "s|@PREFIX@|$prefix|g" "$here/files/$1" >"$root$2.new"
+  sed "s|@PREFIX@|$prefix|g" "$files/$1" >"$root$2.new"
   chmod "$3" "$root$2.new"
   mv -f "$root$2.new" "$root$2"
 }
@@ -151,8 +155,8 @@ put_files() {
   [ -e "$root/etc/signet/signet.toml" ] || put signet.toml /etc/signet/signet.toml 0644
 }
 
-switch() {
-  ln -sfn "releases/$ID" "$root$prefix/current.new"
+point_to() {
+  ln -sfn "$1" "$root$prefix/current.new"
   mv -fT "$root$prefix/current.new" "$root$prefix/current"
 }
 
@@ -164,7 +168,18 @@ start() {
     udevadm control --reload && udevadm trigger --subsystem-match=tty || true
   fi
   systemctl enable --quiet signet.service
-  systemctl restart signet.service || die "installed, but the service does not start: journalctl -u signet"
+  systemctl restart signet.service || go_back
+}
+
+# The version before, with the files that came with it.
+go_back() {
+  [ -n "$before" ] && [ "$before" != "releases/$ID" ] && [ -d "$root$prefix/$before" ] ||
+    die "installed, but the service does not start: journalctl -u signet"
+  files=$root$prefix/$before/share
+  put_files
+  point_to "$before"
+  systemctl daemon-reload && systemctl restart signet.service || true
+  die "the service does not start with $VERSION (journalctl -u signet); the version before is in force again"
 }
 
 remove_old() {
@@ -185,8 +200,9 @@ main() {
   make_release
   make_user
   make_folders
+  files=$here/files before=$(readlink "$root$prefix/current" || true)
   put_files
-  switch
+  point_to "releases/$ID"
   start
   remove_old
   echo "Signet $VERSION is installed in $root$prefix. The vault is $root/var/lib/signet, its key (from the first start on) in $root/etc/signet/keys:"

@@ -22,8 +22,14 @@ read_options() {
     shift 2
   done
   case $prefix in /?*) ;; *) die "--prefix: expected an absolute path other than /, got $prefix" ;; esac
+  # As install.sh takes them.
+  case $prefix in *[!A-Za-z0-9/._-]*) die "--prefix: expected letters, digits and /._-, got $prefix" ;; esac
   case $root in '' | /?*) ;; *) die "--root: expected an absolute path other than /, got $root" ;; esac
-  root=${root%/} prefix=${prefix%/}
+  # //, /. and /opt/.. are / too, and so is a link that leads there.
+  prefix=$(realpath -ms -- "$prefix")
+  [ "$prefix" != / ] || die "--prefix: expected an absolute path other than /, got /"
+  [ -z "$root" ] || root=$(realpath -m -- "$root")
+  [ "$root" != / ] || die "--root: expected an absolute path other than /, got /"
   [ -n "$root" ] || [ "$(id -u)" = 0 ] || die "expected root (sudo sh uninstall.sh)"
 }
 
@@ -44,7 +50,7 @@ erase() {
 remove() {
   rm -f "$root/etc/systemd/system/signet.service" "$root/etc/udev/rules.d/70-signet.rules"
   # Only if it is ours: another signet may have been put there since.
-  ! grep -qs "$prefix/current/venv/bin/signet" "$root/usr/local/bin/signet" || rm -f "$root/usr/local/bin/signet"
+  ! grep -qsF "$prefix/current/venv/bin/signet" "$root/usr/local/bin/signet" || rm -f "$root/usr/local/bin/signet"
   rm -rf "$root$prefix/releases" "$root$prefix/current"
   rmdir "$root$prefix" 2>/dev/null || true
 }

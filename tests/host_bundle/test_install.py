@@ -121,8 +121,6 @@ def test_life_of_an_installation(host: Host, recording: Path, tmp_path: Path) ->
     unit = (host.root / "etc/systemd/system/signet.service").read_text()
     assert "ExecStart=/opt/signet/current/venv/bin/signet run" in unit
     assert "@PREFIX@" not in unit + (host.root / "usr/local/bin/signet").read_text()
-    for folder in ("var/lib/signet", "etc/signet/keys"):
-        assert (host.root / folder).stat().st_mode & 0o777 == 0o700
     _took_no_more_than_it_asked_for(host)
 
     # What was installed streams, infers and keeps.
@@ -153,7 +151,11 @@ def test_life_of_an_installation(host: Host, recording: Path, tmp_path: Path) ->
     assert "mine" in settings.read_text()
     assert _stored(host) == stored
 
-    # Off again; the wearer's things stay until they are asked for.
+    _goes_off_again(host)
+
+
+def _goes_off_again(host: Host) -> None:
+    """The wearer's things stay until they are asked for."""
     gone = host.run("uninstall.sh")
     assert gone.returncode == 0
     assert f"Kept: {host.root}/var/lib/signet" in gone.stdout
@@ -167,6 +169,8 @@ def test_life_of_an_installation(host: Host, recording: Path, tmp_path: Path) ->
 
 
 def _took_no_more_than_it_asked_for(host: Host) -> None:
+    for folder in ("var/lib/signet", "etc/signet/keys"):
+        assert (host.root / folder).stat().st_mode & 0o777 == 0o700
     facts = dict(line.split("=") for line in (host.files / "bundle.env").read_text().splitlines())
     used = subprocess.run(
         ["du", "-sk", str(host.root)], capture_output=True, text=True, check=True
@@ -274,6 +278,8 @@ def test_host_that_does_not_fit_is_refused_in_a_line(
         (["--prefix"], "expected a value"),
         (["--prefix", "opt"], "an absolute path"),
         (["--prefix", "/"], "an absolute path"),
+        (["--prefix", "//"], "an absolute path other than /, got /"),
+        (["--prefix", "/opt/.."], "an absolute path other than /, got /"),
         (["--prefix", "/opt/a|b"], "letters, digits"),
         (["--python", "/nonexistent/python"], "expected a Python that runs"),
     ],
