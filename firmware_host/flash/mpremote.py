@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,7 @@ _ASK_LIMIT_S = 60.0
 # 100 kB take 16 s without raw paste.
 _COPY_LIMIT_S = 600.0
 _MARK = "signet-board "
+_DATA_MARK = "signet-data "
 # Chips as MicroPython names them in sys.implementation._machine.
 _CHIP = re.compile(r"esp32[a-z]?\d*|esp8266|rp2\d{3}|nrf5\d{4}|samd\d+|stm32[a-z0-9]+|mimxrt\d*")
 # What the app remembers of its boots (board/settings.py): failures of an earlier one are not this one's.
@@ -30,25 +33,31 @@ _ROOT = """\
 import os
 root = "" if os.statvfs("/")[0] else "/flash"
 """
+# A MicroPython that was built without hashlib tells what is in the file, a line for each piece.
 _INSPECT = """\
 import json, sys
-from binascii import hexlify
-from hashlib import sha256
+try:
+    from hashlib import sha256
+except ImportError:
+    sha256 = None
 def digest(name):
     try:
         file = open(root + "/" + name, "rb")
     except OSError:
         return None
-    total = sha256()
+    total = sha256 and sha256()
     size = 0
     while True:
         data = file.read(256)
         if not data:
             break
-        total.update(data)
+        if total:
+            total.update(data)
+        else:
+            print("DATA" + json.dumps(name) + " " + repr(data))
         size += len(data)
     file.close()
-    return [hexlify(total.digest()).decode(), size]
+    return ["".join(["%02x" % byte for byte in total.digest()]) if total else "", size]
 try:
     with open(root + "/CONFIG") as file:
         board = json.load(file).get("board", "")
@@ -107,12 +116,13 @@ class Mpremote:
         """
         names = json.dumps([file.name for file in files])
         code = _INSPECT.replace("NAMES", names).replace("MARK", _MARK).replace("CONFIG", CONFIG)
+        code = code.replace("DATA", _DATA_MARK)
         said = self._run(["exec", _ROOT + code], limit_s=_ASK_LIMIT_S)
         facts = next((line for line in said.splitlines() if line.startswith(_MARK)), "")
         try:
             told = json.loads(facts.removeprefix(_MARK))
-            contents = _contents(told)
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as err:
+            contents = _contents(told, _hashes(said))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, SyntaxError) as err:
             msg = f"{self._port}: expected MicroPython to tell its files, got {said[-80:]!r}"
             raise FlashError(msg) from err
         self._check_chip(contents.machine)
@@ -225,14 +235,26 @@ class Mpremote:
             raise FlashError(f"{self._port}: {_explained(str(err))}") from err
 
 
-def _contents(told: Mapping[str, Any]) -> Contents:
+def _hashes(said: str) -> dict[str, str]:
+    """Hashes of files that the board told piece by piece, by name."""
+    totals: dict[str, Any] = {}
+    for line in said.splitlines():
+        if line.startswith(_DATA_MARK):
+            name, _, data = line.removeprefix(_DATA_MARK).partition(" ")
+            piece = ast.literal_eval(data)
+            totals.setdefault(json.loads(name), hashlib.sha256()).update(piece)
+    return {name: total.hexdigest() for name, total in totals.items()}
+
+
+def _contents(told: Mapping[str, Any], hashes: Mapping[str, str]) -> Contents:
+    """As the board told it; ``hashes`` are of files that it cannot hash."""
     root, *blocks = told["space"]
     files = {name: found for name, found in told["files"].items() if found is not None}
     return Contents(
         str(told["machine"]),
         str(told["board"]),
         Space(str(root), *map(int, blocks)),
-        {name: str(found[0]) for name, found in files.items()},
+        {name: str(found[0]) or hashes.get(name, "") for name, found in files.items()},
         {name: int(found[1]) for name, found in files.items()},
     )
 

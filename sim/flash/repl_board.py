@@ -35,6 +35,7 @@ class ReplFaults:
     damages_write: int = 0
     no_prompt: bool = False
     dies_of_soft_reset: bool = False
+    no_hashlib: bool = False
 
 
 class Restarts(Exception):  # noqa: N818 - what happened, no error of ours
@@ -150,6 +151,8 @@ class ReplBoard:
         }
 
         def bring(name: str, *args: object) -> object:
+            if name == "hashlib" and self._faults.no_hashlib:
+                raise ImportError("no module named 'hashlib'")
             return modules.get(name) or __import__(name, *args)  # type: ignore[arg-type]
 
         own = {"__import__": bring, "open": self._open, "print": self._print}

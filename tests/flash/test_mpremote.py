@@ -132,6 +132,14 @@ def test_board_with_its_files_below_a_folder(board, flash_folder) -> None:
     assert on_flash(flash_folder) == {file.name: file.data for file in FILES}
 
 
+def test_board_without_hashlib_tells_what_is_in_its_files(board, flash_folder) -> None:
+    made = board(faults=ReplFaults(no_hashlib=True))
+    copy(made)
+    (flash_folder / "sensors/eda.py").write_text("old")
+    assert made.inspect(FILES).lacks(FILES) == [FILES[2]]
+    assert made.inspect(FILES).sizes["app.py"] == len(FILES[0].data)
+
+
 def test_flash_that_fills_up_meanwhile(board, flash_folder) -> None:
     made = board(room_bytes=8 * 4096)
     contents = made.inspect(FILES)
