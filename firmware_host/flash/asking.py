@@ -114,6 +114,9 @@ class Conversation:
         order = SettingOrder.FORGET if text is None else SettingOrder.KEEP
         try:
             self._order(Command(CommandKind.SETTING, order, key=key, text=text or ""))
+        except ConfigError:
+            # The board's own no, which is a ValueError too.
+            raise
         except ValueError as err:
             # The wire carries no such text.
             raise ConfigError(
