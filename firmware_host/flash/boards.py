@@ -7,7 +7,7 @@ from pathlib import Path
 
 from firmware_host.errors import BoardFileError, ConfigError
 from firmware_host.flash.board_table import BoardTable
-from firmware_host.flash.values import CHIPS, Battery, Board, Bus, Eda, Pin
+from firmware_host.flash.values import CHIPS, Battery, Board, Bus, Chip, Eda, Pin
 
 FOLDER = Path(__file__).parent / "boards"
 # Ways to write an image: a program, a drive, a program and a drive, or what a person has to do.
@@ -79,7 +79,7 @@ def _board(key: str, top: BoardTable) -> Board:
     buses = _buses(top, at_least=0 if way == "uflash" else 1)
     pins, inside = _parts(top)
     eda, battery = _eda(top, is_sensed="eda" in (*onboard, *wired)), _battery(top)
-    _require_own_pins(top, buses, eda, battery, pins)
+    _require_own_pins(top, chip, buses, eda, battery, pins)
     return Board(
         key=key,
         name=top.words("name", _MAX_NAME),
@@ -168,12 +168,13 @@ def _parts(top: BoardTable) -> tuple[dict[str, Pin], tuple[str, ...]]:
 
 def _require_own_pins(
     top: BoardTable,
+    chip: Chip,
     buses: tuple[Bus, ...],
     eda: Eda | None,
     battery: Battery | None,
     parts: dict[str, Pin],
 ) -> None:
-    """A pin that has two jobs does neither."""
+    """Every pin is one of the chip's; one that has two jobs does neither."""
     jobs = [
         (f"i2c[{i}].{line}", getattr(bus, line))
         for i, bus in enumerate(buses)
@@ -187,6 +188,9 @@ def _require_own_pins(
     ]
     first: dict[Pin, str] = {}
     for name, pin in jobs:
+        if isinstance(pin, int):
+            expected = f"a pin of the {chip.name}, 0 to {chip.highest_pin}"
+            top.checked(name, pin, expected, ok=pin <= chip.highest_pin)
         if pin is not None and pin in first:
             top.checked(name, pin, f"a pin of its own, not that of {first[pin]}", ok=False)
         if pin is not None:

@@ -12,21 +12,24 @@ class Chip:
 
     ``esp_id`` is in the header of Espressif's images ("Firmware image format" of esptool, extended
     header, bytes 4 and 5), ``uf2_family`` in UF2 blocks (microsoft/uf2, utils/uf2families.json).
+    ``highest_pin`` is that of the datasheet's pin table: GPIO48 (ESP32-S3), P1.15 (nRF52840), P1.09
+    (nRF52833), GPIO29 (RP2040).
     """
 
     name: str
     esp_id: int | None
     uf2_family: int | None
+    highest_pin: int
 
 
 CHIPS = {
     chip.name: chip
     for chip in (
-        Chip("esp32s3", 9, 0xC47E5767),
-        Chip("nrf52840", None, 0xADA52840),
-        Chip("nrf52833", None, 0x621E937A),
-        Chip("rp2040", None, 0xE48BFF56),
-        Chip("virtual", None, None),
+        Chip("esp32s3", 9, 0xC47E5767, 48),
+        Chip("nrf52840", None, 0xADA52840, 47),
+        Chip("nrf52833", None, 0x621E937A, 41),
+        Chip("rp2040", None, 0xE48BFF56, 29),
+        Chip("virtual", None, None, 255),
     )
 }
 

@@ -95,6 +95,7 @@ def test_own_board_is_one_file(tmp_path: Path) -> None:
         ),
         ("button = 28", "buton = 28", "only .*got unknown buton"),
         ("button = 28", "button = -1", "pins.button as a pin's number from 0 or its name, got -1"),
+        ("button = 28", "button = 48", "pins.button as a pin of the nrf52840, 0 to 47, got 48"),
         ("button = 28", "button = true", "pins.button as a pin's number"),
         ("button = 28", "button = 'a b'", "pins.button as a pin's number"),
         ("id = 1", "id = 0", "i2c as 1 to 4 buses of different id"),
