@@ -218,5 +218,5 @@ def test_an_unknown_option_names_the_known_ones() -> None:
 
 
 def test_without_a_checkout_the_error_says_so(tmp_path: Path) -> None:
-    with pytest.raises(LinkError, match="comes with a checkout, not with the package"):
+    with pytest.raises(LinkError, match="comes with a checkout: pip install -e"):
         open_simulator(parse_url("sim:?seed=7"), checkout=tmp_path)
