@@ -14,10 +14,12 @@ from firmware_host.protocol.messages import (
     Event,
     EventKind,
     Hello,
+    Log,
     Message,
     Mismatch,
     Ping,
     Pong,
+    Status,
 )
 from firmware_host.stream.clock import StreamClock
 from firmware_host.stream.gaps import StreamCounters
@@ -173,6 +175,8 @@ class StreamAssembler:
             self._questions.ask(message.token, arrival_utc)
         elif isinstance(message, Event | Pong | Ack):
             return self._take_other(message, arrival_utc)
+        elif isinstance(message, Status | Log):
+            self.n_foreign += message.session != self._session
         return []
 
     def end_before(self, message: Message) -> list[Samples | StreamEvent]:

@@ -16,11 +16,14 @@ from firmware_host.protocol.messages import (
     Ack,
     AckResult,
     Block,
+    BootCause,
     Channel,
     CommandKind,
     Event,
     EventKind,
+    Log,
     Message,
+    Status,
 )
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.hold import (
@@ -498,3 +501,14 @@ def test_messages_of_any_content_neither_raise_nor_run_backwards(messages: list[
     assert len(told) == sum(isinstance(message, Event) for message in messages)
     assert assembler.holes == []
     assert assembler.end() == []
+
+
+def test_status_of_a_session_that_was_not_announced_is_counted() -> None:
+    assembler = StreamAssembler()
+    status = Status(RING.session, 0, 0, BootCause.POWER)
+    assembler.feed(status, UTC0)
+    assert assembler.n_foreign == 1
+    assembler.feed(RING, UTC0)
+    assembler.feed(status, UTC0 + 1)
+    assembler.feed(Log(RING.session + 1, 0, 20, "x"), UTC0 + 1)
+    assert assembler.n_foreign == 2
