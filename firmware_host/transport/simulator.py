@@ -225,7 +225,9 @@ def open_simulator(url: DeviceUrl, *, checkout: Path | None = None) -> Simulator
     url.check_options(OPTIONS)
     root = checkout or Path(__file__).resolve().parents[2]
     if not (root / "sim" / "__main__.py").is_file():
-        msg = f"{url.text}: no simulator in {root}; it comes with a checkout: pip install -e CHECKOUT"
+        msg = (
+            f"{url.text}: no simulator in {root}; it comes with a checkout: pip install -e CHECKOUT"
+        )
         raise LinkError(msg)
     arguments = simulator_arguments(url)
     command = [sys.executable, "-m", "sim", "--stdio", *arguments]
