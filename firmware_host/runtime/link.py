@@ -148,6 +148,7 @@ class Link:
         self._sleep = sleep
         self._reconnect.trying()
         self._transport, self.hello = connect(open_transport, stop=stop)
+        self._printing = _printing(self._transport)
         self._reconnect.up()
         self.is_finite = self._transport.virtual_time or self._transport.url.startswith("replay:")
         self.has_board = not self._transport.url.startswith("replay:")
@@ -206,19 +207,16 @@ class Link:
     @property
     def line_counters(self) -> Mapping[str, int]:
         """Lines of a board that prints by what they were; empty for one that sends frames."""
-        transport = _behind(self._transport)
-        return transport.counters if isinstance(transport, Listening) else {}
+        return self._printing.counters if self._printing else {}
 
     @property
     def trouble(self) -> str:
         """Why a board that prints brings no samples though its lines come; empty otherwise."""
-        transport = _behind(self._transport)
-        return transport.trouble if isinstance(transport, Listening) and self.is_up else ""
+        return self._printing.trouble if self._printing and self.is_up else ""
 
     def line_notes(self) -> list[LineNote]:
         """What happened to the lines of a board that prints."""
-        transport = _behind(self._transport)
-        return transport.line_notes() if isinstance(transport, Listening) else []
+        return self._printing.line_notes() if self._printing else []
 
     def close(self) -> None:
         """Let go of the device; a live board is told to stop streaming, since nobody listens any more."""
@@ -241,6 +239,7 @@ class Link:
         self._reconnect.trying()
         try:
             self._transport, self.hello = connect(self._open, self._transport, self._stop)
+            self._printing = _printing(self._transport)
         except LinkError as err:
             _LOGGER.debug("still away: %s", err)
             self._reconnect.lost(str(err))
@@ -252,6 +251,12 @@ class Link:
 
 def _behind(transport: Transport) -> Transport:
     return transport.inner if isinstance(transport, Rewound) else transport
+
+
+def _printing(transport: Transport) -> Listening | None:
+    # Looked up once for each transport: the look takes longer than to read a chunk.
+    behind = _behind(transport)
+    return behind if isinstance(behind, Listening) else None
 
 
 def lasting_link(
