@@ -177,16 +177,24 @@ class Pipeline:
             if self._listeners.message is not None:
                 sent_utc = _sent_utc(message, self.assembler, arrival_utc)
                 self._listeners.message(message, arrival_utc, sent_utc)
-            if isinstance(message, Block) and message.stream == self._pulse_stream:
-                self._pulse_hash.update(message.data)
-            elif isinstance(message, Status):
-                self.board_status = message
-            elif isinstance(message, Log):
-                _LOGGER.log(message.level, "the board says: %s", shown(message.text))
+            if isinstance(message, Block):
+                if message.stream == self._pulse_stream:
+                    self._pulse_hash.update(message.data)
+            elif isinstance(message, Status | Log):
+                self._take_account(message)
             self._take_items(items, events)
         self._take_labels(self._pending.due(self.assembler.t_s, self._now_utc()), events)
         self.counts.events.update(event.kind for event in events)
         return events
+
+    def _take_account(self, message: Status | Log) -> None:
+        """What a board says of itself; of a session that was not announced it may be any board's."""
+        if not self.assembler.is_announced(message.session):
+            return
+        if isinstance(message, Status):
+            self.board_status = message
+        else:
+            _LOGGER.log(message.level, "the board says: %s", shown(message.text))
 
     def _end_session_before(self, hello: Hello, arrival_utc: float, events: list[AnyEvent]) -> None:
         """Say labels that ended with a session, such as a round of a recording, as long as it is that one's turn."""

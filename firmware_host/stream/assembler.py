@@ -141,6 +141,10 @@ class StreamAssembler:
         """Host time of a stream time; NaN before the first HELLO."""
         return self.clock.utc(t_s) if self.clock else math.nan
 
+    def is_announced(self, session: int) -> bool:
+        """Whether this is the session of the last HELLO."""
+        return self.clock is not None and session == self._session
+
     def sent_utc(self, block: Block, arrival_utc: float) -> float:
         """Host time at which the first sample of a block that was just fed was taken; NaN if unknown.
 

@@ -10,7 +10,15 @@ import pytest
 from firmware_host.errors import ContractError, ProtocolMismatch
 from firmware_host.inference.bundle import load_bundle
 from firmware_host.protocol import frame, messages
-from firmware_host.protocol.messages import Block, Channel, Event, EventKind, Hello
+from firmware_host.protocol.messages import (
+    Block,
+    Channel,
+    Event,
+    EventKind,
+    Hello,
+    Log,
+    Status,
+)
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.build import open_models
 from firmware_host.runtime.pipeline import Pipeline
@@ -285,3 +293,24 @@ def test_what_waited_when_the_board_rebooted_has_its_own_time(pipeline: Pipeline
     whats = [e.what for e in events if e.kind == "stream"]
     assert whats[-1] == "reboot"
     assert "gap" in whats
+
+
+def test_what_a_board_says_of_itself_counts_in_the_session_that_it_announced(
+    pipeline: Pipeline, caplog: pytest.LogCaptureFixture
+) -> None:
+    def feed(session: int, uptime_s: int) -> None:
+        status = Status(session, 0, uptime_s)
+        log = Log(session, 0, logging.WARNING, f"up for {uptime_s} s")
+        said = messages.encode_status(status, seq=0) + messages.encode_log(log, seq=0)
+        pipeline.feed(said, UTC + uptime_s)
+
+    board = HandBoard()
+    with caplog.at_level(logging.WARNING):
+        feed(board.session, 1)  # before its HELLO
+        assert pipeline.board_status is None
+        pipeline.feed(board.hello(), UTC + 2)
+        feed(board.session, 3)
+        feed(board.session + 1, 4)
+    assert pipeline.board_status == Status(board.session, 0, 3)
+    assert [r.getMessage() for r in caplog.records] == ["the board says: 'up for 3 s'"]
+    assert pipeline.assembler.n_foreign == 4
