@@ -9,7 +9,9 @@ import numpy as np
 
 from bench.rows import Options, Row, cpu_s, main
 from bench.stream.by_hand import uncobs
-from firmware_host.protocol.messages import Block, MessageParser, encode_block
+from firmware_host.protocol.encode import encode_block
+from firmware_host.protocol.messages import Block
+from firmware_host.protocol.parser import MessageParser
 
 _HEADER = struct.Struct("<BBHHIH")
 _CHUNK_BYTES = 2048

@@ -18,7 +18,7 @@ from typing import Any
 from firmware_host.adaptation.limits import Limits
 from firmware_host.errors import ConfigError
 from firmware_host.inference.delegates import DELEGATES
-from firmware_host.protocol.values import MAX_RATE_HZ, MIN_RATE_HZ
+from firmware_host.protocol.messages import MAX_RATE_HZ, MIN_RATE_HZ
 
 RUNTIMES = ("auto", "tflite-runtime", "ai-edge-litert")
 PLACEMENTS = ("wrist", "pocket")

@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING
 
 from firmware_host.errors import ConfigError, LinkClosed, LinkEnded, LinkError, ProtocolMismatch
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import (
-    Command,
-    CommandKind,
-    Hello,
-    Message,
-    MessageParser,
-    Mismatch,
-    encode_command,
-)
+from firmware_host.protocol.encode import encode_command
+from firmware_host.protocol.messages import Command, CommandKind, Hello, Message, Mismatch
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.transport.base import Chunk, DeviceUrl, Transport
 from firmware_host.transport.registry import FACTORIES, open_transport
 from firmware_host.transport.text_options import is_printed, text_url

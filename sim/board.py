@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from firmware_host.protocol.encode import encode_block
 from firmware_host.protocol.messages import (
     BootCause,
     Channel,
@@ -15,14 +16,13 @@ from firmware_host.protocol.messages import (
     EventKind,
     Hello,
     Log,
-    MessageParser,
     Part,
     Ping,
     Pong,
     Reset,
     Status,
-    encode_block,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.board_line import BoardCounters, Line, take_block
 from sim.board_orders import Obedient
 from sim.board_words import ERROR, FIRMWARE, SAFE_FIRMWARE, SAFE_WHY, WARNING, Words

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from firmware_host.protocol.messages import (
-    Ack,
-    Event,
-    Hello,
-    Log,
-    Pong,
-    Status,
+from firmware_host.protocol.encode import (
     encode_ack,
     encode_event,
     encode_hello,
@@ -19,6 +13,7 @@ from firmware_host.protocol.messages import (
     encode_pong,
     encode_status,
 )
+from firmware_host.protocol.messages import Ack, Event, Hello, Log, Pong, Status
 
 FIRMWARE = "signet-sim 0.1"
 SAFE_FIRMWARE = "signet-safe sim 0.1"

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING
 
 from firmware_host.errors import ConfigError
-from firmware_host.protocol.messages import Command, CommandKind, MessageParser
+from firmware_host.protocol.messages import Command, CommandKind
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.playing import Played, Playing, play
 from firmware_host.recording.registry import MCAP, open_recording
 from sim.links import CHUNK_HEADER, END_OF_DAY, TICK_S, read_reply

@@ -20,6 +20,13 @@ from pathlib import Path
 
 from bench.stream.host_path import chunks
 from firmware_host.protocol import frame
+from firmware_host.protocol.encode import (
+    encode_ack,
+    encode_block,
+    encode_event,
+    encode_hello,
+    encode_pong,
+)
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -29,15 +36,10 @@ from firmware_host.protocol.messages import (
     CommandKind,
     Event,
     Hello,
-    MessageParser,
     Ping,
     Pong,
-    encode_ack,
-    encode_block,
-    encode_event,
-    encode_hello,
-    encode_pong,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.ports import PtyPort
 
 _N_WIDE = 4

@@ -6,7 +6,8 @@ from bench.stream.probe import Contestant, main
 from bench.stream.wire import ACC, PERIOD_US, wire
 from bench.stream.workload import N_SAMPLES, reads
 from firmware_host import __version__
-from firmware_host.protocol.messages import Block, MessageParser
+from firmware_host.protocol.messages import Block
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.gaps import GapTracker, StreamCounters
 

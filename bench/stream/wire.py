@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bench.stream.workload import N_AXES, N_SAMPLES, RATE_HZ, SESSION, STREAM, blocks
-from firmware_host.protocol.messages import Block, Channel, Hello, encode_block, encode_hello
+from firmware_host.protocol.encode import encode_block, encode_hello
+from firmware_host.protocol.messages import Block, Channel, Hello
 
 ACC = Channel(STREAM, "acc", "m/s2", RATE_HZ, 0.001, 0.0, "i16", N_AXES)
 _HELLO = Hello(SESSION, "bench", "bench", (ACC,))

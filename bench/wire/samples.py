@@ -5,6 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from firmware_host.protocol import frame
+from firmware_host.protocol.encode import (
+    encode_ack,
+    encode_block,
+    encode_command,
+    encode_event,
+    encode_hello,
+    encode_ping,
+    encode_pong,
+)
 from firmware_host.protocol.messages import (
     BLOCK_DATA_BYTES,
     Ack,
@@ -18,13 +27,6 @@ from firmware_host.protocol.messages import (
     Hello,
     Ping,
     Pong,
-    encode_ack,
-    encode_block,
-    encode_command,
-    encode_event,
-    encode_hello,
-    encode_ping,
-    encode_pong,
 )
 
 _SESSION, _TICKS_US = 0xB0A7, 1_234_567_890

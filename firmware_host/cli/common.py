@@ -22,7 +22,7 @@ from firmware_host.config import (
     load_config,
 )
 from firmware_host.errors import ConfigError, StorageError, VaultError, printable
-from firmware_host.protocol.values import MAX_RATE_HZ, MIN_RATE_HZ
+from firmware_host.protocol.messages import MAX_RATE_HZ, MIN_RATE_HZ
 
 if TYPE_CHECKING:
     from firmware_host.runtime.waiting import Waiting

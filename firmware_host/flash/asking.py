@@ -8,6 +8,7 @@ from dataclasses import fields
 
 from firmware_host.devices import open_device, probe
 from firmware_host.errors import ConfigError, LinkError
+from firmware_host.protocol.encode import encode_command
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -16,13 +17,12 @@ from firmware_host.protocol.messages import (
     Hello,
     Log,
     Message,
-    MessageParser,
     PartState,
     Reset,
     SettingOrder,
     Status,
-    encode_command,
 )
+from firmware_host.protocol.parser import MessageParser
 
 # Keys of SPEC.md; a board may know fewer. After "rate." comes a channel's name.
 SETTINGS = ("id", "ring", "wear")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from firmware_host.devices import is_safe_mode, open_device, probe
 from firmware_host.errors import FlashError, LinkError, ProtocolMismatch
-from firmware_host.protocol.messages import Block, Hello, Log, MessageParser
+from firmware_host.protocol.messages import Block, Hello, Log
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.transport.base import Transport
 
 # A board boots in some seconds; a first boot also formats its flash.

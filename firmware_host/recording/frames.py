@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from firmware_host.protocol.encode import (
+    encode_ack,
+    encode_block,
+    encode_event,
+    encode_hello,
+    encode_log,
+    encode_ping,
+    encode_pong,
+    encode_status,
+)
 from firmware_host.protocol.messages import (
     Ack,
     Block,
@@ -14,14 +24,6 @@ from firmware_host.protocol.messages import (
     Ping,
     Pong,
     Status,
-    encode_ack,
-    encode_block,
-    encode_event,
-    encode_hello,
-    encode_log,
-    encode_ping,
-    encode_pong,
-    encode_status,
 )
 
 TimedMessage = tuple[float, Message]

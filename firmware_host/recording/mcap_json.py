@@ -9,6 +9,16 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
+from firmware_host.protocol.encode import (
+    encode_ack,
+    encode_command,
+    encode_event,
+    encode_hello,
+    encode_log,
+    encode_ping,
+    encode_pong,
+    encode_status,
+)
 from firmware_host.protocol.messages import (
     BLOCK_DATA_BYTES,
     MAX_AXES,
@@ -23,23 +33,15 @@ from firmware_host.protocol.messages import (
     Hello,
     Log,
     Message,
-    MessageParser,
     Mismatch,
     Part,
     PartState,
     Ping,
+    PlainMessage,
     Pong,
     Status,
-    encode_ack,
-    encode_command,
-    encode_event,
-    encode_hello,
-    encode_log,
-    encode_ping,
-    encode_pong,
-    encode_status,
 )
-from firmware_host.protocol.values import PlainMessage
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_schemas import HEADER_FIELDS, HELLO, RAW_BLOCK, raw_names
 

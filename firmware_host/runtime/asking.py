@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from firmware_host.protocol.messages import Ping, encode_ping
+from firmware_host.protocol.encode import encode_ping
+from firmware_host.protocol.messages import Ping
 from firmware_host.runtime.link import Link
 from firmware_host.stream.clock import ping_every_s
 

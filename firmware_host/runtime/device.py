@@ -19,14 +19,8 @@ from firmware_host.devices import open_device
 from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch, SignetError
 from firmware_host.events import StreamNoted
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import (
-    Channel,
-    Command,
-    Hello,
-    MessageParser,
-    Mismatch,
-    Ping,
-)
+from firmware_host.protocol.messages import Channel, Command, Hello, Mismatch, Ping
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.registry import READERS
 from firmware_host.runtime.link import lasting_link
 from firmware_host.runtime.listening import Detail, Listening

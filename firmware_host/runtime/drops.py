@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from firmware_host.protocol.messages import MessageParser
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.stream.assembler import StreamAssembler
 
 # Of each channel, in all sessions of a run; with what was dropped stands what of it came after all.

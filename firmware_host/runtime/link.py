@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 
 from firmware_host.devices import PROBE_S, is_safe_mode, probe
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError
-from firmware_host.protocol.messages import Command, CommandKind, Hello, encode_command
+from firmware_host.protocol.encode import encode_command
+from firmware_host.protocol.messages import Command, CommandKind, Hello
 from firmware_host.reconnect import LinkState, Reconnect
 from firmware_host.transport.base import Chunk, LineNote, Listening, Transport, WithHost, WithMarks
 

@@ -7,14 +7,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from firmware_host.protocol.messages import (
-    Ack,
-    AckResult,
-    Command,
-    CommandKind,
-    Hello,
-    encode_command,
-)
+from firmware_host.protocol.encode import encode_command
+from firmware_host.protocol.messages import Ack, AckResult, Command, CommandKind, Hello
 from firmware_host.runtime.link import Link
 from firmware_host.runtime.rates import RESEND_S, Rates
 from firmware_host.stream.assembler import StreamAssembler

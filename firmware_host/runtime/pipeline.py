@@ -14,16 +14,8 @@ from firmware_host.identity.self_update import Walk
 from firmware_host.inference.base import SignatureModel, runs_on
 from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import (
-    Block,
-    Command,
-    Hello,
-    Log,
-    Message,
-    MessageParser,
-    Ping,
-    Status,
-)
+from firmware_host.protocol.messages import Block, Command, Hello, Log, Message, Ping, Status
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.labels import Span, is_said
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.runtime.battery import Battery

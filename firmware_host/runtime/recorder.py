@@ -15,15 +15,8 @@ from firmware_host.config import Recording
 from firmware_host.devices import open_device
 from firmware_host.errors import LinkEnded, LinkError, ProtocolMismatch
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import (
-    Block,
-    Command,
-    Hello,
-    Message,
-    MessageParser,
-    Mismatch,
-    Ping,
-)
+from firmware_host.protocol.messages import Block, Command, Hello, Message, Mismatch, Ping
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.labels import Label
 from firmware_host.runtime.announced import announced
 from firmware_host.runtime.drops import drops

@@ -8,14 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 
 from firmware_host.errors import LinkClosed, LinkError
-from firmware_host.protocol.messages import (
-    Ack,
-    AckResult,
-    Command,
-    CommandKind,
-    MessageParser,
-    encode_ack,
-)
+from firmware_host.protocol.encode import encode_ack
+from firmware_host.protocol.messages import Ack, AckResult, Command, CommandKind
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.transport.base import Chunk, DeviceUrl, LineNote, Transport
 from firmware_host.transport.serial_port import open_serial
 from firmware_host.transport.simulator import OPTIONS as SIMULATOR_OPTIONS

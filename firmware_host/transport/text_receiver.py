@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from firmware_host.errors import LinkError
-from firmware_host.protocol.values import MAX_RATE_HZ, MIN_RATE_HZ
+from firmware_host.protocol.messages import MAX_RATE_HZ, MIN_RATE_HZ
 from firmware_host.transport.base import Chunk, LineNote
 from firmware_host.transport.text_change import COLUMNS_NOTE, MOST_WAITING, ColumnsWatch, Shape
 from firmware_host.transport.text_clock import pace_of_arrivals, pace_of_times, rounded_rate_hz

@@ -6,7 +6,8 @@ import struct
 from binascii import crc32
 from dataclasses import dataclass, field, replace
 
-from firmware_host.protocol.messages import Block, Hello, encode_block, encode_hello
+from firmware_host.protocol.encode import encode_block, encode_hello
+from firmware_host.protocol.messages import Block, Hello
 from firmware_host.transport.base import Chunk
 from firmware_host.transport.text_clock import ArrivalClock, BoardClock, Counts, Pace
 from firmware_host.transport.text_layout import INT32_MAX, TIME_UNITS_US, TextLayout

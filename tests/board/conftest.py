@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from firmware_host.protocol.messages import Message, MessageParser
+from firmware_host.protocol.messages import Message
+from firmware_host.protocol.parser import MessageParser
 from sim.body import Body, SyntheticBody
 from sim.micropython.process import run_virtually
 from sim.micropython.worn import Hardware

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from firmware_host.protocol import frame
+from firmware_host.protocol.encode import encode_command, encode_ping
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -16,16 +17,14 @@ from firmware_host.protocol.messages import (
     Event,
     Hello,
     Log,
-    MessageParser,
     PartState,
     Ping,
     Pong,
     Reset,
     SettingOrder,
     Status,
-    encode_command,
-    encode_ping,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.micropython.process import board_json, put_app
 from sim.sensor_stream import SensorStream

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from firmware_host.protocol.encode import encode_command
 from firmware_host.protocol.messages import (
     Ack,
     Block,
@@ -17,13 +18,12 @@ from firmware_host.protocol.messages import (
     Event,
     EventKind,
     Hello,
-    MessageParser,
     PartState,
     Reset,
     SettingOrder,
     Status,
-    encode_command,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.bad_sensors import TroubledBody
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody

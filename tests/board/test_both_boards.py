@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_host.protocol.messages import (
-    Ack,
-    Command,
-    CommandKind,
-    Hello,
-    MessageParser,
-    Reset,
-    SettingOrder,
-    encode_command,
-)
+from firmware_host.protocol.encode import encode_command
+from firmware_host.protocol.messages import Ack, Command, CommandKind, Hello, Reset, SettingOrder
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.sensors import CHANNELS
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from firmware_host.inference.bundle import load_bundle
-from firmware_host.protocol.messages import Block, Hello, MessageParser, encode_block, encode_hello
+from firmware_host.protocol.encode import encode_block, encode_hello
+from firmware_host.protocol.messages import Block, Hello
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.build import open_models
 from firmware_host.runtime.pipeline import Listeners, Pipeline

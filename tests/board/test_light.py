@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_host.protocol.messages import Command, CommandKind, Reset, encode_command
+from firmware_host.protocol.encode import encode_command
+from firmware_host.protocol.messages import Command, CommandKind, Reset
 
 needs_node = pytest.mark.needs_node
 

@@ -12,19 +12,18 @@ from pathlib import Path
 
 import pytest
 
+from firmware_host.protocol.encode import encode_command, encode_ping
 from firmware_host.protocol.messages import (
     Ack,
     Block,
     Command,
     CommandKind,
     Hello,
-    MessageParser,
     Ping,
     Pong,
     Reset,
-    encode_command,
-    encode_ping,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.micropython.process import MicroPythonBoard, board_json, put_app
 from sim.micropython.worn import Hardware
 from tests.board.conftest import REPO

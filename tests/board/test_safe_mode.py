@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from firmware_host.protocol.encode import encode_command, encode_ping
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -18,8 +19,6 @@ from firmware_host.protocol.messages import (
     Pong,
     Reset,
     Status,
-    encode_command,
-    encode_ping,
 )
 from sim.micropython.process import board_json, put_app
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_host.protocol.messages import BootCause, Hello, Log, MessageParser, Status
+from firmware_host.protocol.messages import BootCause, Hello, Log, Status
+from firmware_host.protocol.parser import MessageParser
 from sim.micropython.process import board_json, put_app
 
 pytestmark = pytest.mark.needs_node

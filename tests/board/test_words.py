@@ -7,6 +7,7 @@ import struct
 import pytest
 
 from firmware_host.protocol import frame
+from firmware_host.protocol.encode import encode_command
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -17,7 +18,6 @@ from firmware_host.protocol.messages import (
     Reset,
     SettingOrder,
     Status,
-    encode_command,
 )
 
 needs_node = pytest.mark.needs_node

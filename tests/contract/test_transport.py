@@ -14,7 +14,8 @@ import pytest
 
 from firmware_host.devices import ReplayTransport, open_device
 from firmware_host.errors import LinkClosed, LinkEnded
-from firmware_host.protocol.messages import Block, Channel, Hello, Message, MessageParser
+from firmware_host.protocol.messages import Block, Channel, Hello, Message
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.transport.base import Transport
 from firmware_host.transport.registry import open_transport
 

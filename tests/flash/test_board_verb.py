@@ -12,18 +12,18 @@ from firmware_host.cli.main import main
 from firmware_host.errors import FlashError
 from firmware_host.flash.asking import Conversation, status_lines
 from firmware_host.flash.listening import listen
+from firmware_host.protocol.encode import encode_ack
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
     BootCause,
     Command,
     CommandKind,
-    MessageParser,
     Part,
     PartState,
     Status,
-    encode_ack,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.flash.repl_board import ReplBoard
 from sim.flash.whole_board import WholeBoard

@@ -23,11 +23,11 @@ from firmware_host.protocol.messages import (
     Command,
     CommandKind,
     Event,
-    MessageParser,
     Mismatch,
     Ping,
     Pong,
 )
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.registry import open_recording, writer_of
 from firmware_host.recording.take_reader import TakeReader
 from tests.fuzz.accounts import Accounts

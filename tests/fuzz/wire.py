@@ -6,6 +6,15 @@ import struct
 from dataclasses import replace
 
 from firmware_host.protocol import frame, messages
+from firmware_host.protocol.encode import (
+    encode_ack,
+    encode_block,
+    encode_command,
+    encode_event,
+    encode_hello,
+    encode_ping,
+    encode_pong,
+)
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -13,10 +22,10 @@ from firmware_host.protocol.messages import (
     CommandKind,
     Event,
     EventKind,
-    MessageParser,
     Ping,
     Pong,
 )
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.transport.text_layout import Column, Wishes
 from firmware_host.transport.text_receiver import TextReceiver
 from tests.fuzz.accounts import Accounts
@@ -30,13 +39,13 @@ def _session() -> bytes:
     """What a board and its host say to each other in the first moments."""
     return b"".join(
         [
-            messages.encode_hello(HELLO, seq=0, ticks_us=0),
-            *(messages.encode_block(block(c, k)) for k in range(2) for c in (BVP, EDA, ACC)),
-            messages.encode_event(Event(7, 1_000_000, EventKind.WEAR, 1)),
-            messages.encode_ping(Ping(5), seq=0),
-            messages.encode_pong(Pong(7, 1_100_000, 5), seq=0),
-            messages.encode_command(Command(CommandKind.CUE, 2, 9), seq=1),
-            messages.encode_ack(Ack(7, 1_200_000, 3, AckResult.DONE, 9), seq=0),
+            encode_hello(HELLO, seq=0, ticks_us=0),
+            *(encode_block(block(c, k)) for k in range(2) for c in (BVP, EDA, ACC)),
+            encode_event(Event(7, 1_000_000, EventKind.WEAR, 1)),
+            encode_ping(Ping(5), seq=0),
+            encode_pong(Pong(7, 1_100_000, 5), seq=0),
+            encode_command(Command(CommandKind.CUE, 2, 9), seq=1),
+            encode_ack(Ack(7, 1_200_000, 3, AckResult.DONE, 9), seq=0),
         ]
     )
 
@@ -77,18 +86,18 @@ def run_messages(data: bytes) -> bool:
 def _encode_again(message: messages.Message) -> None:
     """What was heard can be said: a relay or a recording must be able to pass it on."""
     if isinstance(message, messages.Hello):
-        code = messages.encode_hello(message, seq=0, ticks_us=message.ticks_us)
+        code = encode_hello(message, seq=0, ticks_us=message.ticks_us)
         (heard,) = MessageParser().feed(code)
         assert all(text.isprintable() for text in (message.board_id, message.firmware))
         assert repr(heard) == repr(message)
         return
     again = {
-        messages.Block: messages.encode_block,
-        Event: messages.encode_event,
-        Ping: lambda m: messages.encode_ping(m, seq=0),
-        Pong: lambda m: messages.encode_pong(m, seq=0),
-        Command: lambda m: messages.encode_command(m, seq=0),
-        Ack: lambda m: messages.encode_ack(m, seq=0),
+        messages.Block: encode_block,
+        Event: encode_event,
+        Ping: lambda m: encode_ping(m, seq=0),
+        Pong: lambda m: encode_pong(m, seq=0),
+        Command: lambda m: encode_command(m, seq=0),
+        Ack: lambda m: encode_ack(m, seq=0),
     }.get(type(message))
     if again is not None:
         assert MessageParser().feed(again(message)) == [message]

@@ -17,16 +17,9 @@ from pathlib import Path
 import pytest
 
 from firmware_host.errors import ConfigError
-from firmware_host.protocol.messages import (
-    Ack,
-    Block,
-    Command,
-    CommandKind,
-    Hello,
-    Message,
-    MessageParser,
-    encode_command,
-)
+from firmware_host.protocol.encode import encode_command
+from firmware_host.protocol.messages import Ack, Block, Command, CommandKind, Hello, Message
+from firmware_host.protocol.parser import MessageParser
 from sim.ports import PtyPort, TcpPort
 
 LIMIT_S = 30.0

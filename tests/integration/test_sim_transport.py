@@ -9,17 +9,9 @@ import pytest
 
 from firmware_host.devices import open_device
 from firmware_host.errors import LinkEnded
-from firmware_host.protocol.messages import (
-    Block,
-    Event,
-    Hello,
-    Message,
-    MessageParser,
-    Ping,
-    Pong,
-    Status,
-    encode_ping,
-)
+from firmware_host.protocol.encode import encode_ping
+from firmware_host.protocol.messages import Block, Event, Hello, Message, Ping, Pong, Status
+from firmware_host.protocol.parser import MessageParser
 
 
 def _read_day(url: str) -> tuple[list[tuple[float, Message]], MessageParser]:

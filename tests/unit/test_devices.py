@@ -7,6 +7,7 @@ import pytest
 from firmware_host.devices import probe
 from firmware_host.errors import LinkClosed, LinkError, ProtocolMismatch
 from firmware_host.protocol import frame
+from firmware_host.protocol.encode import encode_block, encode_hello
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -17,13 +18,11 @@ from firmware_host.protocol.messages import (
     Event,
     EventKind,
     Hello,
-    MessageParser,
     Mismatch,
     Ping,
     Pong,
-    encode_block,
-    encode_hello,
 )
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.frames import MessageEncoder, pieces
 from firmware_host.transport.registry import open_transport
 

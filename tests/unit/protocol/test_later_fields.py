@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_host.protocol import frame, messages
+from firmware_host.protocol import frame
+from firmware_host.protocol.encode import (
+    encode_ack,
+    encode_command,
+    encode_hello,
+    encode_log,
+    encode_status,
+    hello_payloads,
+)
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -19,11 +27,11 @@ from firmware_host.protocol.messages import (
     CommandKind,
     Hello,
     Log,
-    MessageParser,
     Part,
     PartState,
     Status,
 )
+from firmware_host.protocol.parser import MessageParser
 
 _U32 = st.integers(0, 2**32 - 1)
 
@@ -63,20 +71,20 @@ def test_ring_is_told_in_every_part_and_older_hosts_read_the_channels(
     n: int, ring_bytes: int
 ) -> None:
     hello = _hello(n, ring_bytes)
-    assert MessageParser().feed(messages.encode_hello(hello, seq=0, ticks_us=0)) == [hello]
-    seen = [row for part in messages.hello_payloads(hello) for row in _read_as_version_1_was(part)]
+    assert MessageParser().feed(encode_hello(hello, seq=0, ticks_us=0)) == [hello]
+    seen = [row for part in hello_payloads(hello) for row in _read_as_version_1_was(part)]
     assert [row[:3] for row in seen] == [(c.stream, c.name, c.unit) for c in hello.channels]
 
 
 def test_board_without_a_ring_says_what_it_said_before() -> None:
-    (payload,) = messages.hello_payloads(_hello(2, 0))
-    (with_ring,) = messages.hello_payloads(_hello(2, 9))
+    (payload,) = hello_payloads(_hello(2, 0))
+    (with_ring,) = hello_payloads(_hello(2, 9))
     assert with_ring == payload + struct.pack("<I", 9)
 
 
 def test_commands_of_old_are_the_same_bytes() -> None:
     for kind in (CommandKind.START, CommandKind.STOP, CommandKind.CUE):
-        code = messages.encode_command(Command(kind, -2, 77, stream=9, sample_idx=5), seq=3)
+        code = encode_command(Command(kind, -2, 77, stream=9, sample_idx=5), seq=3)
         assert code == frame.encode(frame.CMD, 0, 0, 3, 0, 0, struct.pack("<BiI", kind, -2, 77))
 
 
@@ -85,7 +93,7 @@ def test_rate_and_backfill_round_trip(value: int, token: int, stream: int, idx: 
     rate = Command(CommandKind.RATE, value, token, stream)
     backfill = Command(CommandKind.BACKFILL, value, token, stream, idx)
     for command in (rate, backfill):
-        assert MessageParser().feed(messages.encode_command(command, seq=0)) == [command]
+        assert MessageParser().feed(encode_command(command, seq=0)) == [command]
 
 
 @given(st.binary(max_size=100))
@@ -116,7 +124,7 @@ def test_command_without_its_arguments_is_a_bad_payload(kind: CommandKind) -> No
 @given(st.integers(0, 255), _U32, _U32, st.integers(0, 65_535))
 def test_answer_to_backfill_round_trips(stream: int, idx: int, gone: int, frames: int) -> None:
     ack = Ack(7, 5, CommandKind.BACKFILL, AckResult.DONE, 17, stream, idx, gone, frames)
-    assert MessageParser().feed(messages.encode_ack(ack, seq=0)) == [ack]
+    assert MessageParser().feed(encode_ack(ack, seq=0)) == [ack]
 
 
 def test_answer_of_a_board_that_knows_no_backfill() -> None:
@@ -138,13 +146,13 @@ _STATUS = Status(
 
 def test_status_and_log_round_trip() -> None:
     log = Log(7, 5, 30, "tmp117: nobody at 0x48 – ok")
-    data = messages.encode_status(_STATUS, seq=3) + messages.encode_log(log, seq=4)
+    data = encode_status(_STATUS, seq=3) + encode_log(log, seq=4)
     assert MessageParser().feed(data) == [_STATUS, log]
 
 
 def test_status_with_more_parts_than_fit_tells_the_first() -> None:
     parts = tuple(Part(f"a-rather-long-name-{i:02}") for i in range(30))
-    (got,) = MessageParser().feed(messages.encode_status(replace(_STATUS, parts=parts), seq=0))
+    (got,) = MessageParser().feed(encode_status(replace(_STATUS, parts=parts), seq=0))
     assert isinstance(got, Status)
     assert 5 < len(got.parts) < 30
     assert got.parts == parts[: len(got.parts)]
@@ -157,7 +165,7 @@ def test_counter_and_cause_of_a_newer_board_are_passed_over() -> None:
 
 
 def test_status_cut_short_is_a_bad_payload() -> None:
-    whole = messages.encode_status(_STATUS, seq=0)
+    whole = encode_status(_STATUS, seq=0)
     payload = frame.decode(whole[:-1])[6]
     for n in range(1, len(payload)):
         parser = MessageParser()
@@ -166,17 +174,17 @@ def test_status_cut_short_is_a_bad_payload() -> None:
 
 
 def test_log_that_is_too_long_is_cut_between_characters() -> None:
-    (got,) = MessageParser().feed(messages.encode_log(Log(7, 5, 40, "ä" * 200), seq=0))
+    (got,) = MessageParser().feed(encode_log(Log(7, 5, 40, "ä" * 200), seq=0))
     assert got == Log(7, 5, 40, "ä" * 116)
 
 
 def test_setting_round_trips_both_ways_in_a_short_frame() -> None:
     order = Command(CommandKind.SETTING, 1, 5, key="rate.acc", text="12.5")
     ack = Ack(7, 5, CommandKind.SETTING, AckResult.DONE, 5, key="rate.acc", text="12.5")
-    data = messages.encode_command(order, seq=0) + messages.encode_ack(ack, seq=0)
+    data = encode_command(order, seq=0) + encode_ack(ack, seq=0)
     assert MessageParser().feed(data) == [order, ack]
     longest = Command(CommandKind.SETTING, 1, 5, key="k" * 32, text="v" * 32)
-    assert len(messages.encode_command(longest, seq=0)) <= 96
+    assert len(encode_command(longest, seq=0)) <= 96
 
 
 @given(st.binary(max_size=236))

@@ -9,6 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_host.protocol import frame, messages
+from firmware_host.protocol.encode import (
+    encode_ack,
+    encode_block,
+    encode_command,
+    encode_event,
+    encode_hello,
+    encode_ping,
+    encode_pong,
+    hello_payloads,
+)
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -19,11 +29,11 @@ from firmware_host.protocol.messages import (
     Event,
     EventKind,
     Hello,
-    MessageParser,
     Mismatch,
     Ping,
     Pong,
 )
+from firmware_host.protocol.parser import MessageParser
 
 IMU = Channel(3, "acc", "m/s2", 50.0, 9.80665 / 4096, 0.0, "i16", 3)
 
@@ -36,11 +46,11 @@ def _hello(n: int) -> Hello:
 @pytest.mark.parametrize("n", [0, 1, 5, 6, 12, 32])
 def test_hello_of_any_size_round_trips(n: int) -> None:
     hello = _hello(n)
-    assert MessageParser().feed(messages.encode_hello(hello, seq=65530, ticks_us=99)) == [hello]
+    assert MessageParser().feed(encode_hello(hello, seq=65530, ticks_us=99)) == [hello]
 
 
 def test_hello_with_a_lost_part_is_not_believed() -> None:
-    frames = messages.encode_hello(_hello(12), seq=0, ticks_us=99).split(b"\0")[:-1]
+    frames = encode_hello(_hello(12), seq=0, ticks_us=99).split(b"\0")[:-1]
     assert len(frames) > 2
     parser = MessageParser()
     assert parser.feed(b"\0".join(frames[:1] + frames[2:]) + b"\0") == []
@@ -56,7 +66,7 @@ def test_hello_of_another_version_is_a_mismatch() -> None:
 @given(st.binary(min_size=1, max_size=messages.BLOCK_DATA_BYTES), st.integers(0, 2**32 - 1))
 def test_block_round_trips(data: bytes, idx: int) -> None:
     block = Block(7, 3, 65535, 2**32 - 1, 12, idx, data)
-    assert MessageParser().feed(messages.encode_block(block)) == [block]
+    assert MessageParser().feed(encode_block(block)) == [block]
 
 
 def test_small_messages_round_trip() -> None:
@@ -64,11 +74,11 @@ def test_small_messages_round_trip() -> None:
     pong, ack = Pong(7, 5, 2**32 - 1), Ack(7, 5, 3, AckResult.NOT_NOW, 17)
     command = Command(CommandKind.CUE, 2, 17)
     data = (
-        messages.encode_event(event)
-        + messages.encode_ping(Ping(5), seq=0)
-        + messages.encode_pong(pong, seq=1)
-        + messages.encode_command(command, seq=2)
-        + messages.encode_ack(ack, seq=3)
+        encode_event(event)
+        + encode_ping(Ping(5), seq=0)
+        + encode_pong(pong, seq=1)
+        + encode_command(command, seq=2)
+        + encode_ack(ack, seq=3)
     )
     assert MessageParser().feed(data) == [event, Ping(5), pong, command, ack]
 
@@ -89,15 +99,15 @@ def test_unknown_kind_is_counted() -> None:
 def test_what_only_a_host_sends_is_left_out_of_what_a_board_sends() -> None:
     parser = MessageParser(board_only=True)
     pong = Pong(7, 5, 1)
-    command = messages.encode_command(Command(CommandKind.STOP), seq=2)
-    data = messages.encode_ping(Ping(1), seq=0) + messages.encode_pong(pong, seq=1) + command
+    command = encode_command(Command(CommandKind.STOP), seq=2)
+    data = encode_ping(Ping(1), seq=0) + encode_pong(pong, seq=1) + command
     assert parser.feed(data) == [pong]
     assert (parser.host_frames, parser.unknown_kinds, parser.bad_payloads) == (2, 0, 0)
 
 
 def test_too_long_name_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 32 bytes"):
-        messages.hello_payloads(Hello(1, "x" * 33, "", ()))
+        hello_payloads(Hello(1, "x" * 33, "", ()))
 
 
 def test_channel_knows_its_sizes() -> None:
@@ -110,9 +120,9 @@ def test_hello_of_two_channels_that_cannot_be_told_apart_is_faulty(change: dict)
     hello = _hello(2)
     twins = replace(hello, channels=(hello.channels[0], replace(hello.channels[1], **change)))
     with pytest.raises(ValueError, match="must differ"):
-        messages.encode_hello(twins, seq=0, ticks_us=0)
+        encode_hello(twins, seq=0, ticks_us=0)
     # A board of another maker may send what ours refuses to write.
-    whole = bytearray(messages.hello_payloads(hello)[0])
+    whole = bytearray(hello_payloads(hello)[0])
     at = whole.index(b"\x09channel-1") - 1
     first = whole.index(b"\x09channel-0") - 1
     n = 1 if "stream" in change else 10
@@ -156,13 +166,13 @@ def test_channel_with_a_number_out_of_bounds_is_neither_believed_nor_said(number
     assert parser.bad_payloads == 1
     assert parser.feed(_said())[0].channels == (_SOUND,)
     with pytest.raises(ValueError, match="eda"):
-        messages.encode_hello(Hello(7, "b", "f", (replace(_SOUND, **numbers),)), seq=0, ticks_us=0)
+        encode_hello(Hello(7, "b", "f", (replace(_SOUND, **numbers),)), seq=0, ticks_us=0)
 
 
 @pytest.mark.parametrize("rate_hz", [0.001, 1e6])
 def test_bounds_of_a_rate_can_be_said(rate_hz: float) -> None:
     hello = Hello(7, "b", "f", (replace(_SOUND, rate_hz=rate_hz),))
-    (heard,) = MessageParser().feed(messages.encode_hello(hello, seq=0, ticks_us=0))
+    (heard,) = MessageParser().feed(encode_hello(hello, seq=0, ticks_us=0))
     assert heard.channels[0].rate_hz == pytest.approx(rate_hz)
 
 
@@ -174,6 +184,6 @@ def test_text_that_a_terminal_obeys_is_neither_believed_nor_said(text: str) -> N
     assert parser.feed(_said(board_id=text.encode())) == []
     assert parser.bad_payloads == 1
     with pytest.raises(ValueError, match="printable"):
-        messages.encode_hello(Hello(7, text, "f", ()), seq=0, ticks_us=0)
+        encode_hello(Hello(7, text, "f", ()), seq=0, ticks_us=0)
     (heard,) = parser.feed(_said(board_id="é µ/² 度".encode()))
     assert heard.board_id == "é µ/² 度"

@@ -7,16 +7,9 @@ import numpy as np
 import pytest
 
 from firmware_host.errors import RecordingError
-from firmware_host.protocol.messages import (
-    BLOCK_DATA_BYTES,
-    Block,
-    Button,
-    Event,
-    EventKind,
-    MessageParser,
-    encode_block,
-    encode_hello,
-)
+from firmware_host.protocol.encode import encode_block, encode_hello
+from firmware_host.protocol.messages import BLOCK_DATA_BYTES, Block, Button, Event, EventKind
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.e4 import E4Archive
 from firmware_host.recording.e4_reader import E4Reader
 from firmware_host.stream.assembler import StreamAssembler

@@ -20,10 +20,10 @@ from firmware_host.protocol.messages import (
     EventKind,
     Hello,
     Message,
-    MessageParser,
     Ping,
     Pong,
 )
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.mcap_reader import McapReader
 from firmware_host.recording.mcap_writer import McapWriter
 from firmware_host.recording.playing import ROUND, SKIPPED, Played, Playing, play

@@ -13,7 +13,13 @@ import pytest
 from firmware_host.cli.stream_lines import stream_lines
 from firmware_host.events import AnyEvent, to_json
 from firmware_host.inference.bundle import load_bundle
-from firmware_host.protocol import messages
+from firmware_host.protocol.encode import (
+    encode_block,
+    encode_command,
+    encode_hello,
+    encode_ping,
+    encode_pong,
+)
 from firmware_host.protocol.messages import (
     Block,
     Channel,
@@ -54,7 +60,7 @@ class _Board:
     """A board that says nothing but zeros, in blocks of half a second."""
 
     def __init__(self, channels: tuple[Channel, ...], session: int) -> None:
-        self.hello = messages.encode_hello(
+        self.hello = encode_hello(
             Hello(session, f"board-{session}", "test", channels), seq=0, ticks_us=0
         )
         self._channels, self._session = channels, session
@@ -66,7 +72,7 @@ class _Board:
         n_samples = round(channel.rate_hz / 2)
         data = bytes(n_samples * channel.sample_bytes)
         block = Block(self._session, channel.stream, k, k * 500_000, k // 3, k * n_samples, data)
-        return messages.encode_block(block)
+        return encode_block(block)
 
 
 def _two_boards() -> Timed:
@@ -80,7 +86,7 @@ def _two_boards() -> Timed:
             if s % 5:
                 yield utc + s + 1, data
             if s % 4 == 1:
-                yield utc + s + 1.5, data + messages.encode_ping(Ping(s), seq=0) + b"\7\7\0"
+                yield utc + s + 1.5, data + encode_ping(Ping(s), seq=0) + b"\7\7\0"
 
 
 def test_a_run_and_a_recording_count_the_same(make: Make, tmp_path: Path) -> None:
@@ -146,11 +152,11 @@ def _live(pipeline: Pipeline, *, echo: bool) -> list[AnyEvent]:
     events = pipeline.feed(board.hello(), UTC)
     for s in range(70):
         pipeline.asked(Ping(s), UTC + s + 0.99)
-        data = messages.encode_pong(Pong(7, (s + 1) * 1_000_000, s), seq=s)
+        data = encode_pong(Pong(7, (s + 1) * 1_000_000, s), seq=s)
         if echo:
-            data = messages.encode_ping(Ping(s), seq=s) + data
-            data += messages.encode_ping(Ping(s + 1), seq=s)
-            data += messages.encode_command(Command(CommandKind.STOP), seq=s)
+            data = encode_ping(Ping(s), seq=s) + data
+            data += encode_ping(Ping(s + 1), seq=s)
+            data += encode_command(Command(CommandKind.STOP), seq=s)
         events += pipeline.feed(data + board.second(s), UTC + s + 1.01)
     return events
 

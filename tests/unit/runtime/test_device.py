@@ -8,16 +8,9 @@ import pytest
 
 from firmware_host.errors import LinkClosed, LinkEnded, LinkError, StreamSilent
 from firmware_host.events import StreamNoted
-from firmware_host.protocol.messages import (
-    Block,
-    Channel,
-    Command,
-    CommandKind,
-    Hello,
-    MessageParser,
-    encode_block,
-    encode_hello,
-)
+from firmware_host.protocol.encode import encode_block, encode_hello
+from firmware_host.protocol.messages import Block, Channel, Command, CommandKind, Hello
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.runtime import device as device_module
 from firmware_host.runtime.device import Device
 from firmware_host.transport.base import Chunk

@@ -10,7 +10,8 @@ import pytest
 
 from firmware_host.cli.stream_lines import stream_lines
 from firmware_host.inference.bundle import load_bundle
-from firmware_host.protocol.messages import Ping, Pong, encode_pong
+from firmware_host.protocol.encode import encode_pong
+from firmware_host.protocol.messages import Ping, Pong
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.build import open_models
 from firmware_host.runtime.live import LIVE_KIND, LiveHealth, is_going_on, live_health

@@ -8,15 +8,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from firmware_host.errors import ConfigError, LinkTimeout
-from firmware_host.protocol.messages import (
-    Ack,
-    AckResult,
-    Channel,
-    Command,
-    CommandKind,
-    Hello,
-    MessageParser,
-)
+from firmware_host.protocol.messages import Ack, AckResult, Channel, Command, CommandKind, Hello
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.runtime.orders import Backfill, Orders
 from firmware_host.runtime.rates import MAX_TRIES, Rates, is_at
 from firmware_host.stream.assembler import StreamAssembler

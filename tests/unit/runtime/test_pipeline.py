@@ -9,7 +9,14 @@ import pytest
 
 from firmware_host.errors import ContractError, ProtocolMismatch
 from firmware_host.inference.bundle import load_bundle
-from firmware_host.protocol import frame, messages
+from firmware_host.protocol import frame
+from firmware_host.protocol.encode import (
+    encode_block,
+    encode_event,
+    encode_hello,
+    encode_log,
+    encode_status,
+)
 from firmware_host.protocol.messages import (
     Block,
     Channel,
@@ -40,9 +47,7 @@ class HandBoard:
         self.n = dict.fromkeys(range(len(channels)), 0)
 
     def hello(self) -> bytes:
-        return messages.encode_hello(
-            Hello(self.session, "hand", "test", self.channels), seq=0, ticks_us=0
-        )
+        return encode_hello(Hello(self.session, "hand", "test", self.channels), seq=0, ticks_us=0)
 
     def second(self, s: int) -> bytes:
         """One second of every channel, pulse at 72 bpm, skin at 1 µS, still wrist."""
@@ -61,12 +66,12 @@ class HandBoard:
                 ticks = round((s + at / n) * 1e6)
                 idx = self.n[c.stream] + at
                 block = Block(self.session, c.stream, 0, ticks, 0, idx, part.tobytes())
-                out += messages.encode_block(block)
+                out += encode_block(block)
             self.n[c.stream] += n
         return out
 
     def event(self, kind: EventKind, value: int, t_s: float) -> bytes:
-        return messages.encode_event(Event(self.session, round(t_s * 1e6), kind, value))
+        return encode_event(Event(self.session, round(t_s * 1e6), kind, value))
 
 
 @pytest.fixture(scope="module")
@@ -281,12 +286,12 @@ def test_low_battery_is_said_once_a_limit(
 def test_what_waited_when_the_board_rebooted_has_its_own_time(pipeline: Pipeline) -> None:
     board = HandBoard()
     hello = Hello(7, "hand", "test", board.channels, ring_bytes=1)
-    pipeline.feed(messages.encode_hello(hello, seq=0, ticks_us=0), UTC)
+    pipeline.feed(encode_hello(hello, seq=0, ticks_us=0), UTC)
     events = _play(pipeline, board, range(67))
     board.second(67)
     assert [e for e in _play(pipeline, board, range(68, 72)) if e.kind == "stress"] == []
     after = Hello(8, "hand", "test", board.channels, ring_bytes=1)
-    events += pipeline.feed(messages.encode_hello(after, seq=0, ticks_us=0), UTC + 1000)
+    events += pipeline.feed(encode_hello(after, seq=0, ticks_us=0), UTC + 1000)
     scored = [e for e in events if e.kind == "stress"]
     assert [e.t_s for e in scored] == [60.0, 70.0]
     assert [e.utc - UTC for e in scored] == pytest.approx([60.0, 70.0], abs=1.1)
@@ -301,7 +306,7 @@ def test_what_a_board_says_of_itself_counts_in_the_session_that_it_announced(
     def feed(session: int, uptime_s: int) -> None:
         status = Status(session, 0, uptime_s)
         log = Log(session, 0, logging.WARNING, f"up for {uptime_s} s")
-        said = messages.encode_status(status, seq=0) + messages.encode_log(log, seq=0)
+        said = encode_status(status, seq=0) + encode_log(log, seq=0)
         pipeline.feed(said, UTC + uptime_s)
 
     board = HandBoard()

@@ -10,7 +10,7 @@ import pytest
 from firmware_host.errors import LinkEnded
 from firmware_host.events import AnyEvent, Labelled, StreamNoted
 from firmware_host.inference.bundle import load_bundle
-from firmware_host.protocol.messages import MessageParser
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_file import McapWriter
 from firmware_host.runtime.baseline import WearerBaseline

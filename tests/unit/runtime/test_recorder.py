@@ -20,17 +20,8 @@ from firmware_host.cli.typed import TypedNotes, VaultLabels
 from firmware_host.config import Recording, parse_config
 from firmware_host.errors import ConfigError
 from firmware_host.events import AnyEvent, Labelled, StreamNoted
-from firmware_host.protocol.messages import (
-    Block,
-    Button,
-    Channel,
-    Event,
-    EventKind,
-    Hello,
-    encode_block,
-    encode_event,
-    encode_hello,
-)
+from firmware_host.protocol.encode import encode_block, encode_event, encode_hello
+from firmware_host.protocol.messages import Block, Button, Channel, Event, EventKind, Hello
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_file import McapReader, McapWriter
 from firmware_host.runtime.convert import convert

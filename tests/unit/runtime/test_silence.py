@@ -7,19 +7,9 @@ from pathlib import Path
 import pytest
 
 from firmware_host.errors import StreamSilent
-from firmware_host.protocol.messages import (
-    Block,
-    Channel,
-    Command,
-    CommandKind,
-    Hello,
-    MessageParser,
-    Ping,
-    Pong,
-    encode_block,
-    encode_hello,
-    encode_pong,
-)
+from firmware_host.protocol.encode import encode_block, encode_hello, encode_pong
+from firmware_host.protocol.messages import Block, Channel, Command, CommandKind, Hello, Ping, Pong
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.mcap_file import McapReader
 from firmware_host.runtime import recorder as recorder_module
 from firmware_host.runtime.asking import ClockAsker

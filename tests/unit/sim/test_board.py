@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from firmware_host.protocol.encode import encode_command, encode_ping
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -16,14 +17,12 @@ from firmware_host.protocol.messages import (
     EventKind,
     Hello,
     Message,
-    MessageParser,
     Ping,
     Pong,
     Reset,
     Status,
-    encode_command,
-    encode_ping,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.person import Wearer

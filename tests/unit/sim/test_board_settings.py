@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from firmware_host.protocol.encode import encode_command, encode_ping
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -18,15 +19,13 @@ from firmware_host.protocol.messages import (
     Hello,
     Log,
     Message,
-    MessageParser,
     Ping,
     Pong,
     Reset,
     SettingOrder,
     Status,
-    encode_command,
-    encode_ping,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.person import Wearer

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from firmware_host.errors import ConfigError
-from firmware_host.protocol.messages import Block, Event, EventKind, Hello, MessageParser
+from firmware_host.protocol.messages import Block, Event, EventKind, Hello
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.days import gait_of_day, only_days, parse_days, traits_of_day

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from firmware_host.protocol.messages import Block, Hello, MessageParser
+from firmware_host.protocol.messages import Block, Hello
+from firmware_host.protocol.parser import MessageParser
 from sim.bad_line import short_pieces
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody

@@ -2,16 +2,9 @@ from __future__ import annotations
 
 import hashlib
 
-from firmware_host.protocol.messages import (
-    Block,
-    Command,
-    CommandKind,
-    MessageParser,
-    Ping,
-    Pong,
-    encode_command,
-    encode_ping,
-)
+from firmware_host.protocol.encode import encode_command, encode_ping
+from firmware_host.protocol.messages import Block, Command, CommandKind, Ping, Pong
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.fault_plan import parse_fault_spec

@@ -10,7 +10,8 @@ import pytest
 from firmware_host.errors import LinkError
 from firmware_host.host.load import read_load
 from firmware_host.host.thermal import read_heat
-from firmware_host.protocol.messages import Command, CommandKind, encode_command
+from firmware_host.protocol.encode import encode_command
+from firmware_host.protocol.messages import Command, CommandKind
 from sim.__main__ import build_parser, main
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody

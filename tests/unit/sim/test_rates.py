@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from firmware_host.protocol.encode import encode_command
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -13,9 +14,8 @@ from firmware_host.protocol.messages import (
     CommandKind,
     Hello,
     Message,
-    MessageParser,
-    encode_command,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.person import Wearer

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_host.protocol.encode import encode_command, encode_ping
 from firmware_host.protocol.messages import (
     Block,
     Command,
@@ -15,11 +16,9 @@ from firmware_host.protocol.messages import (
     EventKind,
     Hello,
     Message,
-    MessageParser,
     Ping,
-    encode_command,
-    encode_ping,
 )
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.mcap_writer import McapWriter
 from firmware_host.recording.take_reader import TakeReader
 from sim.__main__ import build_parser, main

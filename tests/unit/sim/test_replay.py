@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from firmware_host.errors import RecordingError
-from firmware_host.protocol.messages import Block, Button, Event, EventKind, Hello, MessageParser
+from firmware_host.protocol.messages import Block, Button, Event, EventKind, Hello
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.e4 import E4Archive
 from firmware_host.recording.mcap_file import McapWriter
 from firmware_host.recording.registry import writer_of

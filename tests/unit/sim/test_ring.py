@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from firmware_host.protocol.encode import encode_command
 from firmware_host.protocol.messages import (
     Ack,
     AckResult,
@@ -12,9 +13,8 @@ from firmware_host.protocol.messages import (
     CommandKind,
     Hello,
     Message,
-    MessageParser,
-    encode_command,
 )
+from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.person import Wearer

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from firmware_host.protocol.messages import Block, Event, EventKind, Hello, MessageParser
+from firmware_host.protocol.messages import Block, Event, EventKind, Hello
+from firmware_host.protocol.parser import MessageParser
 from sim.bad_sensors import TroubledBody
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody

@@ -7,7 +7,8 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from firmware_host.protocol.messages import Block, Hello, MessageParser
+from firmware_host.protocol.messages import Block, Hello
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.samples import Samples, StreamEvent
 from firmware_host.transport.base import Chunk

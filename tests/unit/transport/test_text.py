@@ -9,17 +9,9 @@ import pytest
 
 from firmware_host.devices import open_device, probe
 from firmware_host.errors import ConfigError, LinkClosed, LinkError
-from firmware_host.protocol.messages import (
-    Ack,
-    AckResult,
-    Command,
-    CommandKind,
-    Hello,
-    MessageParser,
-    Ping,
-    encode_command,
-    encode_ping,
-)
+from firmware_host.protocol.encode import encode_command, encode_ping
+from firmware_host.protocol.messages import Ack, AckResult, Command, CommandKind, Hello, Ping
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.runtime.link import connect
 from firmware_host.transport.base import Transport, parse_url
 from firmware_host.transport.registry import open_transport
