@@ -44,6 +44,20 @@ def check(data: bytes) -> None:
     _check_part(data, _first_app(data), "an app")
 
 
+def check_app(data: bytes, esp_id: int) -> None:
+    """Pass an app alone, as bootloaders with a UF2 drive take it; what follows it may be anything.
+
+    Raises
+    ------
+    ValueError
+        If it is none, cut, altered or for another chip than ``esp_id``.
+    """
+    _check_part(data, 0, "an app")
+    if chip_id(data) != esp_id:
+        msg = f"an app for the chip with id {esp_id}, got one for id {chip_id(data)}"
+        raise ValueError(msg)
+
+
 def _first_app(data: bytes) -> int:
     """Where the first app is, by the partition table."""
     table = data[_PARTITIONS_AT : _PARTITIONS_AT + _PARTITIONS_BYTES]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware_host.errors import ConfigError, ImageError
-from firmware_host.flash import esp_image, uf2
+from firmware_host.flash import cortex_image, esp_image, uf2
 from firmware_host.flash.values import CHIPS, Board
 
 # The largest flash of the boards in the table has 16 MB; a UF2 file is twice as long as what it holds.
@@ -112,7 +112,11 @@ def _check_uf2(path: Path, data: bytes, board: Board) -> None:
     with _damage(path):
         if family is None or family not in uf2.families(data):
             raise ImageError(path, expected, f"one for {_uf2_chips(data)}")
-        uf2.decode(data, family)
+        segments = uf2.decode(data, family)
+        if board.chip.esp_id is None:
+            cortex_image.check(segments, board.chip.name)
+        else:
+            esp_image.check_app(segments[0].data, board.chip.esp_id)
 
 
 @contextmanager

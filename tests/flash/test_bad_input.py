@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from firmware_host.flash.boards import load_board
+from sim.flash.cortex_program import program
 from sim.flash.esp_rom import EspRom, Faults
 from sim.flash.repl_board import ReplFaults
 from sim.flash.uf2_drive import Uf2Drive, encode
@@ -157,8 +158,8 @@ HASH_OF_NOTHING = hashlib.sha256(b"").hexdigest()
 ESP, UF2 = "an image for esp32s3 (.bin)", "a UF2 file for rp2040"
 
 
-def _uf2(family: int | None) -> bytes:
-    return encode(b"\1" * 600, address=0x1000_0000, family=family or 0)
+def _uf2(family: int | None, data: bytes = b"") -> bytes:
+    return encode(data or program("rp2040", 600), address=0x1000_0000, family=family or 0)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,7 @@ def _uf2(family: int | None) -> bytes:
         ("pico", esp_image(), (), f"{UF2}, got a file that does not begin as one"),
         ("pico", _uf2(0xADA52840), (), f"{UF2}, got one for nrf52840"),
         ("pico", _uf2(PICO_FAMILY)[:-512], (), "block 0 of 2 at block 0 of the file, got 0 of 3"),
+        ("pico", _uf2(PICO_FAMILY, b"\1" * 600), (), "a program for rp2040, its boot block "),
         ("pico", b"", (), "an image, got an empty file"),
         (
             "pico",
@@ -189,6 +191,7 @@ def _uf2(family: int | None) -> bytes:
         "bin-for-uf2",
         "uf2-for-another",
         "uf2-cut",
+        "uf2-no-program",
         "empty",
         "another-hash",
     ],
@@ -312,7 +315,7 @@ os.fsync = lambda fd: (time.sleep(0.06), fsync(fd))
 @pytest.mark.needs_flash_tools
 def test_drive_unplugged_half_way(signet, start, tmp_path) -> None:
     image = tmp_path / "micropython.uf2"
-    image.write_bytes(encode(bytes(400_000), address=0x1000_0000, family=PICO_FAMILY or 0))
+    image.write_bytes(_uf2(PICO_FAMILY, program("rp2040", 400_000)))
     media = tmp_path / "media"
     half = image.stat().st_size // 2
     drive = Uf2Drive(media, family=PICO_FAMILY or 0, board_id="RPI-RP2", vanish_after=half)

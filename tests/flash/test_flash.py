@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from firmware_host.flash.boards import load_board
+from sim.flash.cortex_program import program
 from sim.flash.esp_rom import EspRom
 from sim.flash.uf2_drive import Uf2Drive, as_bytes, encode
 from tests.flash.conftest import looked_at, on_flash, one_line
@@ -209,7 +210,7 @@ def test_running_board_is_sent_to_its_bootloader_and_gets_image_and_app(
 ) -> None:
     family = load_board("pico").chip.uf2_family
     assert family is not None
-    data = bytes((i * 7) & 0xFF for i in range(50_000))
+    data = program("rp2040", 50_000)
     image = tmp_path / "micropython.uf2"
     image.write_bytes(encode(data, address=0x1000_0000, family=family))
     media = tmp_path / "media"

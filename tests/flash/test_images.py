@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,22 @@ import pytest
 from firmware_host.errors import ConfigError, ImageError
 from firmware_host.flash.boards import load_board
 from firmware_host.flash.images import load_image
+from firmware_host.flash.values import CHIPS
+from sim.flash.cortex_program import START, program
 from sim.flash.uf2_drive import encode
 from tests.flash.conftest import esp_image
 
 S3, PICO = load_board("esp32-s3"), load_board("pico")
-PICO_FILE = encode(b"\1" * 600, address=0x1000_0000, family=PICO.chip.uf2_family)
-NRF_FILE = encode(b"\1" * 600, address=0x2_6000, family=0xADA52840)
+XIAO_NRF = load_board("xiao-nrf52840-sense")
+PICO_PROGRAM, NRF_PROGRAM = program("rp2040", 600), program("nrf52840", 600)
+
+
+def uf2_file(data: bytes, chip: str = "rp2040", address: int | None = None) -> bytes:
+    at = START[chip] if address is None else address
+    return encode(data, address=at, family=CHIPS[chip].uf2_family or 0)
+
+
+PICO_FILE, NRF_FILE = uf2_file(PICO_PROGRAM), uf2_file(NRF_PROGRAM, "nrf52840")
 
 
 def changed(at: int, value: int | None = None, data: bytes = b"") -> bytes:
@@ -23,6 +35,7 @@ def changed(at: int, value: int | None = None, data: bytes = b"") -> bytes:
     return bytes(image)
 
 
+NOISE = random.Random(7).randbytes(50_000)
 CHANGED, CHANGED_BOOT = changed(0x10000 + 3000), changed(40)
 
 
@@ -41,9 +54,10 @@ def test_right_image_is_taken_and_described(file) -> None:
     )
 
 
-def test_right_uf2_is_taken(file) -> None:
-    file.write_bytes(PICO_FILE)
-    assert load_image(file, PICO).data == PICO_FILE
+@pytest.mark.parametrize(("board", "data"), [(PICO, PICO_FILE), (XIAO_NRF, NRF_FILE)])
+def test_right_uf2_is_taken(file, board, data) -> None:
+    file.write_bytes(data)
+    assert load_image(file, board).data == data
 
 
 def test_hash_that_was_given_is_checked(file) -> None:
@@ -94,6 +108,8 @@ def test_hash_beside_the_file_is_checked(file) -> None:
         (PICO, NRF_FILE, "a UF2 file for rp2040, got one for nrf52840"),
         (PICO, PICO_FILE[:-512], "expected block 0 of 2 .* got 0 of 3"),
         (PICO, PICO_FILE[:-5], "expected blocks of 512 bytes, got 1531 bytes in all"),
+        (PICO, uf2_file(NOISE), "a program for rp2040, its boot block with the checksum 0x"),
+        (XIAO_NRF, uf2_file(NOISE, "nrf52840"), "a program for nrf52840, its stack in 0x20000000 "),
     ],
 )
 def test_wrong_image_is_refused_in_one_line(file, board, data, says) -> None:
@@ -101,6 +117,21 @@ def test_wrong_image_is_refused_in_one_line(file, board, data, says) -> None:
     with pytest.raises(ImageError, match=says) as caught:
         load_image(file, board)
     assert caught.value.exit_code == 4
+
+
+def test_uf2_for_an_esp_of_a_table_of_ones_own_holds_an_app(file) -> None:
+    board = replace(S3, way="uf2")
+    app = esp_image()[0x10000:]
+    file.write_bytes(uf2_file(app, "esp32s3", 0))
+    assert load_image(file, board).data == file.read_bytes()
+    for data, says in (
+        (NOISE, "an app at 0x0, got something else"),
+        (esp_image(chip_id=5)[0x10000:], "an app for the chip with id 9, got one for id 5"),
+        (app[:-40], "an app of at least"),
+    ):
+        file.write_bytes(uf2_file(data, "esp32s3", 0))
+        with pytest.raises(ImageError, match=says):
+            load_image(file, board)
 
 
 def test_no_file_is_refused(file) -> None:
