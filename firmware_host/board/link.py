@@ -2,7 +2,7 @@
 
 import sys
 from select import POLLIN, POLLOUT, poll
-from time import sleep_ms, ticks_diff, ticks_ms
+from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 import micropython
 from micropython import const
@@ -67,9 +67,11 @@ class Link:
             self._where = _FRAME_ENDS
         if not self._can_read.poll(0):
             return b""
+        # One that speaks after a long silence may be there again; to one that goes on speaking and reads nothing
+        # a write for each of its words would cost a fifth of the samples.
+        if not 0 <= ticks_diff(now_ms, self._heard_ms) < _MAX_ALONE_MS:
+            self._slow_ms = ticks_add(now_ms, -self._alone_ms)
         self._heard_ms = now_ms
-        # A host that speaks is there again.
-        self._alone_ms = min(self._alone_ms, _ALONE_MS)
         data = bytearray()
         while len(data) < _READ_BYTES and self._can_read.poll(0):
             byte = self._in.read(1)

@@ -171,6 +171,15 @@ def test_host_that_does_not_read_stops_no_sampling_and_gets_it_later(live_words)
     assert heard.of(Ack)[0].gone == 0
 
 
+def test_host_that_speaks_and_reads_nothing_costs_no_more_than_a_silent_one(live_words) -> None:
+    say = [(5.0 + 0.1 * i, encode_ping(Ping(i), seq=i)) for i in range(300)]
+    said, silent = (live_words(42.0, say=each, stalled_s=((5.0, 35.0),)) for each in (say, []))
+    n_late = said.of(Status)[-1].n_late
+    assert 0 < n_late <= 1.2 * silent.of(Status)[-1].n_late
+    # All that it did not read was not kept for it either.
+    assert len(said.of(Pong)) < 10
+
+
 def test_board_without_ring_knows_no_backfill(live) -> None:
     say = [(2.0, _order(CommandKind.BACKFILL, 6, 1, stream=0, sample_idx=0))]
     heard = live(3.0, say=say, config={"ring": 0})
