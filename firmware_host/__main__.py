@@ -17,11 +17,22 @@ def _leave(_number: int, _frame: object) -> None:
     os._exit(_INTERRUPTED)
 
 
-# While modules are imported nothing is done yet that an end would spoil. Whoever starts us with Ctrl-C
-# ignored, as a shell does in the background, means it.
-_is_heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-if _is_heard:
-    signal.signal(signal.SIGINT, _leave)
+# While modules are imported nothing is done yet that an end would spoil. Whoever starts us with one of them
+# ignored, as a shell does with Ctrl-C in the background, means it.
+_USUAL = (signal.default_int_handler, signal.SIG_DFL)
+_ENDS = [
+    number
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if signal.getsignal(number) in _USUAL
+]
+
+
+def _end_at_once() -> None:
+    for number in _ENDS:
+        signal.signal(number, _leave)
+
+
+_end_at_once()
 
 # One small matrix product at a time: a thread pool would cost memory and heat, and gain nothing.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -31,17 +42,14 @@ from firmware_host.cli import main as _command  # noqa: E402  numpy must not be 
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb, which Ctrl-C interrupts in good order; returns the exit code."""
+    """Run one verb, which a signal interrupts in good order; returns the exit code."""
     try:
-        if _is_heard:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
         return _command.main(argv)
     except KeyboardInterrupt:
         return _INTERRUPTED
     finally:
         # What is left to do is Python's own, and no place to be interrupted in.
-        if _is_heard:
-            signal.signal(signal.SIGINT, _leave)
+        _end_at_once()
 
 
 if __name__ == "__main__":

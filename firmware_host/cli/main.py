@@ -7,10 +7,8 @@ import errno
 import io
 import logging
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import NoReturn
 
 from firmware_host import __version__
@@ -34,6 +32,7 @@ from firmware_host.cli import (
     vault,
 )
 from firmware_host.cli.common import say
+from firmware_host.cli.interrupts import interruptible
 from firmware_host.errors import ConfigError, SignetError
 from firmware_host.host.sockets import COUNTER
 
@@ -112,9 +111,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     try:
         args = build_parser().parse_args(argv)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
-        return int(args.handler(args))
+        with interruptible():
+            code = int(args.handler(args))
+            # While it may still fail in our words, and before a late signal ends us at once.
+            sys.stdout.flush()
+            return code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -139,7 +140,3 @@ def _fail(text: str, code: int) -> int:
     one_line = " ".join(text.split())
     say(f"signet: {one_line}")
     return code
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import places, say
+from firmware_host.cli.interrupts import interrupt
 from firmware_host.cli.times import length_words
 from firmware_host.config import Config, recording_name
 from firmware_host.errors import ConfigError, LinkError, StreamSilent, printable, shown
@@ -41,10 +42,11 @@ class Stopper:
         """Whether to end."""
         return self._is_asked
 
-    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+    def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._is_asked or not self._is_end:
-            raise KeyboardInterrupt
-        self._is_asked = True
+            interrupt(number, frame)
+        else:
+            self._is_asked = True
 
 
 @contextmanager

@@ -17,26 +17,36 @@ from command import ENV, REPO, Wearer, command
 PATIENCE_S = 30.0
 INTERRUPTED = 130
 
-# Strikes when the command asks for a module, so that the moment is the same on any machine.
+# Strikes when the command asks for a module, so that the moment is the same on any machine; the import catches
+# whatever is raised in it, as many do.
 _STRUCK = """
 import os, signal, sys
+module, number, *arguments = sys.argv[1:]
 class Strike:
     def find_spec(self, name, *_):
-        if name == sys.argv[1]:
-            os.kill(os.getpid(), signal.SIGINT)
+        if name == module:
+            try:
+                os.kill(os.getpid(), int(number))
+            except BaseException:
+                pass
 sys.meta_path.insert(0, Strike())
 from firmware_host.__main__ import main
-sys.exit(main(["ports"]))
+sys.exit(main(arguments))
 """
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
     "module",
-    ["firmware_host.cli", "argparse", "firmware_host.cli.run", "firmware_host.host.ports"],
+    ["firmware_host.cli", "argparse", "firmware_host.cli.run", "firmware_host.runtime.build"],
 )
-def test_interruption_while_modules_are_imported_is_quiet(module: str) -> None:
+def test_interruption_while_modules_are_imported_is_quiet_and_not_lost(
+    wearer: Wearer, module: str, number: signal.Signals
+) -> None:
+    # Nothing else ends this one.
+    run = ["run", "--wait", "--device", str(wearer.folder / "none"), *wearer.options]
     done = subprocess.run(
-        [sys.executable, "-c", _STRUCK, module],
+        [sys.executable, "-c", _STRUCK, module, str(int(number)), *run],
         cwd=REPO,
         env=ENV,
         capture_output=True,
@@ -45,6 +55,23 @@ def test_interruption_while_modules_are_imported_is_quiet(module: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (INTERRUPTED, "")
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5])
+def test_service_told_to_end_at_any_time_of_its_start_ends(wearer: Wearer, delay_s: float) -> None:
+    child = subprocess.Popen(
+        command("run", "--wait", "--device", wearer.folder / "none", *wearer.options),
+        cwd=REPO,
+        env=ENV,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(delay_s)
+    child.send_signal(signal.SIGTERM)
+    _, err = child.communicate(timeout=PATIENCE_S)
+    # By the signal itself while Python was starting; 0 once it waited for its board.
+    assert child.returncode in (-signal.SIGTERM, INTERRUPTED, 0)
+    assert b"Traceback" not in err
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.03, 0.06, 0.09, 0.12, 0.16, 0.2, 0.3, 0.4])
@@ -63,7 +90,7 @@ def test_interruption_at_any_time_leaves_no_traceback_of_ours(delay_s: float) ->
 
 
 def test_whoever_starts_it_with_the_signal_ignored_is_heeded() -> None:
-    program = f"trap '' INT; exec {sys.executable} -c '{_STRUCK}' argparse"
+    program = f"trap '' INT; exec {sys.executable} -c '{_STRUCK}' argparse 2 ports"
     done = subprocess.run(
         ["/bin/sh", "-c", program],
         cwd=REPO,
