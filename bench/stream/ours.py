@@ -37,7 +37,7 @@ def assemble(stream: bytes) -> tuple[int, int]:
         arrival_utc += len(piece) * per_byte_s
         for message in parser.feed(piece):
             assembler.feed(message, arrival_utc)
-    counters = assembler.counters["acc"]
+    counters = assembler.tracks.counters["acc"]
     return counters.blocks, counters.lost_frames
 
 

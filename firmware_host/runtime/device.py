@@ -161,7 +161,7 @@ class Device:
     @property
     def counters(self) -> dict[str, dict[str, int]]:
         """What came and what did not, by channel, over all sessions: samples, gaps, lost_samples and so on."""
-        return {name: dict(totals) for name, totals in self._inbox.assembler.totals.items()}
+        return {name: dict(totals) for name, totals in self._inbox.assembler.tracks.totals.items()}
 
     def read(self) -> list[Block | StreamNoted]:
         """Blocks and events in the order they came; nothing if nothing did for a quarter of a second.

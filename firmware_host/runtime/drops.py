@@ -73,7 +73,7 @@ def _line_faults(assembler: StreamAssembler, parser: MessageParser) -> dict[str,
 
 def drops(assembler: StreamAssembler, parser: MessageParser) -> dict[str, int]:
     """Everything that was dropped, by why: on the line, and of all channels and sessions together."""
-    totals = assembler.totals.values()
+    totals = assembler.tracks.totals.values()
     of_blocks = {name: sum(counts[name] for counts in totals) for name in BLOCK_DROPS}
     return {**_line_faults(assembler, parser), **of_blocks}
 

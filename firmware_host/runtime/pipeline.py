@@ -345,7 +345,7 @@ class Pipeline:
     def _begin_session(self, events: list[AnyEvent]) -> None:
         hello = self.assembler.hello
         assert hello is not None
-        self.counts.keep(self.assembler.channels)
+        self.counts.keep(self.assembler.tracks.channels)
         pulse = hello.channel("bvp")
         self._pulse_stream = None if pulse is None else pulse.stream
         self._pulse_hash = hashlib.sha256()

@@ -256,7 +256,7 @@ def _summary(recorder: Recorder) -> dict[str, Any]:
         "files": [str(path) for path in writer.paths if path not in recorder.deleted],
         "n_deleted_parts": len(recorder.deleted.intersection(writer.paths)),
         "hello": announced(assembler.hello),
-        "measured_hz": assembler.measured_rates_hz,
+        "measured_hz": assembler.tracks.measured_rates_hz,
         "n_messages": writer.n_messages,
         "n_labels": recorder.n_labels,
         "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),

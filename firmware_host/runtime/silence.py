@@ -118,4 +118,4 @@ def _between_blocks_s(stream: StreamAssembler) -> float:
     channels = () if stream.hello is None else stream.hello.channels
     fastest_hz = max((channel.rate_hz for channel in channels), default=0.0)
     of_samples_s = _MOST_PERIODS / fastest_hz if fastest_hz else 0.0
-    return max(of_samples_s, _MOST_BLOCKS * stream.block_s)
+    return max(of_samples_s, _MOST_BLOCKS * stream.tracks.block_s)

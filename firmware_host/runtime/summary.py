@@ -14,6 +14,7 @@ from firmware_host.runtime.announced import announced
 from firmware_host.runtime.drops import BLOCK_DROPS, drops
 from firmware_host.runtime.pipeline import Counts, Pipeline
 from firmware_host.stream.assembler import StreamAssembler
+from firmware_host.stream.tracks import Tracks
 
 
 def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "n_frames": pipeline.parser.decoder.frames,
         **drops(assembler, pipeline.parser),
         "clock": _clock(assembler),
-        "channels": _channels(assembler, counts),
+        "channels": _channels(assembler.tracks, counts),
         "states": dict(sorted(states.items())),
         "events": dict(sorted(counts.events.items())),
         "notes": dict(sorted(counts.notes.items())),
@@ -47,10 +48,9 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
     }
 
 
-def _channels(assembler: StreamAssembler, counts: Counts) -> dict[str, dict[str, Any]]:
+def _channels(tracks: Tracks, counts: Counts) -> dict[str, dict[str, Any]]:
     """What came and what did not by channel: those that the board has now first, then those of earlier sessions."""
-    described, totals = assembler.channels, assembler.totals
-    rates = assembler.measured_rates_hz
+    described, totals, rates = tracks.channels, tracks.totals, tracks.measured_rates_hz
     return {
         name: {
             "unit": described[name].unit if name in described else "",

@@ -11,23 +11,22 @@ from __future__ import annotations
 import heapq
 import math
 from bisect import bisect_right, insort
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from enum import Enum, auto
 from itertools import islice
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 from firmware_host.protocol.messages import Ack, AckResult, Block, Event
+from firmware_host.stream.lane import U16, U32, Held, Lane, Missing, lane_of
 from firmware_host.stream.track import StreamTrack
 
 # As long as it takes a host that is asked nothing else to ask thrice, a slow line to answer.
 PATIENCE_S = 8.0
 # However well it goes: a minute of results late is the most.
 MAX_HOLD_S = 60.0
-# Memory of what waits: a minute of the fastest boards, on any host. Each block counts with what Python keeps
-# around its bytes (tracemalloc, CPython 3.11).
+# Memory of what waits: a minute of the fastest boards, on any host.
 MAX_HELD_BYTES = 3_000_000
-_ITEM_BYTES = 500
 # No line worth listening to has so many holes at once, nobody presses so many buttons in a minute.
 MAX_HOLES = 1000
 MAX_EVENTS = 256
@@ -39,11 +38,7 @@ _BLOCK_S = 2.0
 _MAX_STEP_S = 1.0
 # Rounding must not hide that a hole is due to be given up; looking early only costs.
 _HAIR_S = 1e-6
-_U32 = 1 << 32
-_U16 = 1 << 16
-_position = itemgetter(0)
 _time = attrgetter("t_s")
-_end = attrgetter("end")
 
 
 class Offer(Enum):
@@ -67,56 +62,6 @@ class Hole(NamedTuple):
     idle_s: float
 
 
-class Held(NamedTuple):
-    """A message that waits, and the stream time at which the board could send it first."""
-
-    t_s: float
-    message: Block | Event
-    arrival_utc: float
-
-
-@dataclass(slots=True)
-class _Missing:
-    """Positions ``start`` to ``end`` of a lane, the first of them due at ``start_s``."""
-
-    start: int
-    end: int
-    start_s: float
-    born_s: float
-    fresh_s: float
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One stream while it is held; positions count samples from ``base_idx``."""
-
-    base_idx: int
-    next_seq: int
-    due_s: float
-    rate_hz: float
-    next_pos: int = 0
-    # In order, like the blocks by their position.
-    missing: list[_Missing] = field(default_factory=list)
-    blocks: list[tuple[int, Held]] = field(default_factory=list)
-
-    def position(self, sample_idx: int) -> int:
-        return (sample_idx - self.base_idx + _U32 // 2) % _U32 - _U32 // 2
-
-    def first_after(self, pos: int) -> int:
-        """Number of the first hole that does not end at or before a position."""
-        return bisect_right(self.missing, pos, key=_end)
-
-    def take_ready(self, until_s: float) -> list[Held]:
-        """Blocks before the first hole that were over at ``until_s``."""
-        end = self.missing[0].start if self.missing else math.inf
-        n = 0
-        while n < len(self.blocks) and self.blocks[n][0] < end and self.blocks[n][1].t_s <= until_s:
-            n += 1
-        ready = [held for _, held in self.blocks[:n]]
-        del self.blocks[:n]
-        return ready
-
-
 class Hold:
     """Blocks and events of one session from the first hole on, until the holes are closed.
 
@@ -134,7 +79,7 @@ class Hold:
         self.is_open = False
         self.now_s = -math.inf
         """Newest stream time at which the board was alive."""
-        self._lanes: dict[int, _Lane] = {}
+        self._lanes: dict[int, Lane] = {}
         self._events: list[Held] = []
         self._n_bytes = 0
         self._n_holes = 0
@@ -148,7 +93,7 @@ class Hold:
         """Take a block whose first sample is of ``t_s``; open the hold if it shows the first hole."""
         channel = track.channel
         n_samples = len(block.data) // channel.sample_bytes
-        lane = self._lanes.get(block.stream) or _lane_of(track, block, t_s)
+        lane = self._lanes.get(block.stream) or lane_of(track, block, t_s)
         pos = lane.position(block.sample_idx)
         ahead = pos - lane.next_pos
         end_s = t_s + n_samples / channel.rate_hz
@@ -160,14 +105,14 @@ class Hold:
             if not track.is_plausible(t_s - lane.due_s, ahead):
                 return Offer.ODD
             now_s = self._waited_s
-            hole = _Missing(lane.next_pos, pos, lane.due_s, born_s=now_s, fresh_s=now_s)
+            hole = Missing(lane.next_pos, pos, lane.due_s, born_s=now_s, fresh_s=now_s)
             self._miss(lane, len(lane.missing), hole)
             self.is_open = True
         self._lanes[block.stream] = lane
         lane.next_pos = pos + n_samples
-        lane.next_seq = (block.seq + 1) % _U16
+        lane.next_seq = (block.seq + 1) % U16
         lane.due_s = end_s
-        self._add(lane, pos, held)
+        self._n_bytes += lane.add(pos, held)
         self._stuck_s += n_samples / channel.rate_hz
         self.pass_time(end_s)
         return Offer.HELD
@@ -197,7 +142,7 @@ class Hold:
         return [
             Hole(
                 stream,
-                (lane.base_idx + hole.start) % _U32,
+                (lane.base_idx + hole.start) % U32,
                 hole.end - hole.start,
                 self._waited_s - hole.fresh_s,
             )
@@ -244,14 +189,14 @@ class Hold:
         ways = [self._lanes[stream].take_ready(until_s) for stream in sorted(self._lanes)]
         ready = list(heapq.merge(*ways, self._events[:n_events], key=lambda held: held.t_s))
         del self._events[:n_events]
-        self._n_bytes -= sum(_cost(held.message) for held in ready)
+        self._n_bytes -= sum(held.cost_bytes for held in ready)
         return ready
 
-    def _is_hopeful(self, hole: _Missing) -> bool:
+    def _is_hopeful(self, hole: Missing) -> bool:
         is_fresh = self._waited_s - hole.fresh_s <= PATIENCE_S
         return is_fresh and self._waited_s - hole.born_s <= MAX_HOLD_S
 
-    def _offer_old(self, lane: _Lane, pos: int, n_samples: int, held: Held) -> Offer:
+    def _offer_old(self, lane: Lane, pos: int, n_samples: int, held: Held) -> Offer:
         end = pos + n_samples
         block = held.message
         assert isinstance(block, Block)
@@ -259,18 +204,18 @@ class Hold:
         hole = lane.missing[at] if at < len(lane.missing) else None
         if hole is not None and hole.start <= pos and end <= hole.end:
             self._cut(lane, pos, end)
-            self._add(lane, pos, held)
+            self._n_bytes += lane.add(pos, held)
             return Offer.FILLED
-        is_new = (block.seq - lane.next_seq + _U16 // 2) % _U16 >= _U16 // 2
+        is_new = (block.seq - lane.next_seq + U16 // 2) % U16 >= U16 // 2
         is_across = hole is not None and hole.start < end
         return Offer.ODD if is_new or is_across or end > lane.next_pos else Offer.KNOWN
 
-    def _miss(self, lane: _Lane, at: int, hole: _Missing) -> None:
+    def _miss(self, lane: Lane, at: int, hole: Missing) -> None:
         lane.missing.insert(at, hole)
         self._n_holes += 1
         self._look_s = min(self._look_s, _due_s(hole))
 
-    def _cut(self, lane: _Lane, start: int, end: int) -> int:
+    def _cut(self, lane: Lane, start: int, end: int) -> int:
         """Take a stretch out of the holes; how many samples of it were missing."""
         n_cut = 0
         at = lane.first_after(start)
@@ -298,24 +243,7 @@ class Hold:
                 if hole.start_s >= t_s - _BLOCK_S:
                     hole.fresh_s = self._waited_s
 
-    def _add(self, lane: _Lane, pos: int, held: Held) -> None:
-        block = held.message
-        insort(lane.blocks, (pos, held), key=_position)
-        self._n_bytes += _cost(block)
 
-
-def _cost(message: Block | Event) -> int:
-    return len(message.data) + _ITEM_BYTES if isinstance(message, Block) else 0
-
-
-def _due_s(hole: _Missing) -> float:
+def _due_s(hole: Missing) -> float:
     """When a hole is to be given up, in time spent waiting; a hair early."""
     return min(hole.fresh_s + PATIENCE_S, hole.born_s + MAX_HOLD_S) - _HAIR_S
-
-
-def _lane_of(track: StreamTrack, block: Block, t_s: float) -> _Lane:
-    """The stream as it stands before this block."""
-    gaps, rate_hz = track.gaps, track.channel.rate_hz
-    if gaps.next_idx < 0:
-        return _Lane(block.sample_idx, block.seq, t_s, rate_hz)
-    return _Lane(gaps.next_idx, gaps.next_seq, track.due_s(block, t_s), rate_hz)

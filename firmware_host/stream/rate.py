@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 # Shorter stretches mistake the ticks' jitter for a wrong rate.
-MIN_SPAN_S = 30.0
+_MIN_SPAN_S = 30.0
 TOLERANCE = 0.02
+"""Share by which the measured sample rate may differ from the declared one."""
 
 
 class RateMonitor:
@@ -13,15 +14,22 @@ class RateMonitor:
     Lost samples count as samples, so losses do not look like a slow sensor.
     """
 
-    def __init__(self, *, declared_hz: float, tolerance: float, span_s: float) -> None:
+    def __init__(self, declared_hz: float) -> None:
         self._declared_hz = declared_hz
-        self._tolerance = tolerance
-        self._span_s = span_s
         self._start_s: float | None = None
         self._n_samples = 0
         self.due_s = 0.0
         self.measured_hz: float | None = None
         self.is_off = False
+
+    @property
+    def verdict(self) -> dict[str, float | int | str]:
+        """Whether the board keeps the rate it declared, with both."""
+        return {
+            "declared_hz": self._declared_hz,
+            "measured_hz": self.measured_hz or 0.0,
+            "is_off": int(self.is_off),
+        }
 
     def restart(self) -> None:
         """Begin a new stretch with the next block, after a pause or a jump of the clock."""
@@ -37,7 +45,7 @@ class RateMonitor:
         if self._start_s is None:
             self._start_s = t0_s
             self._n_samples = n_samples
-            self.due_s = t0_s + self._span_s
+            self.due_s = t0_s + _MIN_SPAN_S
             return False
         self._n_samples += n_before
         if t0_s < self.due_s:
@@ -46,7 +54,7 @@ class RateMonitor:
         self.measured_hz = self._n_samples / (t0_s - self._start_s)
         self._start_s = t0_s
         self._n_samples = n_samples
-        self.due_s = t0_s + self._span_s
+        self.due_s = t0_s + _MIN_SPAN_S
         was_off = self.is_off
-        self.is_off = abs(self.measured_hz / self._declared_hz - 1.0) > self._tolerance
+        self.is_off = abs(self.measured_hz / self._declared_hz - 1.0) > TOLERANCE
         return self.is_off != was_off

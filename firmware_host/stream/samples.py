@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from firmware_host.events import StreamNoted
 from firmware_host.protocol.messages import Channel
 
+Detail = dict[str, float | int | str]
+
 StreamEvent = StreamNoted
 """Something about the stream itself; ``what`` is one of `Note`."""
 
@@ -46,3 +48,10 @@ class Samples(NamedTuple):
     t0_s: float
     values: NDArray[np.float64]
     gap_before_samples: int
+
+
+def noted(what: Note, detail: Detail, t_s: float, utc: float, *, channel: str = "") -> StreamEvent:
+    """Event of a note, with as many digits as mean something."""
+    # The board counts microseconds; the digits beyond are of the arithmetic.
+    rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in detail.items()}
+    return StreamEvent(t_s, utc, what.value, channel, rounded)

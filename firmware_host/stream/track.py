@@ -9,7 +9,7 @@ from firmware_host.protocol.messages import Block, Channel
 from firmware_host.stream.clock import StreamClock
 from firmware_host.stream.gaps import GapTracker, StreamCounters
 from firmware_host.stream.rate import RateMonitor
-from firmware_host.stream.samples import Note
+from firmware_host.stream.samples import Detail, Note
 from firmware_host.units import MICROSECONDS_PER_SECOND, TICKS_WRAP_US
 
 _NUMPY_TYPES = {
@@ -38,7 +38,6 @@ _OLD_BLOCKS_S = 10.0
 
 _WRAP_S = TICKS_WRAP_US / MICROSECONDS_PER_SECOND
 
-Detail = dict[str, float | int | str]
 Finding = tuple[Note, Detail]
 Place = tuple[float, int, int]
 
@@ -57,12 +56,10 @@ class StreamTrack:
         Stream time from which on blocks are due.
     """
 
-    def __init__(
-        self, channel: Channel, rate: RateMonitor, *, is_new: bool = False, since_s: float = 0.0
-    ) -> None:
+    def __init__(self, channel: Channel, *, is_new: bool = False, since_s: float = 0.0) -> None:
         self.channel = channel
         self.counters = StreamCounters()
-        self.rate = rate
+        self.rate = RateMonitor(channel.rate_hz)
         self.findings: list[Finding] = []
         self.gaps = GapTracker(self.counters, is_new=is_new)
         self._scale = np.array([channel.scale])

@@ -42,7 +42,7 @@ class Accounts:
 
     def feed(self, message: Message, utc: float) -> Items:
         """Pass a message on and check what comes of it."""
-        before = self.assembler.counters
+        before = self.assembler.tracks.counters
         out = self.assembler.feed(message, utc)
         self._enter_all(out, before)
         hello = self.assembler.hello
@@ -53,7 +53,7 @@ class Accounts:
     def end(self) -> Items:
         """End the stream and check what had waited."""
         out = self.assembler.end()
-        self._enter_all(out, self.assembler.counters)
+        self._enter_all(out, self.assembler.tracks.counters)
         return out
 
     def _enter_all(self, out: Items, before: dict[str, StreamCounters]) -> None:
@@ -64,9 +64,9 @@ class Accounts:
                 assert math.isfinite(item.t_s)
                 assert all(isinstance(v, int | float | str) for v in item.detail.values())
             else:
-                counters = before if k < since else self.assembler.counters
+                counters = before if k < since else self.assembler.tracks.counters
                 self._enter(item, self._book(counters[item.channel.name]))
-        for name, counters in self.assembler.counters.items():
+        for name, counters in self.assembler.tracks.counters.items():
             book = self._book(counters)
             assert counters.samples == book.n_samples, f"{name}: counted is not handed on"
             missing = counters.lost_samples + counters.paused_samples
@@ -90,7 +90,7 @@ class Accounts:
         if not made:
             return
         (item,) = made
-        book = self._book(self.assembler.counters[item.channel.name])
+        book = self._book(self.assembler.tracks.counters[item.channel.name])
         if book.first_idx is None:
             book.first_idx = block.sample_idx - item.gap_before_samples
         if book.counters.index_restarts:

@@ -59,7 +59,7 @@ def test_samples_after_the_assembler_equal_the_archive(reader: E4Reader) -> None
         values = np.concatenate([s.values for s in got[name]])
         np.testing.assert_array_equal(values, channel.values)
         assert got[name][0].t0_s == channel.start_utc - START_UTC
-    assert all(c.gaps == c.duplicate_blocks == 0 for c in assembler.counters.values())
+    assert all(c.gaps == c.duplicate_blocks == 0 for c in assembler.tracks.counters.values())
 
 
 def test_messages_survive_the_wire(reader: E4Reader) -> None:

@@ -139,7 +139,7 @@ def test_names_of_channels_without_number_stay_in_bounds(make: Make) -> None:
         pipeline.feed(board.hello + board.second(0), UTC + 2 * n)
     channels = summarise(pipeline, Counter(), wall_s=0.0)["channels"]
     assert len(channels) <= 258
-    assert max(map(len, (pipeline.counts.samples, pipeline.assembler.totals))) <= 258
+    assert max(map(len, (pipeline.counts.samples, pipeline.assembler.tracks.totals))) <= 258
     assert sum(channel["n_samples"] for channel in channels.values()) == 300 * (32 + 4)
     assert channels["acc"]["n_samples"] == 300 * 32
     assert channels["(others)"]["n_samples"] > 200 * 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,7 +45,7 @@ class _Stream:
 
     def __init__(self, channel: Channel = EDA, *, block_s: float = 0.0) -> None:
         self.hello = Hello(7, "b", "f", (channel,))
-        self.block_s = block_s
+        self.tracks = SimpleNamespace(block_s=block_s)
 
 
 class _Time:

@@ -135,7 +135,7 @@ class BadLine(RuleBasedStateMachine):
 
     @invariant()
     def accounts_agree(self) -> None:
-        for name, counters in self.accounts.assembler.counters.items():
+        for name, counters in self.accounts.assembler.tracks.counters.items():
             stream = next(c.stream for c in CHANNELS if c.name == name)
             assert counters.samples == len(self.streams[stream].handed)
             assert counters.index_restarts == counters.bad_blocks == 0
@@ -145,7 +145,7 @@ class BadLine(RuleBasedStateMachine):
         self._enter(self.accounts.end())
         for channel in CHANNELS:
             s = self.streams[channel.stream]
-            counters = self.accounts.assembler.counters[channel.name]
+            counters = self.accounts.assembler.tracks.counters[channel.name]
             assert s.live <= set(s.handed)
             span = s.end_came - (s.first_came or 0)
             assert counters.samples + counters.lost_samples == span

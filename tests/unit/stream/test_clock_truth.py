@@ -209,5 +209,5 @@ def test_blocks_that_come_twice_do_not_move_the_clock() -> None:
             # Sent again, and late.
             twice.feed(told[n - 1][0], utc)
     assert twice.utc(89.0) == once.utc(89.0)
-    assert twice.totals["bvp"]["samples"] == once.totals["bvp"]["samples"]
-    assert twice.totals["bvp"]["duplicate_blocks"] > 0
+    assert twice.tracks.totals["bvp"]["samples"] == once.tracks.totals["bvp"]["samples"]
+    assert twice.tracks.totals["bvp"]["duplicate_blocks"] > 0

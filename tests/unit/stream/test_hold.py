@@ -103,7 +103,7 @@ def test_outage_that_is_sent_again_leaves_no_trace() -> None:
     whole, _ = _run(_minute())
     out, assembler = _run(_with_outage(10.0, 30.0, 31.5))
     assert _plain(out) == _plain(whole)
-    counters = assembler.counters["bvp"]
+    counters = assembler.tracks.counters["bvp"]
     assert (counters.filled_blocks, counters.filled_samples) == (40, 1280)
     assert (counters.gaps, counters.lost_samples, counters.lost_frames) == (0, 0, 0)
 
@@ -126,7 +126,7 @@ def test_whatever_is_sent_again_whenever_no_sample_is_lost_or_doubled(
     ]
     out, assembler = _run(sorted(fed, key=lambda pair: pair[1]))
     assert _by_channel(out) == _whole_minute()
-    totals = assembler.counters.values()
+    totals = assembler.tracks.counters.values()
     n_known = len(twice - lost)
     # What comes before a later block has shown it missing fills no gap.
     assert sum(c.filled_blocks for c in totals) <= len(lost)
@@ -147,7 +147,7 @@ def test_no_answer_means_a_gap_as_ever_after_some_patience() -> None:
     assert _plain(out) == _plain(want)
     (gap,) = _notes(out, Note.GAP)
     assert gap.detail == {"missing_samples": 32, "lost_frames": 1}
-    assert assembler.counters["bvp"].filled_blocks == 0
+    assert assembler.tracks.counters["bvp"].filled_blocks == 0
 
 
 def test_patience_goes_by_the_boards_time() -> None:
@@ -202,7 +202,7 @@ def test_gone_is_noted_at_once() -> None:
     assert assembler.feed(rest[0][0], UTC0 + 8.2) != []
     out = assembler.feed(rest[1][0], UTC0 + 8.3)
     assert [x.t0_s for x in out if isinstance(x, Samples)] == [6.5, 7.0, 7.5]
-    counters = assembler.counters["bvp"]
+    counters = assembler.tracks.counters["bvp"]
     assert (counters.gone_samples, counters.lost_samples, counters.filled_samples) == (64, 64, 64)
     assert assembler.holes == []
 
@@ -294,11 +294,11 @@ def test_many_holes_are_too_much() -> None:
     n_holes = []
     for k in range(1, 2500):
         assembler.feed(_one(1 + k, 6 + 2 * k, 0.05), UTC0)
-        n_holes.append(assembler._hold._n_holes)
+        n_holes.append(assembler._session.hold._n_holes)
     assert max(n_holes) == MAX_HOLES
     assert len(assembler.holes) <= 64
-    counters = assembler.counters["bytes"]
-    assert counters.lost_samples + assembler._hold._n_holes == 5 + 2499
+    counters = assembler.tracks.counters["bytes"]
+    assert counters.lost_samples + assembler._session.hold._n_holes == 5 + 2499
 
 
 def test_many_events_are_too_much() -> None:
@@ -370,7 +370,7 @@ def test_no_gap_waits_for_ever_however_much_comes() -> None:
         if n > 1 and not assembler.holes:
             break
     assert n * 0.5 == pytest.approx(MAX_HOLD_S, abs=2.0)
-    counters = assembler.counters["bvp"]
+    counters = assembler.tracks.counters["bvp"]
     assert counters.lost_samples + counters.filled_samples == 999 * 32
     assert counters.filled_blocks + counters.late_blocks == back - 1
 
@@ -415,7 +415,7 @@ def test_rate_that_changes_keeps_new_and_old_blocks_apart() -> None:
     out = assembler.feed(new[0], UTC0 + 5.7)
     assert [x.t0_s for x in out if isinstance(x, Samples)] == pytest.approx([5.0, 5.3])
     assert [x.channel for x in out if isinstance(x, Samples)] == [faster, faster]
-    assert assembler.totals["acc"]["samples"] == 250 + 60
+    assert assembler.tracks.totals["acc"]["samples"] == 250 + 60
 
 
 def test_first_blocks_of_a_new_number_that_never_come_are_a_gap() -> None:
@@ -444,7 +444,7 @@ def test_new_rate_is_not_called_off_and_no_gap_is_seen() -> None:
         made = block(faster, k, n_samples=30, first_us=60_000_000)
         out += assembler.feed(made, UTC0 + 60 + 0.3 * (k + 1))
     assert [x.what for x in out if isinstance(x, StreamEvent)] == ["session", "layout"]
-    assert assembler.measured_rates_hz["acc"] == pytest.approx(100.0)
+    assert assembler.tracks.measured_rates_hz["acc"] == pytest.approx(100.0)
     times = np.concatenate(
         [
             x.t0_s + np.arange(len(x.values)) / x.channel.rate_hz
@@ -494,7 +494,7 @@ def test_messages_of_any_content_neither_raise_nor_run_backwards(messages: list[
             assert item.gap_before_samples >= 0
             newest[item.channel.name] = item.t0_s
             n_samples += len(item.values)
-    assert n_samples == sum(c.samples for c in assembler.counters.values())
+    assert n_samples == sum(c.samples for c in assembler.tracks.counters.values())
     told = [
         x for x in out if isinstance(x, StreamEvent) and x.what in ("button", "wear", "battery")
     ]
