@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sim.__main__ import DEFAULT_DRIFT_PPM
+from sim.options import DEFAULT_DRIFT_PPM
 from sim.soak_day import EVERYTHING, WARM_SHARE, Stretch, soak_faults
 from sim.soak_recording import Span, read_recorded
 from sim.soak_run import Soak, struck_in

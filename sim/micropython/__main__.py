@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import secrets
-import signal
 import sys
 import tempfile
 import threading
 import time
 from itertools import takewhile
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from firmware_host.errors import ConfigError, SignetError
+from firmware_host.errors import ConfigError
 from sim.bad_sensors import TroubledBody
 from sim.body import Body, SyntheticBody
+from sim.command import (
+    DEFAULT_SCENARIO,
+    DEFAULT_SEED,
+    Parser,
+    add_pty,
+    exit_code,
+    number,
+    open_pty,
+    say,
+    seed,
+)
 from sim.fault_plan import FaultPlan
 from sim.micropython.process import BOOTLOADER, MicroPythonBoard, board_json, put_app
 from sim.micropython.worn import PARTS, Hardware, Worn
 from sim.person import Wearer
-from sim.ports import PtyPort
 from sim.replay import RecordingBody
 from sim.schedule import load_scenario
 
 if TYPE_CHECKING:
     from sim.ports import Port
 
-DEFAULT_SCENARIO = "day"
-DEFAULT_SEED = 7
-_MAX_SEED = 2**63 - 1
-_INTERRUPTED = 130
-_TERMINATED = 143
 _TICK_S = 0.02
 _FULL_S = 0.005
 # Less than a second of frames: what does not fit waits in the board's own buffer.
@@ -43,28 +45,24 @@ _PIECE_BYTES = 1024
 _BODILY, _OUTAGES = ("saturation", "off_skin"), ("brown_out", "reboot")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(ConfigError.exit_code, f"sim: {message}\n")
+_seconds = number(float, lambda value: 0 < value < math.inf, "seconds above 0")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Command line of the virtual board."""
-    parser = _Parser(
+    parser = Parser(
         prog="python -m sim.micropython",
         description="The board's own app on the official MicroPython build, behind a serial line.",
     )
     line = parser.add_mutually_exclusive_group(required=True)
-    line.add_argument(
-        "--pty", nargs="?", const="", metavar="LINK", help="a pseudo-terminal, linked from LINK"
-    )
+    add_pty(line)
     line.add_argument(
         "--virtual", type=_seconds, metavar="SECONDS", help="in virtual time, bytes to stdout"
     )
     body = parser.add_mutually_exclusive_group()
     body.add_argument("--scenario", default=DEFAULT_SCENARIO, metavar="NAME|FILE")
     body.add_argument("--recording", type=Path, metavar="FILE", help="a recorded body")
-    parser.add_argument("--seed", type=_seed, default=DEFAULT_SEED)
+    parser.add_argument("--seed", type=seed, default=DEFAULT_SEED)
     parser.add_argument(
         "--flash", type=Path, metavar="DIR", help="the board's flash (default: a new one)"
     )
@@ -80,41 +78,15 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _seed(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= _MAX_SEED:
-        msg = f"expected a whole number from 0 to {_MAX_SEED}, got {text[:40]!r}"
-        raise argparse.ArgumentTypeError(msg)
-    return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        msg = f"expected seconds above 0, got {text[:40]!r}"
-        raise argparse.ArgumentTypeError(msg)
-    return value
-
-
 def main(argv: list[str] | None = None) -> int:
     """Parse, run, and turn every error on purpose into one line and an exit code."""
     args = build_parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
+
+    def run() -> None:
         with tempfile.TemporaryDirectory(prefix="signet-flash-") as folder:
             _run(args, args.flash or Path(folder))
-    except SignetError as err:
-        print(f"sim: {err}", file=sys.stderr)
-        return err.exit_code
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    return 0
+
+    return exit_code(run)
 
 
 def _run(args: argparse.Namespace, flash: Path) -> None:
@@ -134,8 +106,7 @@ def _run(args: argparse.Namespace, flash: Path) -> None:
             while data := board.read():
                 sys.stdout.buffer.write(data)
             return
-        link = Path(args.pty) if args.pty else None
-        port = PtyPort(link, lambda path: print(f"pty {path}", flush=True))
+        port = open_pty(args.pty)
         try:
             port.plug(plugged=True)
             _serve(board, port)
@@ -175,7 +146,7 @@ def _serve(board: MicroPythonBoard, port: Port) -> None:
             board.write(data)
     carrier.join()
     if board.exit_code == BOOTLOADER:
-        print("bootloader", flush=True)
+        say("bootloader")
 
 
 def _carry(board: MicroPythonBoard, port: Port) -> None:
@@ -187,13 +158,5 @@ def _carry(board: MicroPythonBoard, port: Port) -> None:
                 return
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(_TERMINATED)
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except BrokenPipeError:
-        # Nobody reads any more: that is the reader's business. Flushing at exit would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(main())

@@ -18,7 +18,7 @@ PAGE = (REPO / "docs/features.md").read_text(encoding="utf-8")
 NEEDS = ("/tmp/board", "/dev/", "S05.zip", "MICROPYTHON.bin", "mine.toml", "--speed 1", "ls --ask")
 # Quicker than real time, each of them in a second or two.
 PARSERS = {
-    "sim": ("sim.__main__", "build_parser"),
+    "sim": ("sim.options", "build_parser"),
     "sim.micropython": ("sim.micropython.__main__", "build_parser"),
     "training": ("training.cli", "_parser"),
 }

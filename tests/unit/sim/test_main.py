@@ -12,7 +12,7 @@ from firmware_host.host.load import read_load
 from firmware_host.host.thermal import read_heat
 from firmware_host.protocol.encode import encode_command
 from firmware_host.protocol.messages import Command, CommandKind
-from sim.__main__ import build_parser, main
+from sim.__main__ import main
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.fault_plan import parse_fault_spec
@@ -20,6 +20,7 @@ from sim.faults import FaultyBoard
 from sim.host import HostModel, HostTree
 from sim.host_plan import HostPlan
 from sim.links import END_OF_DAY, Loopback, serve_stdio
+from sim.options import build_parser
 from sim.person import Wearer
 from sim.schedule import load_scenario
 

@@ -21,8 +21,9 @@ from firmware_host.protocol.messages import (
 from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.mcap_writer import McapWriter
 from firmware_host.recording.take_reader import TakeReader
-from sim.__main__ import build_parser, main
+from sim.__main__ import main
 from sim.links import CHUNK_HEADER, END_OF_DAY, REPLY_HEADER
+from sim.options import build_parser
 from sim.recorded import RecordedBoard
 from tests.unit.recording.take_fixtures import make_take
 
