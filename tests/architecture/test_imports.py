@@ -43,7 +43,7 @@ ONLY_IN = {
     "mcap": {
         "recording/mcap_index.py",
         "recording/mcap_topics.py",
-        "recording/mcap_writer.py",
+        "recording/mcap_part.py",
         "recording/mcap_reader.py",
         "recording/mcap_records.py",
     },

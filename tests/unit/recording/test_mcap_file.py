@@ -34,7 +34,7 @@ from firmware_host.protocol.messages import (
 from firmware_host.recording.append_file import AppendFile
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_file import McapReader, McapWriter
-from firmware_host.recording.mcap_writer import to_ns
+from firmware_host.recording.mcap_part import to_ns
 
 UTC0 = 1_767_600_000.123456
 BVP = Channel(0, "bvp", "au", 64.0, 0.01, 0.0, "i32", 1)
