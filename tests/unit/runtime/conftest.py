@@ -1,4 +1,4 @@
-"""A vault, and what a report tells of it."""
+"""Vaults, and what a report tells of one."""
 
 from __future__ import annotations
 
@@ -23,9 +23,14 @@ def bundle() -> Bundle:
 
 
 @pytest.fixture
-def life(tmp_path: Path) -> Iterator[Life]:
-    with Vault.create(tmp_path / "state", tmp_path / "key") as vault:
-        yield Life(vault)
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    with Vault.open_or_create(tmp_path / "state", tmp_path / "key") as opened:
+        yield opened
+
+
+@pytest.fixture
+def life(vault: Vault) -> Life:
+    return Life(vault)
 
 
 @pytest.fixture

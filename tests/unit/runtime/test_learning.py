@@ -1,3 +1,5 @@
+"""A run learns when there is something to learn and the host is calm, and pauses when it is not."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -10,152 +12,14 @@ from firmware_host.adaptation.checkpoint import JOB_CHECKPOINT_KIND
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.labels import put_label
 from firmware_host.adaptation.limits import Limits
-from firmware_host.adaptation.preferences import PREFERENCE_KIND, Comparison, put_comparison
-from firmware_host.adaptation.samples import WINDOW_KIND
-from firmware_host.events import Labelled
-from firmware_host.runtime.learner_process import LearnerProcess
-from firmware_host.runtime.learning import (
-    Learning,
-    LearnTrigger,
-    compared_facts,
-    trigger_of,
-    work_waiting,
-)
+from firmware_host.runtime.learning import Learning, work_waiting
 from firmware_host.runtime.permission import HostWatch
 from firmware_host.runtime.waiting import look_at
-from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
+from tests.unit.runtime.stories import START_UTC, compare, store_stories, tell_story
 
 KEPT = {"kept": True, "reason": "better", "text": "kept"}
 PAUSED = {"kept": False, "reason": "paused", "text": "paused: too hot"}
-# Any time well after 2000, as labels have it.
-START_UTC = 1.7e9
-
-
-def _label(kind: str, start: float, minutes: float = 5.0) -> Labelled:
-    end = start + 60 * minutes
-    return Labelled(end, end, kind, start, end, "button")
-
-
-def _story(trigger: LearnTrigger) -> None:
-    for label in (_label("rest", 0), _label("stress", 400), _label("rest", 800)):
-        trigger.add(label)
-
-
-def test_learning_waits_for_rest_stress_rest() -> None:
-    trigger = LearnTrigger()
-    for label in (_label("rest", 0), _label("stress", 400)):
-        trigger.add(label)
-        assert trigger.n_waiting == 0
-    trigger.add(_label("rest", 800))
-    assert trigger.n_waiting == 1
-
-
-def test_learning_is_due_again_after_the_next_whole_stress_episode() -> None:
-    trigger = LearnTrigger()
-    _story(trigger)
-    trigger.started()
-    assert trigger.n_waiting == 0
-    trigger.add(_label("stress", 1200))
-    assert trigger.n_waiting == 0
-    trigger.add(_label("rest", 1600))
-    assert trigger.n_waiting == 1
-
-
-def test_short_labels_teach_nothing() -> None:
-    trigger = LearnTrigger()
-    for i in range(6):
-        trigger.add(_label("stress" if i % 2 else "rest", 100.0 * i, minutes=1.0))
-    assert trigger.n_waiting == 0
-
-
-def test_labels_of_earlier_runs_wait_unless_a_job_came_after_them() -> None:
-    spans = [LabelSpan(k, t, t + 300) for k, t in (("rest", 0), ("stress", 400), ("rest", 800))]
-    later = [LabelSpan(k, t, t + 300) for k, t in (("stress", 1200), ("rest", 1600))]
-    assert trigger_of(spans, None).n_waiting == 1
-    assert trigger_of(spans, 1100).n_waiting == 0
-    assert trigger_of([*later, *spans], 1100).n_waiting == 1
-    # The job came between the stress and the rest after it: that story is new.
-    assert trigger_of(spans, 750).n_waiting == 0
-    assert trigger_of([*later, *spans], 1550).n_waiting == 0
-
-
-@pytest.fixture
-def vault(tmp_path: Path):
-    with Vault.open_or_create(tmp_path / "state", tmp_path / "key") as opened:
-        yield opened
-
-
-def test_labels_said_after_a_job_of_a_time_before_it_wait(vault: Vault) -> None:
-    def say(kind: str, start: float) -> None:
-        span = LabelSpan(kind, START_UTC + start, START_UTC + start + 300)
-        put_label(vault, span, source="command", now_utc=START_UTC + 9000)
-
-    for kind, start in (("rest", 0), ("stress", 400), ("rest", 800)):
-        say(kind, start)
-    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 5000)
-    assert work_waiting(vault, now_utc=START_UTC + 9000).stories_waiting == 0
-    say("stress", 1200)
-    assert work_waiting(vault, now_utc=START_UTC + 9000).stories_waiting == 0
-    say("rest", 1600)
-    assert work_waiting(vault, now_utc=START_UTC + 9000).stories_waiting == 1
-
-
-def _compare(vault: Vault, n: int, *, first: int = 0, is_seen: bool = True) -> None:
-    """Say n comparisons of moments with a window each."""
-    for i in range(first, first + n):
-        more, less = (START_UTC + 600 * i + at for at in (0, 300))
-        if is_seen:
-            vault.put_many(WINDOW_KIND, [(b"window", more + 30), (b"window", less + 30)])
-            put_comparison(vault, Comparison(more, less), now_utc=START_UTC + 1e6)
-        else:
-            # Its windows are gone since.
-            meta = {"more_utc": more, "less_utc": less}
-            vault.put(PREFERENCE_KIND, pack({}, meta), START_UTC + 1e6)
-
-
-def _store_stories(vault: Vault, n: int) -> None:
-    for i in range(2 * n + 1):
-        span = LabelSpan(
-            "stress" if i % 2 else "rest", *(START_UTC + 400 * i + s for s in (0, 300))
-        )
-        put_label(vault, span, source="cli", now_utc=START_UTC + 9000)
-
-
-def _waiting(vault: Vault) -> tuple[int, int]:
-    work = work_waiting(vault, now_utc=START_UTC + 1e6)
-    return work.stories_waiting, work.comparisons_waiting
-
-
-def test_three_new_comparisons_wait_once_six_and_two_stories_are_there(vault: Vault) -> None:
-    _store_stories(vault, 2)
-    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 9000)
-    _compare(vault, 5)
-    assert _waiting(vault) == (0, 0)
-    _compare(vault, 3, first=5, is_seen=False)
-    assert _waiting(vault) == (0, 0)
-    _compare(vault, 1, first=8)
-    assert _waiting(vault) == (0, 6)
-    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 9000)
-    _compare(vault, 2, first=9)
-    assert _waiting(vault) == (0, 0)
-    _compare(vault, 1, first=11)
-    assert _waiting(vault) == (0, 3)
-
-
-def test_comparisons_wait_for_a_second_story(vault: Vault) -> None:
-    _store_stories(vault, 1)
-    ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 9000)
-    _compare(vault, 6)
-    assert _waiting(vault) == (0, 0)
-    assert compared_facts(vault) == (
-        6,
-        "6 comparisons; from 6 on, with two labelled stories, they are learned from",
-    )
-    _store_stories(vault, 2)
-    assert compared_facts(vault) == (6, "6 comparisons; the next learning job learns from them")
-    _compare(vault, 1, first=6, is_seen=False)
-    assert compared_facts(vault)[1].startswith("6 of 7 comparisons count, the others lack windows")
 
 
 @dataclass
@@ -229,7 +93,7 @@ def test_nothing_to_learn_starts_nothing(host: Host) -> None:
 
 
 def test_story_on_a_calm_host_is_learned_at_once(host: Host) -> None:
-    _story(host.learning.trigger)
+    tell_story(host.learning.trigger)
     assert host.look() == ([], None)
     assert host.learner.is_started
     host.learner.ends_with = KEPT
@@ -239,7 +103,7 @@ def test_story_on_a_calm_host_is_learned_at_once(host: Host) -> None:
 
 
 def test_hot_host_is_waited_for_and_that_is_noted_once(host: Host) -> None:
-    _story(host.learning.trigger)
+    tell_story(host.learning.trigger)
     host.warm(76.0)
     assert host.look() == (["learning_waits"], None)
     assert host.look() == ([], None)
@@ -252,7 +116,7 @@ def test_hot_host_is_waited_for_and_that_is_noted_once(host: Host) -> None:
 
 
 def test_job_is_paused_when_it_gets_hot_and_goes_on_when_cool(host: Host) -> None:
-    _story(host.learning.trigger)
+    tell_story(host.learning.trigger)
     host.look()
     host.warm(75.0)
     assert host.look() == (["learning_waits"], None)
@@ -268,7 +132,7 @@ def test_job_is_paused_when_it_gets_hot_and_goes_on_when_cool(host: Host) -> Non
 
 
 def test_job_that_paused_for_its_own_reason_rests_a_minute(host: Host) -> None:
-    _story(host.learning.trigger)
+    tell_story(host.learning.trigger)
     host.look()
     host.learner.ends_with = PAUSED
     assert host.look() == (["learning_paused"], None)
@@ -278,7 +142,7 @@ def test_job_that_paused_for_its_own_reason_rests_a_minute(host: Host) -> None:
 
 def test_simulated_host_gets_a_second_of_work_for_each_second(vault: Vault, tmp_path: Path) -> None:
     host = Host(vault, tmp_path / "machine", in_step=True)
-    _story(host.learning.trigger)
+    tell_story(host.learning.trigger)
     host.look()
     for after_s in (0.6, 0.6, 1.2, 0.4, 0.0):
         host.look(after_s)
@@ -291,7 +155,7 @@ def test_simulated_host_gets_a_second_of_work_for_each_second(vault: Vault, tmp_
 
 def test_job_of_a_simulated_host_that_asks_no_more_is_done(vault: Vault, tmp_path: Path) -> None:
     host = Host(vault, tmp_path / "machine", in_step=True)
-    _story(host.learning.trigger)
+    tell_story(host.learning.trigger)
     host.look()
     host.learner.n_grants, host.learner.ends_with = 0, KEPT
     assert host.look() == ([], KEPT)
@@ -301,13 +165,13 @@ def test_job_of_a_simulated_host_that_asks_no_more_is_done(vault: Vault, tmp_pat
 def test_where_nobody_is_asked_the_stream_waits_for_the_job(vault: Vault, tmp_path: Path) -> None:
     host = Host(vault, tmp_path / "machine", asks=False)
     host.warm(99.0)
-    _story(host.learning.trigger)
+    tell_story(host.learning.trigger)
     host.learner.ends_with = KEPT
     assert host.look() == ([], KEPT)
 
 
 def test_end_of_the_stream_pauses_the_job_for_the_next_run(host: Host) -> None:
-    _story(host.learning.trigger)
+    tell_story(host.learning.trigger)
     host.look()
     looked = host.learning.end(host.now_utc)
     assert looked.notes == [("learning_paused", {"why": "too hot"})]
@@ -336,11 +200,11 @@ def test_run_learns_from_labels_that_came_while_none_ran(vault: Vault, tmp_path:
 def test_run_learns_from_comparisons_that_another_command_stored(
     vault: Vault, tmp_path: Path
 ) -> None:
-    _store_stories(vault, 2)
+    store_stories(vault, 2)
     ledger.append(vault, {"what": "personalise"}, now_utc=START_UTC + 9000)
     host = Host(vault, tmp_path / "machine")
     host.look()
-    _compare(vault, 6)
+    compare(vault, 6)
     host.look()
     assert not host.learner.is_started
     host.look(60.0)
@@ -354,11 +218,11 @@ def test_run_learns_from_comparisons_that_another_command_stored(
 def test_where_nobody_is_asked_comparisons_of_earlier_runs_do_not_wait(
     vault: Vault, tmp_path: Path
 ) -> None:
-    _store_stories(vault, 2)
-    _compare(vault, 6)
+    store_stories(vault, 2)
+    compare(vault, 6)
     host = Host(vault, tmp_path / "machine", asks=False)
     for _ in range(2):
-        _story(host.learning.trigger)
+        tell_story(host.learning.trigger)
     host.learning.trigger.started()
     host.learner.ends_with = KEPT
     assert host.look(60.0) == ([], None)
@@ -381,32 +245,3 @@ def test_what_waits_is_named_first_cause_first(vault: Vault, tmp_path: Path) -> 
     ]
     vault.put(JOB_CHECKPOINT_KIND, b"half a job", START_UTC)
     assert why(START_UTC) == ["nothing: the paused job goes on with signet run, or signet learn"]
-
-
-def test_a_learner_that_fails_is_told_and_does_not_raise(tmp_path: Path) -> None:
-    learner = LearnerProcess(["--state", tmp_path / "none", "--key-file", tmp_path / "key"])
-    learner.start(now_utc=1e9)
-    result = learner.finish(wait=True)
-    assert result["kept"] is False
-    assert result["exit_code"] == 7
-    assert "no vault in" in result["text"]
-    assert not learner.is_started
-
-
-def test_learner_told_to_pause_before_it_began_has_paused(tmp_path: Path) -> None:
-    learner = LearnerProcess(["--state", tmp_path / "none", "--key-file", tmp_path / "key"])
-    learner.start(now_utc=1e9)
-    learner.pause()
-    result = learner.finish(wait=True)
-    assert (result["kept"], result["reason"]) == (False, "paused")
-    assert result["text"].startswith("not begun")
-    assert learner.results == [result]
-
-
-def test_learner_that_is_stopped_leaves_no_process_and_no_result(tmp_path: Path) -> None:
-    learner = LearnerProcess(["--state", tmp_path / "none", "--key-file", tmp_path / "key"])
-    learner.start(now_utc=1e9)
-    learner.stop()
-    assert not learner.is_started
-    assert learner.finish(wait=True) is None
-    learner.stop()
