@@ -90,8 +90,30 @@ class WearerVerified:
 
 
 @dataclass(frozen=True, slots=True)
+class OnBoard:
+    """A stretch between two presses on the board's own clock, which nobody sets.
+
+    ``start_s`` and ``end_s`` are stream time of ``session``; ``start_utc`` is what the host's clock showed when it
+    began, whatever that was set to since.
+    """
+
+    session: int
+    start_s: float
+    end_s: float
+    start_utc: float
+
+    @property
+    def lasts_s(self) -> float:
+        """Seconds from one press to the other."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
-    """The wearer said what a stretch of time was; times are host UTC."""
+    """The wearer said what a stretch of time was; times are host UTC.
+
+    ``on_board`` says it once more for a label of the board's buttons; any other label has none.
+    """
 
     t_s: float
     utc: float
@@ -99,6 +121,7 @@ class Labelled:
     start_utc: float
     end_utc: float
     source: str
+    on_board: OnBoard | None = None
     kind: str = field(default="label", init=False)
 
 
@@ -127,12 +150,20 @@ def _plain(value: Any) -> Any:
         return round(value, _DECIMALS) if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, OnBoard):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     return value
 
 
 def to_dict(event: AnyEvent) -> dict[str, Any]:
-    """The event as plain values; floats rounded to six decimals, NaN as None."""
-    return {name: _plain(getattr(event, name)) for name in event.__dataclass_fields__}
+    """The event as plain values; floats rounded to six decimals, NaN as None.
+
+    ``on_board`` is there only where it says something.
+    """
+    values = {name: _plain(getattr(event, name)) for name in event.__dataclass_fields__}
+    if isinstance(event, Labelled) and event.on_board is None:
+        del values["on_board"]
+    return values
 
 
 def to_json(event: AnyEvent) -> str:

@@ -10,7 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_host.adaptation.coverage import Edge, WindowEnds, covered, needs_board, seen
 from firmware_host.errors import AdaptationReason, LabelError
+from firmware_host.events import OnBoard
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -78,11 +80,12 @@ _LEFT_OUT_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class LabelSpan:
-    """A stretch of time, host UTC, and what it was."""
+    """A stretch of time, host UTC, and what it was; one of the board's buttons is `on_board` too."""
 
     label: Label
     start_utc: float
     end_utc: float
+    on_board: OnBoard | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -100,7 +103,8 @@ class LabelSpan:
 class Episode:
     """One unbroken stretch of one label and the usable windows wholly inside it.
 
-    window_idx (n,) positions in the table the episodes were built from, t_end_utc (n,) their ends.
+    window_idx (n,) positions in the table the episodes were built from, t_end_utc (n,) their ends,
+    increasing: by the clock of the label's end, where the host's was set within it.
     """
 
     label: Label
@@ -159,6 +163,7 @@ def build_episodes(
     *,
     window_s: float,
     unusable: Mapping[LeftOut, BoolArray] | None = None,
+    ends: WindowEnds | None = None,
 ) -> EpisodeSet:
     """Assign windows to labelled episodes.
 
@@ -170,23 +175,29 @@ def build_episodes(
         Spans in any order; equal ones that touch or overlap are one episode.
     unusable
         Masks (n,) of windows that are left out whatever their label, first reason counts.
+    ends
+        The same ends on both clocks; without it host time decides alone.
     """
-    spans = _joined(labels)
+    if ends is None:
+        n = len(t_end_utc)
+        ends = WindowEnds(t_end_utc, np.full(n, -1), np.full(n, np.nan))
+    spans = _joined(told_apart(labels, ends, window_s))
     free, counts = _usable(len(t_end_utc), unusable or {})
     start_utc = t_end_utc - window_s
-    clashing = _clashing(start_utc, t_end_utc, spans)
+    edges = [seen(span, ends) for span in spans]
+    clashing = _clashing(start_utc, t_end_utc, spans, edges)
     inside_any = np.zeros(len(t_end_utc), np.bool_)
     touched = np.zeros(len(t_end_utc), np.bool_)
     episodes: list[Episode] = []
     short = 0
-    for span in spans:
-        inside = (start_utc >= span.start_utc) & (t_end_utc <= span.end_utc)
-        touched |= (t_end_utc > span.start_utc) & (start_utc < span.end_utc)
+    for span, (begin, end) in zip(spans, edges, strict=True):
+        inside = (start_utc >= begin) & (t_end_utc <= end)
+        touched |= (t_end_utc > begin) & (start_utc < end)
+        # Labels of the same kind that are not joined may overlap.
+        chosen = np.flatnonzero(inside & free & ~clashing & ~inside_any)
         inside_any |= inside
-        chosen = np.flatnonzero(inside & free & ~clashing)
         if len(chosen) >= MIN_EPISODE_WINDOWS:
-            ends = t_end_utc[chosen]
-            episodes.append(Episode(span.label, span.start_utc, span.end_utc, chosen, ends))
+            episodes.append(_episode(span, chosen, ends))
         else:
             short += len(chosen)
     counts[LeftOut.UNLABELLED] = int((free & ~touched).sum())
@@ -228,11 +239,39 @@ def n_stories(episodes: Sequence[Episode]) -> int:
     return sum(one is Label.STRESS and two is Label.REST for one, two in pairs)
 
 
+def told_apart(labels: Sequence[LabelSpan], ends: WindowEnds, window_s: float) -> list[LabelSpan]:
+    """The same labels, `on_board` only where the board's clock must decide."""
+    return [
+        span if needs_board(span, ends, window_s) else replace(span, on_board=None)
+        for span in labels
+    ]
+
+
+def covered_by_board(labels: Sequence[LabelSpan], ends: WindowEnds, window_s: float) -> BoolArray:
+    """Mark (n,) windows of which the board's clock decided that they are inside a label."""
+    inside = np.zeros(len(ends.utc), np.bool_)
+    for span in told_apart(labels, ends, window_s):
+        if span.on_board is not None:
+            inside |= covered(span, ends, window_s)
+    return inside
+
+
+def _episode(span: LabelSpan, chosen: NDArray[np.int64], ends: WindowEnds) -> Episode:
+    t_end_utc = ends.utc[chosen]
+    if span.on_board is not None:
+        t_end_utc = span.end_utc - (span.on_board.end_s - ends.t_s[chosen])
+        order = np.argsort(t_end_utc)
+        chosen, t_end_utc = chosen[order], t_end_utc[order]
+    return Episode(span.label, span.start_utc, span.end_utc, chosen, t_end_utc)
+
+
 def _joined(labels: Sequence[LabelSpan]) -> list[LabelSpan]:
-    spans: list[LabelSpan] = []
+    # Nothing follows in host time on what host time does not tell; and presses do not overlap.
+    spans = [span for span in labels if span.on_board is not None]
     for kind in Label:
         own: list[LabelSpan] = []
-        for span in sorted((s for s in labels if s.label is kind), key=lambda s: s.start_utc):
+        plain = (s for s in labels if s.label is kind and s.on_board is None)
+        for span in sorted(plain, key=lambda s: s.start_utc):
             if own and span.start_utc - own[-1].end_utc <= _JOIN_S:
                 own[-1] = replace(own[-1], end_utc=max(own[-1].end_utc, span.end_utc))
             else:
@@ -250,15 +289,20 @@ def _usable(n: int, unusable: Mapping[LeftOut, BoolArray]) -> tuple[BoolArray, d
     return free, counts
 
 
-def _clashing(start_utc: FloatArray, end_utc: FloatArray, spans: list[LabelSpan]) -> BoolArray:
+def _clashing(
+    start_utc: FloatArray,
+    end_utc: FloatArray,
+    spans: Sequence[LabelSpan],
+    edges: Sequence[tuple[Edge, Edge]],
+) -> BoolArray:
     """Mark windows that touch a moment which both labels claim."""
     clashing = np.zeros(len(start_utc), np.bool_)
-    for rest in (s for s in spans if s.label is Label.REST):
-        for stress in (s for s in spans if s.label is Label.STRESS):
-            begin = max(rest.start_utc, stress.start_utc)
-            end = min(rest.end_utc, stress.end_utc)
-            if begin < end:
-                clashing |= (end_utc > begin) & (start_utc < end)
+    pairs = list(zip(spans, edges, strict=True))
+    for rest in (edge for span, edge in pairs if span.label is Label.REST):
+        for stress in (edge for span, edge in pairs if span.label is Label.STRESS):
+            begin, end = np.maximum(rest[0], stress[0]), np.minimum(rest[1], stress[1])
+            if np.any(begin < end):
+                clashing |= (begin < end) & (end_utc > begin) & (start_utc < end)
     return clashing
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.errors import LabelError
+from firmware_host.events import OnBoard
 from firmware_host.vault.pack import pack, unpack
 from firmware_host.vault.records import Vault
 
@@ -35,12 +37,14 @@ class StoredLabel:
 
 def put_label(vault: Vault, span: LabelSpan, *, source: str, now_utc: float) -> int:
     """Store what the wearer said of a stretch of time."""
-    meta = {
+    meta: dict[str, Any] = {
         "label": span.label.value,
         "start_utc": span.start_utc,
         "end_utc": span.end_utc,
         "source": source,
     }
+    if span.on_board is not None:
+        meta["on_board"] = asdict(span.on_board)
     return vault.put(LABEL_KIND, pack({}, meta), now_utc)
 
 
@@ -61,7 +65,8 @@ def given_labels(vault: Vault) -> list[StoredLabel]:
     found: list[StoredLabel] = []
     for record in vault.iterate(LABEL_KIND, skip_damaged=True):
         meta = unpack(record.payload)[1]
-        span = LabelSpan(meta["label"], meta["start_utc"], meta["end_utc"])
+        on_board = OnBoard(**meta["on_board"]) if "on_board" in meta else None
+        span = LabelSpan(meta["label"], meta["start_utc"], meta["end_utc"], on_board)
         found.append(StoredLabel(record.id, span, record.id in removed))
     return found
 

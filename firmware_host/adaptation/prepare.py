@@ -20,6 +20,7 @@ from firmware_host.adaptation.episodes import (
     Refusal,
     Split,
     build_episodes,
+    covered_by_board,
     split_for_gate,
 )
 from firmware_host.adaptation.evidence import Comparisons, Evidence, Labelled
@@ -185,8 +186,13 @@ def read_episodes(
 ) -> tuple[WindowTable, EpisodeSet]:
     """Read the windows of some labels, and sort them into episodes."""
     table = load_windows(vault, labels)
+    # Which pass of the host's clock is meant, the board's tells.
+    decided = covered_by_board(labels, table.ends, facts.window_s)
+    table = replace(table, contested=table.contested & ~decided)
     unusable = unusable_windows(table, max_motion_ms2=facts.max_motion_ms2, now_utc=now_utc)
-    built = build_episodes(table.t_end_utc, labels, window_s=facts.window_s, unusable=unusable)
+    built = build_episodes(
+        table.t_end_utc, labels, window_s=facts.window_s, unusable=unusable, ends=table.ends
+    )
     return table, built
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from firmware_host.adaptation.coverage import WindowEnds, host_spans
 from firmware_host.adaptation.episodes import LabelSpan
 from firmware_host.adaptation.replay import replay_set
 from firmware_host.errors import VaultError
@@ -33,7 +34,8 @@ class WindowTable:
 
     t_end_utc (n,), features (n, 26), quality (n, 4) by `CHANNELS`, motion (n,) m/s², missing (n,),
     worn (n,) bool, contested (n,) bool: another pass of the clock claims the same time. Nothing is
-    contested unless it is said.
+    contested unless it is said. session (n,) and t_end_s (n,), the ends on the board's clock, are -1 and
+    NaN unless they are said.
     """
 
     t_end_utc: FloatArray
@@ -43,13 +45,27 @@ class WindowTable:
     missing: FloatArray
     worn: NDArray[np.bool_]
     contested: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    session: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    t_end_s: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        if len(self.contested) != len(self):
-            object.__setattr__(self, "contested", np.zeros(len(self), np.bool_))
+        n = len(self)
+        unsaid = {
+            "contested": np.zeros(n, np.bool_),
+            "session": np.full(n, -1),
+            "t_end_s": np.full(n, np.nan),
+        }
+        for name, values in unsaid.items():
+            if len(getattr(self, name)) != n:
+                object.__setattr__(self, name, values)
 
     def __len__(self) -> int:
         return len(self.t_end_utc)
+
+    @property
+    def ends(self) -> WindowEnds:
+        """When the windows ended, on both clocks."""
+        return WindowEnds(self.t_end_utc, self.session, self.t_end_s)
 
     def quality_of(self, idx: int) -> dict[str, float]:
         """Quality of one window by channel name."""
@@ -92,6 +108,7 @@ def table_of(windows: Sequence[tuple[float, StressWindow]]) -> WindowTable:
         np.array([w.motion for _, w in ordered], np.float64),
         np.array([w.missing for _, w in ordered], np.float64),
         np.array([w.worn for _, w in ordered], np.bool_),
+        t_end_s=np.array([w.t_end_s for _, w in ordered], np.float64),
     )
 
 
@@ -100,25 +117,39 @@ def load_windows(vault: Vault, spans: Iterable[LabelSpan]) -> WindowTable:
 
     Windows of another release's features are left out: nothing can be learned from them any more.
     """
-    spans = tuple(spans)
+    spans = _in_host_time(spans)
     times = _times_of(vault, spans)
     chosen = replay_set(spans, times)
     contested = contested_times(np.array([t_utc for _, t_utc in times]))
     found: list[tuple[float, StressWindow]] = []
-    marks: list[tuple[float, bool]] = []
+    marks: list[tuple[float, bool, int]] = []
     for (record_id, t_utc), is_contested in zip(times, contested.tolist(), strict=True):
-        window = _open(vault, record_id) if record_id in chosen else None
-        if window is not None:
+        opened = _open(vault, record_id) if record_id in chosen else None
+        if opened is not None:
+            window, session = opened
             found.append((t_utc, window))
-            marks.append((t_utc, is_contested))
-    ordered = [mark for _, mark in sorted(marks, key=lambda pair: pair[0])]
-    return replace(table_of(found), contested=np.array(ordered, np.bool_))
+            marks.append((t_utc, is_contested, session))
+    marks.sort(key=lambda mark: mark[0])
+    return replace(
+        table_of(found),
+        contested=np.array([mark[1] for mark in marks], np.bool_),
+        session=np.array([mark[2] for mark in marks], np.int64),
+    )
 
 
 def replay_ids(vault: Vault, spans: Iterable[LabelSpan]) -> set[int]:
     """Records of the windows that learning still needs, however old they are."""
-    spans = tuple(spans)
+    spans = _in_host_time(spans)
     return replay_set(spans, _times_of(vault, spans))
+
+
+def _in_host_time(spans: Iterable[LabelSpan]) -> list[LabelSpan]:
+    """Stretches of host time that hold every window of some labels."""
+    return [
+        LabelSpan(span.label, start_utc, end_utc)
+        for span in spans
+        for start_utc, end_utc in host_spans(span)
+    ]
 
 
 def _times_of(vault: Vault, spans: Sequence[LabelSpan]) -> list[tuple[int, float]]:
@@ -131,13 +162,14 @@ def _times_of(vault: Vault, spans: Sequence[LabelSpan]) -> list[tuple[int, float
     return sorted(found)
 
 
-def _open(vault: Vault, record_id: int) -> StressWindow | None:
+def _open(vault: Vault, record_id: int) -> tuple[StressWindow, int] | None:
+    """A window and its session; None if it is damaged or of other features."""
     try:
         arrays, meta = unpack(vault.get(record_id).payload)
     except VaultError:
         vault.damaged.add(f"record {record_id}")
         return None
-    return _window(arrays) if has_these_features(meta) else None
+    return (_window(arrays), int(meta.get("session", -1))) if has_these_features(meta) else None
 
 
 def contested_times(t_end_utc: FloatArray) -> NDArray[np.bool_]:

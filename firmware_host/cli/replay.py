@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
             placement=args.placement or config.device.placement,
             keep_days=config.state.keep_days,
             labels=recorded.labels,
+            pressed=recorded.pressed,
             learner_arguments=learner_arguments(args, config) if args.learn else None,
         )
         stopper.install()

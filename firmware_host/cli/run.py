@@ -144,6 +144,7 @@ def _options(
         silence=silence_limits(args, config),
         rates=wanted_rates(args, config, url),
         labels=recorded.labels if recorded else (),
+        pressed=recorded.pressed if recorded else (),
         learner_arguments=learner_arguments(args, config) if learns else None,
         host_root=config.host_root(),
         storage=places(args, config)[0],

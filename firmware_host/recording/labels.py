@@ -65,7 +65,7 @@ def is_said(span: Span, said: Iterable[Span]) -> bool:
 
 def on_one_clock(
     labels: Sequence[Label],
-    pressed: Sequence[tuple[Span, Span | None]],
+    pressed: Sequence[tuple[Span, Span]],
     moved: Callable[[float, float], tuple[float, float]],
 ) -> list[Label]:
     """Labels of a recording on the clock that its samples are put on, each once, in order of time.
@@ -77,17 +77,17 @@ def on_one_clock(
     Parameters
     ----------
     pressed
-        Of each label of the buttons when it was, and what was told then, if anything.
+        Of each label of the buttons when it was, and what was told then; where that made no sense, a recording
+        may hold nothing of it.
     moved
         Start and end of a stretch of host time of then.
     """
-    told = [(span, then) for span, then in pressed if then is not None]
-    found = [Label(*span, BUTTON) for span, then in pressed if then is None]
-    for span, then in told:
+    found = []
+    for span, then in pressed:
         same = next((x for x in labels if is_said(then, [_span(x)])), None)
         found.append(Label(*span, BUTTON if same is None else same.source))
     for label in labels:
-        if not is_said(_span(label), [then for _, then in told]):
+        if not is_said(_span(label), [then for _, then in pressed]):
             start, end = moved(label.t_start_utc, label.t_end_utc)
             found.append(replace(label, t_start_utc=start, t_end_utc=end))
     return sorted(found, key=lambda x: (x.t_start_utc, x.t_end_utc))

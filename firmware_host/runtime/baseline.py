@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
+from firmware_host.adaptation.coverage import WindowEnds, covered, needs_board
+from firmware_host.events import Labelled
 from firmware_host.signals.normalise import Baseline, BaselineEstimator
 from firmware_host.signals.resting import QUIET_UNTIL_S, quiet_windows
 from firmware_host.signals.stress import FEATURE_NAMES, StressWindow
@@ -121,21 +123,27 @@ class WearerBaseline:
         self.current = self.source = self._taken_utc = self._first_worn_utc = None
         self._recent.clear()
 
-    def rest_labelled(self, start_utc: float, end_utc: float, now_utc: float) -> bool:
+    def rest_labelled(self, label: Labelled) -> bool:
         """A stretch of rest as the wearer says; the first one long enough becomes the guided baseline."""
         if self.source is Source.GUIDED:
             return False
+        ends = WindowEnds(
+            np.array([timed.utc for timed in self._recent]),
+            np.array([timed.session for timed in self._recent], np.int64),
+            np.array([timed.window.t_end_s for timed in self._recent]),
+        )
+        if not needs_board(label, ends, self._window_s):
+            label = replace(label, on_board=None)
         inside = [
             timed.window
-            for timed in self._recent
-            if start_utc <= timed.utc - self._window_s
-            and timed.utc <= end_utc
-            and timed.window.worn
-            and timed.window.motion <= self._max_motion_ms2
+            for timed, is_inside in zip(
+                self._recent, covered(label, ends, self._window_s).tolist(), strict=True
+            )
+            if is_inside and timed.window.worn and timed.window.motion <= self._max_motion_ms2
         ]
         if len(inside) < MIN_GUIDED_WINDOWS:
             return False
-        self._adopt(inside, Source.GUIDED, now_utc)
+        self._adopt(inside, Source.GUIDED, label.utc)
         return True
 
     def _learn_quiet(self, since_utc: float, now_utc: float) -> None:

@@ -65,6 +65,7 @@ class SessionOptions:
     keep_days: float = 30.0
     cue_on_stress: bool = False
     labels: LabelSpans = ()
+    pressed: LabelSpans = ()
     learner_arguments: Sequence[str | Path] | None = None
     host_root: Path = Path("/")
     storage: Path = Path()
@@ -136,6 +137,7 @@ def open_session(
         walking=_walking(vault, bundle, models, options.placement),
         placement=options.placement,
         labels=options.labels,
+        pressed=options.pressed,
         listeners=_listeners(options.listeners, memory, follower),
         is_live=not link.is_finite,
     )

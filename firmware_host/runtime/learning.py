@@ -56,7 +56,8 @@ class LearnTrigger:
 
     def add(self, label: Labelled | LabelSpan) -> None:
         """Take note of a label."""
-        if label.end_utc - label.start_utc < MIN_LABEL_S:
+        board = label.on_board
+        if (board.lasts_s if board else label.end_utc - label.start_utc) < MIN_LABEL_S:
             return
         self._n_stress += label.label == STRESS
         self._n_rest += label.label == REST

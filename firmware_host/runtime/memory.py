@@ -23,6 +23,7 @@ from firmware_host.adaptation.samples import (
 )
 from firmware_host.errors import LabelError, StorageError, VaultError
 from firmware_host.events import AnyEvent, Labelled, to_json
+from firmware_host.recording.labels import Span, is_said
 from firmware_host.runtime.baseline import FRESH_S, Source, TimedWindow
 from firmware_host.runtime.stored_before import StoredBefore
 from firmware_host.signals.normalise import Baseline
@@ -69,8 +70,11 @@ class Memory:
         # A recording played twice says nothing new the second time.
         self._stored_windows = StoredBefore(vault, WINDOW_KIND)
         self._stored_events = StoredBefore(vault, EVENT_KIND)
-        # Those taken back too: a replay of their recording must not bring them back.
-        self._known_labels = {_key(label.span) for label in given_labels(vault)}
+        # Those taken back too: a replay of their recording, or of a part of it with times of its own, must
+        # not bring them back.
+        before = [label.span for label in given_labels(vault)]
+        self._labels_before = [_said(span) for span in before]
+        self._known_labels = {_key(span) for span in before}
 
     def take_window(self, timed: TimedWindow) -> None:
         """Keep a window for learning."""
@@ -153,10 +157,11 @@ class Memory:
 
     def _take_label(self, event: Labelled) -> None:
         try:
-            span = LabelSpan(event.label, event.start_utc, event.end_utc)  # type: ignore[arg-type]
+            word: Any = event.label
+            span = LabelSpan(word, event.start_utc, event.end_utc, event.on_board)
         except LabelError:
             return
-        if _key(span) in self._known_labels:
+        if _key(span) in self._known_labels or is_said(_said(span), self._labels_before):
             return
         self._known_labels.add(_key(span))
         self._put(lambda: put_label(self.vault, span, source=event.source, now_utc=event.utc))
@@ -244,5 +249,11 @@ def stored_summaries(vault: Vault) -> list[dict[str, Any]]:
     return [unpack(record.payload)[1] for record in vault.iterate(SUMMARY_KIND, skip_damaged=True)]
 
 
-def _key(span: LabelSpan) -> tuple[str, float, float]:
-    return (span.label.value, round(span.start_utc, 3), round(span.end_utc, 3))
+def _said(span: LabelSpan) -> Span:
+    return (span.start_utc, span.end_utc, span.label.value)
+
+
+def _key(span: LabelSpan) -> tuple[str, float, float, float | None]:
+    """Of one run: the same host time pressed twice is another time, because the clock was set back."""
+    start_s = None if span.on_board is None else span.on_board.start_s
+    return (span.label.value, round(span.start_utc, 3), round(span.end_utc, 3), start_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,11 +16,10 @@ from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Block, Command, Hello, Log, Message, Ping, Status
 from firmware_host.protocol.parser import MessageParser
-from firmware_host.recording.labels import Span, is_said
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.runtime.battery import Battery
 from firmware_host.runtime.gait_path import GaitPath, WalkingReference
-from firmware_host.runtime.labels import PendingLabels
+from firmware_host.runtime.labels import LabelsOnce, PendingLabels
 from firmware_host.runtime.stress_path import StressPath
 from firmware_host.runtime.warned import Warned
 from firmware_host.signals.gait import GaitWindow
@@ -36,8 +35,6 @@ _NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP, Note.LAYOUT)
 ADAPTER_NOTE = "adapter"
 BASELINE_NOTE = "baseline"
 MODEL_OFF_NOTE = "model_off"
-# More than anybody says in the days that a recording may last.
-_LABELS_KEPT = 256
 
 
 @dataclass(slots=True)
@@ -96,6 +93,8 @@ class Pipeline:
         Where the board is worn; away from the wrist there is no stress model.
     labels
         Labels of a file beside a recording; each becomes known when the stream has passed its end.
+    pressed
+        Labels of a recording that its buttons give again.
     is_live
         The bytes are a live board's, whom we ask ourselves: clock questions and commands among them are
         none of ours and are left out. Among those of a recording they are ours of then.
@@ -117,6 +116,7 @@ class Pipeline:
         walking: WalkingReference | None = None,
         placement: str = STRESS_PLACEMENT,
         labels: Iterable[tuple[float, float, str]] = (),
+        pressed: Iterable[tuple[float, float, str]] = (),
         listeners: Listeners | None = None,
         is_live: bool = False,
     ) -> None:
@@ -127,8 +127,8 @@ class Pipeline:
         self.placement = placement
         self._told_baseline = (baseline.source, baseline.n_learned)
         self._buttons = ButtonLabels()
-        self._pending = PendingLabels(labels)
-        self._said: deque[Span] = deque(maxlen=_LABELS_KEPT)
+        self._pending = PendingLabels(labels, pressed)
+        self._labels = LabelsOnce()
         self._listeners = listeners or Listeners()
         self._warned = Warned()
         self._stress: StressPath | None = None
@@ -284,8 +284,7 @@ class Pipeline:
             self._buttons.forget()
             self._begin_session(events)
         elif note.what == Note.BUTTON:
-            label = self._buttons.press(int(note.detail["value"]), note.t_s, note.utc)
-            self._take_labels([label] if label else [], events)
+            self._take_press(note, events)
         elif note.what == Note.WEAR:
             is_on = bool(note.detail["value"])
             self._tell_contact(is_on=is_on)
@@ -312,17 +311,19 @@ class Pipeline:
                 note.detail["measured_hz"],
             )
 
+    def _take_press(self, note: StreamNoted, events: list[AnyEvent]) -> None:
+        assert self.hello is not None
+        value, session = int(note.detail["value"]), self.hello.session
+        label = self._buttons.press(value, note.t_s, note.utc, session=session)
+        if label is not None:
+            self._pending.pressed(label)
+            self._take_labels([label], events)
+
     def _take_labels(self, labels: Iterable[Labelled], events: list[AnyEvent]) -> None:
-        for label in labels:
-            span = (label.start_utc, label.end_utc, label.label)
-            # A recording carries the labels that its buttons give again when it is played. What is
-            # said on purpose counts, even if it was said and taken back before.
-            if label.source != "cli" and is_said(span, self._said):
-                continue
-            self._said.append(span)
+        for label in self._labels.new(labels):
             events.append(label)
             if label.label == REST:
-                self._baseline.rest_labelled(label.start_utc, label.end_utc, label.utc)
+                self._baseline.rest_labelled(label)
         self._tell_baseline(events)
 
     def _tell_baseline(self, events: list[AnyEvent]) -> None:

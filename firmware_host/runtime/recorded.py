@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from firmware_host.devices import ReplayTransport, ReplayWish, replay_wish
 from firmware_host.errors import ConfigError
-from firmware_host.recording.labels import Label, participant_of, read_labels
+from firmware_host.recording.labels import BUTTON, Label, Span, participant_of, read_labels
 from firmware_host.recording.playing import Playing
 from firmware_host.recording.registry import open_recording
 from firmware_host.transport.base import Transport, parse_url
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Recorded:
-    """An opened recording; ``labels`` are (start_utc, end_utc, label) of what is played, in every round."""
+    """An opened recording; ``labels`` are (start_utc, end_utc, label) of what is played, in every round.
+
+    ``pressed`` are those of the buttons, where all of it is played and so are their presses.
+    """
 
     reader: RecordingReader
     wish: ReplayWish
-    labels: list[tuple[float, float, str]]
+    labels: list[Span]
+    pressed: list[Span]
     transport: ReplayTransport | None = None
 
     def open(self) -> Transport:
@@ -63,19 +67,24 @@ def open_recorded(url: str, label_file: Path | None, *, keeps: bool) -> Recorded
     reader = open_recording(parsed.target)
     try:
         labels = _labels(reader, Path(parsed.target), label_file)
-        return Recorded(reader, wish, _played(labels, wish.playing, reader))
+        pressed = [] if _is_part(wish.playing) else [x for x in labels if x.source == BUTTON]
+        others = [x for x in labels if x not in pressed]
+        said, told = (_played(part, wish.playing, reader) for part in (others, pressed))
+        return Recorded(reader, wish, said, told)
     except BaseException:
         reader.close()
         raise
 
 
-def _played(
-    labels: list[Label], playing: Playing, reader: RecordingReader
-) -> list[tuple[float, float, str]]:
+def _is_part(playing: Playing) -> bool:
+    return bool(playing.start or playing.end or playing.rounds != 1)
+
+
+def _played(labels: list[Label], playing: Playing, reader: RecordingReader) -> list[Span]:
     """Labels of what is played, cut where it is, moved on with each round; of endless ones the first."""
     span = playing.span(reader)
     low, high = span
-    if not (playing.start or playing.end or playing.rounds != 1):
+    if not _is_part(playing):
         # All of it: a label may go on for a moment after the last message.
         low, high = -math.inf, math.inf
     cut = [(max(x.t_start_utc, low), min(x.t_end_utc, high), x.label) for x in labels]

@@ -189,7 +189,9 @@ class Recorder:
             elif item.what in (Note.REBOOT, Note.SWAP):
                 self._buttons.forget()
             elif item.what == Note.BUTTON:
-                told = self._buttons.press(int(item.detail["value"]), item.t_s, item.utc)
+                value = int(item.detail["value"])
+                # A recording has the presses themselves, so the session is of no use in the label.
+                told = self._buttons.press(value, item.t_s, item.utc, session=0)
                 if told is not None:
                     label = Label(told.start_utc, told.end_utc, told.label, told.source)
                     self.label(label, told.utc)

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from firmware_host.events import Labelled, OnBoard
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.buttons import ButtonLabels
 from firmware_host.stream.clock import StreamClock
@@ -52,10 +53,10 @@ class _Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """A label of the buttons: by the final clock, and as it was told then, None if that made no sense."""
+    """A label of the buttons: by the final clock, and as it was told then."""
 
     span: Span
-    told: Span | None
+    told: Span
 
 
 class SaidTimes:
@@ -70,9 +71,7 @@ class SaidTimes:
         self._arrivals: deque[float] = deque(maxlen=_ARRIVALS_KEPT)
         self._seen = (0.0, 0.0)
         self._buttons = ButtonLabels()
-        # Host times of then of this session's presses, by stream time.
-        self._told_utc: dict[float, float] = {}
-        self._pressed: list[tuple[StreamClock, Span, Span | None]] = []
+        self._pressed: list[tuple[StreamClock, Labelled, OnBoard]] = []
 
     def arrived(self, utc: float, assembler: StreamAssembler) -> None:
         """Take note of an arrival, and of the clock as it is before it."""
@@ -98,8 +97,11 @@ class SaidTimes:
         """Labels of the buttons."""
         return [
             # The board counts microseconds; digits beyond are of the arithmetic.
-            Pressed((round(clock.utc(start_s), 6), round(clock.utc(end_s), 6), label), told)
-            for clock, (start_s, end_s, label), told in self._pressed
+            Pressed(
+                (round(clock.utc(board.start_s), 6), round(clock.utc(board.end_s), 6), told.label),
+                (told.start_utc, told.end_utc, told.label),
+            )
+            for clock, told, board in self._pressed
         ]
 
     def moved(self, start_utc: float, end_utc: float) -> tuple[float, float]:
@@ -131,7 +133,6 @@ class SaidTimes:
     def _begin(self, clock: StreamClock) -> None:
         self._clock = clock
         self._buttons.forget()
-        self._told_utc.clear()
         utc = self._arrivals[-1]
         self._arrivals.clear()
         self._arrivals.append(utc)
@@ -151,11 +152,7 @@ class SaidTimes:
         self._stretches.append(_Stretch(clock, first_utc, now_utc, follows_step=True))
 
     def _press(self, value: int, item: StreamEvent, clock: StreamClock) -> None:
-        # Paired on stream time, which nothing steps.
-        self._told_utc[item.t_s] = item.utc
-        found = self._buttons.press(value, item.t_s, item.t_s)
-        if found is not None:
-            start_s, end_s, label = found.start_utc, found.end_utc, found.label
-            told = (self._told_utc[start_s], self._told_utc[end_s], label)
-            is_told = told[0] < told[1]
-            self._pressed.append((clock, (start_s, end_s, label), told if is_told else None))
+        # Which session it is shows in the clock.
+        told = self._buttons.press(value, item.t_s, item.utc, session=0)
+        if told is not None and told.on_board is not None:
+            self._pressed.append((clock, told, told.on_board))

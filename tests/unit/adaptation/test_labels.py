@@ -8,6 +8,7 @@ import pytest
 
 from firmware_host.adaptation.episodes import Label, LabelSpan
 from firmware_host.adaptation.labels import (
+    LABEL_KIND,
     check_agrees,
     check_times,
     load_labels,
@@ -16,6 +17,8 @@ from firmware_host.adaptation.labels import (
     stored_labels,
 )
 from firmware_host.errors import LabelError
+from firmware_host.events import OnBoard
+from firmware_host.vault.pack import pack
 from firmware_host.vault.records import Vault
 
 NOW = 1.7e9
@@ -23,10 +26,21 @@ HOUR = 3600.0
 
 
 def test_labels_come_back(vault: Vault) -> None:
-    spans = [LabelSpan(Label.STRESS, 5.0, 9.0), LabelSpan(Label.REST, 1.0, 2.0)]
+    pressed = OnBoard(65_535, 0.125, 3600.000001, NOW + 0.1)
+    spans = [
+        LabelSpan(Label.STRESS, 5.0, 9.0),
+        LabelSpan(Label.REST, 1.0, 2.0),
+        LabelSpan(Label.REST, NOW, NOW + HOUR, pressed),
+    ]
     for span in spans:
         put_label(vault, span, source="button", now_utc=10.0)
     assert load_labels(vault) == spans
+
+
+def test_label_of_an_earlier_release_comes_back(vault: Vault) -> None:
+    meta = {"label": "rest", "start_utc": 1.0, "end_utc": 2.0, "source": "button"}
+    vault.put(LABEL_KIND, pack({}, meta), 3.0)
+    assert load_labels(vault) == [LabelSpan(Label.REST, 1.0, 2.0)]
 
 
 def test_label_taken_back_no_longer_holds(vault: Vault) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from firmware_host.events import Labelled, OnBoard
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.signals.normalise import BaselineEstimator
 from firmware_host.signals.stress import FEATURE_NAMES, StressWindow
@@ -14,6 +17,10 @@ def _window(t_s: float, *, value: float = 1.0, motion: float = 0.05, worn: bool 
     features = np.full(N, value, np.float32)
     quality = dict.fromkeys(("bvp", "eda", "temp", "acc"), 0.9)
     return TimedWindow(StressWindow(t_s, features, quality, motion, worn, 0.0), 1e9 + t_s, 7)
+
+
+def _rest(start_utc: float, end_utc: float, now_utc: float, on_board: OnBoard | None = None):
+    return Labelled(now_utc - 1e9, now_utc, "rest", start_utc, end_utc, "button", on_board)
 
 
 def _times(minutes: float) -> np.ndarray:
@@ -44,18 +51,35 @@ def test_guided_rest_replaces_a_quiet_baseline_once() -> None:
     for t_s in _times(20):
         baseline.watch(_window(t_s, value=1.0 if t_s <= 600 else 3.0))
     assert baseline.source is Source.QUIET
-    assert baseline.rest_labelled(1e9 + 700, 1e9 + 1200, 1e9 + 1200)
+    assert baseline.rest_labelled(_rest(1e9 + 700, 1e9 + 1200, 1e9 + 1200))
     assert baseline.source is Source.GUIDED
     assert np.allclose(baseline.current.center, 3.0)
-    assert not baseline.rest_labelled(1e9 + 0, 1e9 + 600, 1e9 + 1200)
+    assert not baseline.rest_labelled(_rest(1e9 + 0, 1e9 + 600, 1e9 + 1200))
 
 
 def test_short_rest_is_no_guided_baseline() -> None:
     baseline = WearerBaseline(window_s=WINDOW_S)
     for t_s in _times(5):
         baseline.watch(_window(t_s))
-    assert not baseline.rest_labelled(1e9, 1e9 + 110, 1e9 + 300)
+    assert not baseline.rest_labelled(_rest(1e9, 1e9 + 110, 1e9 + 300))
     assert baseline.current is None
+
+
+def test_rest_is_that_of_the_presses_when_the_clock_was_set_back_meanwhile() -> None:
+    baseline = WearerBaseline(window_s=WINDOW_S)
+    for t_s in _times(50):
+        # Half an hour in, the host's clock is set back by half an hour.
+        timed = _window(t_s, value=1.0 if t_s <= 1800 else 3.0)
+        back_s = 1800.0 if t_s > 1800 else 0.0
+        baseline.watch(replace(timed, utc=timed.utc - back_s))
+    start_utc, end_utc = 1e9 + 600, 1e9 + 1000
+    on_board = OnBoard(7, 2400.0, 2800.0, start_utc)
+    assert baseline.rest_labelled(_rest(start_utc, end_utc, 1e9 + 1200, on_board))
+    assert np.allclose(baseline.current.center, 3.0)
+    by_host = WearerBaseline(window_s=WINDOW_S)
+    by_host._recent.extend(baseline._recent)
+    assert by_host.rest_labelled(_rest(start_utc, end_utc, 1e9 + 1200))
+    assert not np.allclose(by_host.current.center, 3.0)
 
 
 def test_a_stored_baseline_is_kept() -> None:
@@ -72,7 +96,7 @@ def test_walking_under_a_rest_label_is_no_rest() -> None:
     baseline = WearerBaseline(window_s=WINDOW_S, max_motion_ms2=0.25)
     for t_s in _times(5):
         baseline.watch(_window(t_s, motion=2.0))
-    assert not baseline.rest_labelled(1e9, 1e9 + 300, 1e9 + 300)
+    assert not baseline.rest_labelled(_rest(1e9, 1e9 + 300, 1e9 + 300))
 
 
 def _at(day: float, t_s: float, **facts) -> TimedWindow:

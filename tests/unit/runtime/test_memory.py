@@ -10,7 +10,7 @@ from firmware_host.adaptation.labels import load_labels, put_label, remove_label
 from firmware_host.adaptation.preferences import Comparison, put_comparison
 from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.errors import StorageError
-from firmware_host.events import Labelled, StreamNoted
+from firmware_host.events import Labelled, OnBoard, StreamNoted
 from firmware_host.runtime.baseline import TimedWindow
 from firmware_host.runtime.memory import EVENT_KIND, Memory, stored_events
 from firmware_host.signals.stress import FEATURE_NAMES, StressWindow
@@ -92,6 +92,31 @@ def test_label_taken_back_stays_so_when_its_recording_is_replayed(vault: Vault) 
     remove_label(vault, stored_labels(vault)[0].id, now_utc=1e9 + 500)
     Memory(vault, keep_days=30).take_events([label])
     assert load_labels(vault) == []
+
+
+def _pressed(start_s: float, *, shift_s: float = 0.0) -> Labelled:
+    """A label of five minutes, at the same host time whenever it began on the board."""
+    start_utc, end_utc = 1e9 + shift_s, 1e9 + 300 + shift_s
+    on_board = OnBoard(4, start_s, start_s + 300, start_utc)
+    return Labelled(5.0, 1e9 + 400, "stress", start_utc, end_utc, "button", on_board)
+
+
+def test_same_host_time_pressed_twice_is_two_labels_that_a_replay_adds_nothing_to(
+    vault: Vault,
+) -> None:
+    presses = [_pressed(10.0), _pressed(3610.0)]
+    Memory(vault, keep_days=30).take_events(presses)
+    assert [span.on_board for span in load_labels(vault)] == [x.on_board for x in presses]
+    # The whole recording, and one without its beginning: stream time and the clock's fit are others.
+    for replayed in (presses, [_pressed(2.0, shift_s=0.02)]):
+        Memory(vault, keep_days=30).take_events(replayed)
+        assert len(load_labels(vault)) == 2
+
+
+def test_label_of_an_earlier_release_is_known_when_its_presses_are_replayed(vault: Vault) -> None:
+    put_label(vault, LabelSpan(Label.STRESS, 1e9, 1e9 + 300), source="button", now_utc=1e9 + 301)
+    Memory(vault, keep_days=30).take_events([_pressed(10.0)])
+    assert load_labels(vault) == [LabelSpan(Label.STRESS, 1e9, 1e9 + 300)]
 
 
 def test_label_from_another_process_is_noticed_once(vault: Vault) -> None:

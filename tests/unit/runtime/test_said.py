@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from firmware_host.recording.take_reader import TakeReader
 from firmware_host.runtime.convert import convert
 from firmware_host.runtime.recorder import Recorder
 from firmware_host.runtime.takes import take_of
-from firmware_host.stream.buttons import MAX_OPEN_S, ButtonLabels
 from tests.unit.recording.take_fixtures import CHANNELS, START_UTC, make_take
 
 FORMATS = [".csv", ".edf", ".xdf", ".mcap"]
@@ -146,14 +144,3 @@ def test_reboot_within_a_label_ends_it_unsaid(tmp_path: Path) -> None:
     recorder.close()
     assert recorder.n_labels == 0
     assert _labels(path) == []
-
-
-@pytest.mark.parametrize("end_utc", [900.0, 1010.0 + MAX_OPEN_S])
-def test_label_that_a_set_clock_makes_senseless_is_left_out_with_a_line(
-    end_utc: float, caplog: pytest.LogCaptureFixture
-) -> None:
-    buttons = ButtonLabels()
-    buttons.press(Button.STRESS_STARTS, 10.0, 1000.0)
-    with caplog.at_level(logging.WARNING):
-        assert buttons.press(Button.STRESS_ENDS, 130.0, end_utc) is None
-    assert "stress for 120 s, is left out: the host's clock was set" in caplog.text
