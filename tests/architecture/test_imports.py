@@ -41,6 +41,7 @@ ONLY_IN = {
     "tflite_runtime": {"inference/tflite.py"},
     "ai_edge_litert": {"inference/tflite.py"},
     "mcap": {
+        "recording/mcap_chunks.py",
         "recording/mcap_index.py",
         "recording/mcap_topics.py",
         "recording/mcap_part.py",

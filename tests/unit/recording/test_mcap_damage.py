@@ -58,7 +58,7 @@ def test_damaged_chunk_is_left_out_and_counted(tmp_path: Path) -> None:
     path.write_bytes(data)
     reader = McapReader(path)
     got = list(reader.messages())
-    assert reader.n_damaged_chunks == 1
+    assert reader.chunks.n_damaged == 1
     assert 0 < len(got) < len(pairs)
     assert all(pair in pairs for pair in got)
 
@@ -131,8 +131,8 @@ def test_every_bit_of_a_chunks_head_may_be_wrong_without_an_index(tmp_path: Path
         lost = [pair for pair in pairs if pair not in messages]
         assert messages == [pair for pair in pairs if pair not in lost]
         assert messages[-1] == pairs[-1]
-        assert reader.is_complete
-        assert not lost or reader.n_damaged_chunks == 1
+        assert reader.chunks.is_complete
+        assert not lost or reader.chunks.n_damaged == 1
         assert len(lost) <= 12
         assert reader.duration_s == pytest.approx(pairs[-1][0] - pairs[0][0], abs=2.5)
 
@@ -157,7 +157,7 @@ def test_fifty_wrong_bits_cost_the_chunks_they_are_in(tmp_path: Path, seed: int)
     assert all(pair in pairs for pair in messages)
     assert messages[-1][0] > pairs[-1][0] - 10
     assert len(messages) > len(pairs) * 0.6
-    assert reader.n_damaged_chunks > 20
+    assert reader.chunks.n_damaged > 20
 
 
 def test_recording_is_refused_when_every_part_is_damaged(tmp_path: Path) -> None:
@@ -184,10 +184,10 @@ def test_length_beyond_all_measure_ends_the_reading_as_a_cut_does(tmp_path: Path
     path.write_bytes(whole)
     reader = McapReader(path)
     assert 0 < len(list(reader.messages())) < len(day(20))
-    assert reader.n_damaged_chunks == 1
+    assert reader.chunks.n_damaged == 1
     path.write_bytes(whole[:-1])
     reader = McapReader(path)
-    assert not reader.is_complete
+    assert not reader.chunks.is_complete
     assert 0 < len(list(reader.messages())) < len(day(20))
 
 
@@ -202,4 +202,4 @@ def test_chunk_that_unpacks_to_more_than_any_memory_is_left_out(tmp_path: Path) 
     path.write_bytes(whole)
     reader = McapReader(path)
     assert 0 < len(list(reader.messages())) < len(day(20))
-    assert reader.n_damaged_chunks == 1
+    assert reader.chunks.n_damaged == 1

@@ -22,9 +22,9 @@ def test_messages_come_back_bit_for_bit(tmp_path: Path) -> None:
     reader = McapReader(tmp_path / "a.mcap")
     assert list(reader.messages()) == day()
     assert list(reader.messages()) == day()
-    assert (reader.hello, reader.start_utc, reader.is_complete) == (HELLO, UTC0, True)
+    assert (reader.hello, reader.start_utc, reader.chunks.is_complete) == (HELLO, UTC0, True)
     assert reader.duration_s == pytest.approx(17.0)
-    assert (reader.n_damaged_chunks, reader.labels()) == (0, [])
+    assert (reader.chunks.n_damaged, reader.labels()) == (0, [])
     reader.close()
     reader.close()
     with pytest.raises(ValueError, match="closed"):
@@ -113,7 +113,7 @@ def test_parts_by_size_can_each_be_read_alone(tmp_path: Path) -> None:
     got: list[Pair] = []
     for path in paths:
         reader = McapReader(path)
-        assert reader.is_complete
+        assert reader.chunks.is_complete
         assert reader.hello == HELLO
         part = list(reader.messages())
         assert part[0] == (UTC0, HELLO)

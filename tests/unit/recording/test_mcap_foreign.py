@@ -171,7 +171,7 @@ def test_chunk_that_unpacks_without_end_is_left_out_and_takes_no_memory(
     try:
         reader = McapReader(path)
         assert len(list(reader.messages())) == 2
-        assert reader.n_damaged_chunks == 1
+        assert reader.chunks.n_damaged == 1
         assert tracemalloc.get_traced_memory()[1] < 80 * _MB
     finally:
         tracemalloc.stop()
@@ -188,7 +188,7 @@ def test_chunk_is_as_long_as_it_says_or_damaged(
     _add_chunk(path, compression, pack(records), len(records) + more, zlib.crc32(records))
     reader = McapReader(path)
     assert len(list(reader.messages())) == 2
-    assert reader.n_damaged_chunks == (more != 0)
+    assert reader.chunks.n_damaged == (more != 0)
 
 
 def test_a_few_bytes_of_empty_records_are_no_hour_of_work(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_few_bytes_of_empty_records_are_no_hour_of_work(tmp_path: Path) -> Non
     _add_chunk(path, "zstd", zstandard.compress(empty), len(empty), zlib.crc32(empty))
     reader = McapReader(path)
     assert len(list(reader.messages())) == 2
-    assert reader.n_damaged_chunks == 1
+    assert reader.chunks.n_damaged == 1
 
 
 def test_board_that_renames_its_channels_without_end_gets_further_parts(

@@ -287,7 +287,7 @@ def test_seek_in_an_mcap_file_gives_what_reading_it_all_gives(tmp_path: Path, cu
         # Without its index it is read from the start.
         path.write_bytes(path.read_bytes()[:-50])
     reader = McapReader(path)
-    assert reader.is_complete != cut
+    assert reader.chunks.is_complete != cut
     for since_s in (0.0, 0.3, 4.9, 5.0, 61.7, 119.0, 119.9):
         since_utc = UTC0 + since_s
         expected = [pair for pair in pairs if pair[0] >= since_utc]

@@ -50,7 +50,7 @@ def test_part_ends_with_its_time_and_a_clock_set_back_does_not_prolong_it(tmp_pa
     assert len(writer.paths) == 5
     for path in writer.paths[:2]:
         reader = McapReader(path)
-        assert reader.is_complete
+        assert reader.chunks.is_complete
         times = [utc for utc, message in reader.messages() if isinstance(message, Block)]
         assert 57 <= times[-1] - times[0] <= 63
     blocks = [m for p in writer.paths for _, m in McapReader(p).messages() if isinstance(m, Block)]
