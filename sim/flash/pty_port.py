@@ -11,6 +11,9 @@ from typing import Protocol
 
 # Fine enough for samples to arrive when they are due.
 _TICK_S = 0.02
+# How long words wait for a host that does not read: answers for one that asked and has to wait for others on its
+# machine, what a board says by itself as long as its driver would.
+_ANSWER_S, _CHATTER_S = 60.0, 1.0
 
 
 class Unplugged(Exception):  # noqa: N818 - what happened, no error of ours
@@ -66,8 +69,8 @@ class PtyPort:
                 if self._stop in ready:
                     break
                 if self._master in ready:
-                    self._send(self._device.feed(os.read(self._master, 65_536)))
-                self._send(self._device.tick())
+                    self._send(self._device.feed(os.read(self._master, 65_536)), _ANSWER_S)
+                self._send(self._device.tick(), _CHATTER_S)
         except Unplugged:
             pass
         if self._link is not None:
@@ -79,13 +82,14 @@ class PtyPort:
         """End :meth:`serve`."""
         os.write(self._wake, b"x")
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, patience_s: float) -> None:
         while data:
             try:
                 data = data[os.write(self._master, data) :]
             except OSError as err:
                 if err.errno != errno.EAGAIN:
                     raise
+                stops, takes, _ = select.select([self._stop], [self._master], [], patience_s)
                 # Nobody reads: what a board says then is lost.
-                if not select.select([], [self._master], [], 1.0)[1]:
+                if stops or not takes:
                     return

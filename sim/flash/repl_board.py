@@ -92,9 +92,6 @@ class ReplBoard:
         Unplugged
             When it was asked to be.
         """
-        self._n_fed += len(data)
-        if 0 < self._faults.unplugged_after_bytes < self._n_fed:
-            raise Unplugged
         if self._faults.no_prompt:
             return b""
         return b"".join(self._key(data[i : i + 1]) for i in range(len(data)))
@@ -104,6 +101,10 @@ class ReplBoard:
         return b""
 
     def _key(self, key: bytes) -> bytes:
+        # Byte by byte: how many come at once is a matter of how busy the machine is.
+        self._n_fed += 1
+        if 0 < self._faults.unplugged_after_bytes < self._n_fed:
+            raise Unplugged
         if key == _CTRL_A:
             # After Ctrl-E and "A" this asks for raw paste: no, as on boards that have none.
             wants_paste = self._code == _CTRL_E + b"A"

@@ -47,6 +47,8 @@ class Uf2Drive:
         self.folder = folder
         self.memory: dict[int, int] = {}
         self.is_done = False
+        # Bytes of the last file that was looked at.
+        self.n_seen = 0
         self._family = family
         self._vanish_after = vanish_after
         self._seen: set[int] = set()
@@ -60,6 +62,7 @@ class Uf2Drive:
             if file.name == "INFO_UF2.TXT":
                 continue
             data = file.read_bytes()
+            self.n_seen = len(data)
             if self._vanish_after is not None and len(data) > self._vanish_after:
                 self._go()
                 return

@@ -69,10 +69,12 @@ class WholeBoard:
         if self._running_rom is not None:
             return self._running_rom.feed(data)
         if self._app is not None:
-            if not data.startswith(_INTERRUPT):
+            # Words for the app may come with it, when they had to wait.
+            _told, interrupt, rest = data.partition(_INTERRUPT)
+            if not interrupt:
                 self._app.receive(data)
                 return b""
-            self._app = None
+            self._app, data = None, interrupt + rest
         try:
             return self._prompt.feed(data)
         except Restarts as restart:

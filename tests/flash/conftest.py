@@ -191,7 +191,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Device], str]]:
     yield start
     for port, thread in running:
         port.close()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 
@@ -245,13 +245,15 @@ def start(serve: Callable[[Device], str], folder: Path) -> Callable[..., tuple[W
 
 @contextmanager
 def looked_at(drive: Uf2Drive) -> Iterator[None]:
-    """A bootloader behind its drive, for as long as it is there."""
+    """A bootloader behind its drive, for as long as it is there; tells beside it how many bytes it has seen."""
     is_over = threading.Event()
 
     def look() -> None:
         while drive.folder.is_dir() and not is_over.wait(0.02):
             drive.look()
+            seen.write_text(str(drive.n_seen))
 
+    seen = drive.folder.with_suffix(".seen")
     thread = threading.Thread(target=look)
     thread.start()
     try:

@@ -48,7 +48,7 @@ class MicrobitDrive:
         self._thread.join()
         if self._process is not None and self._process.stdout is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process.stdout.close()
         self._port.unlink(missing_ok=True)
 

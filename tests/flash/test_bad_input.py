@@ -304,11 +304,19 @@ def test_cable_pulled_while_the_app_is_copied(signet, start, folder, image, ship
     assert on_flash(folder) == shipped("esp32-s3")
 
 
-# A piece takes a bootloader some milliseconds to write.
+# Each piece waits for the bootloader, as on a drive of flash, however busy the machine is.
 _SLOW_DISK = """
 import os, time
-fsync = os.fsync
-os.fsync = lambda fd: (time.sleep(0.06), fsync(fd))
+from pathlib import Path
+media, fsync = Path({media!r}), os.fsync
+def seen():
+    file = media.with_suffix(".seen")
+    return int((file.exists() and file.read_text()) or 0)
+def wait(fd):
+    while media.is_dir() and seen() < os.fstat(fd).st_size:
+        time.sleep(0.01)
+    fsync(fd)
+os.fsync = wait
 """
 
 
@@ -322,7 +330,9 @@ def test_drive_unplugged_half_way(signet, start, tmp_path) -> None:
     _, port = start(machine="Raspberry Pi Pico W with RP2040")
     words = ("--board", "pico", "--device", port, "--image", image, "--unchecked")
     with looked_at(drive):
-        line = one_line(signet("flash", *words, "--drive", media, before=_SLOW_DISK), 3)
+        line = one_line(
+            signet("flash", *words, "--drive", media, before=_SLOW_DISK.format(media=str(media))), 3
+        )
     assert line.startswith(f"{media}: the drive went away at ")
     assert line.endswith(
         "plug the board in again, enter its bootloader and run the same command again"

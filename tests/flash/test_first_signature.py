@@ -176,7 +176,7 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     assert process.stdout.readline().startswith("pty")
     yield Newcomer(tmp_path, link)
     process.terminate()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 

@@ -18,7 +18,7 @@ from sim.flash.whole_board import WholeBoard
 from tests.flash.conftest import MAIN, new_app, on_flash, program
 
 pytestmark = pytest.mark.needs_flash_tools
-_GONE_S = 10.0
+_GONE_S = 60.0
 # Whoever started the tests in the background had them, and all they start, not hear Ctrl-C.
 _HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
 _SYNC = 0x08

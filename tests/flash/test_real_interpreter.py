@@ -59,7 +59,7 @@ def _board(tmp_path: Path, *options: str) -> Iterator[Path]:
     assert process.stdout.readline().startswith("pty")
     yield link
     process.terminate()
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 
