@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,24 @@ def signet(*arguments: str | Path, env: dict[str, str] | None = None, cwd: Path 
 
 def command(*arguments: str | Path) -> Sequence[str]:
     return [sys.executable, "-m", "firmware_host", *map(str, arguments)]
+
+
+@contextmanager
+def board(link: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A simulated board at a terminal of this name, killed when the block ends."""
+    line = ["--pty", str(link), "--scenario", "short", "--seed", "8"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sim", *line],
+        cwd=REPO,
+        env=ENV,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def one_line(done: Done) -> str:

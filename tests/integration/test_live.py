@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from command import ENV, REPO, Wearer, command, one_line
+from command import ENV, REPO, Wearer, board, command, one_line
 
 PATIENCE_S = 40.0
 
@@ -26,19 +25,9 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 @contextmanager
 def _board(link: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sim", "--pty", str(link), "--scenario", "short", "--seed", "8"],
-        cwd=REPO,
-        env=ENV,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    with board(link) as process:
         _until(link.exists, "the board's pty")
         yield process
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
