@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench import clock, decode, features, memory, models, pace, replay, sizes, startup
+from bench import clock, features, memory, models, pace, replay, sizes, startup
 from bench.rows import Options, Row, main
 
-_PARTS = (sizes, memory, models, replay, pace, features, decode, clock, startup)
+_PARTS = (sizes, memory, models, replay, pace, features, clock, startup)
 
 
 def rows(options: Options) -> list[Row]:

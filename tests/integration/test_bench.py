@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from command import ENV, REPO
 
-from bench.decode import _wire, decode, decode_by_hand
 from bench.features import _signals, extract, scipy_filters
 
 
@@ -57,9 +56,6 @@ def test_only_real_recordings_are_missing_without_data(rows):
 
 
 def test_peers_do_the_same_work():
-    wire = _wire(20)
-    assert len(decode(wire)) == 20
-    assert decode(wire) == decode_by_hand(wire)
     pytest.importorskip("scipy")
     signals = _signals(3)
     with scipy_filters():
