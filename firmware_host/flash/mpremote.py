@@ -2,100 +2,25 @@
 
 from __future__ import annotations
 
-import ast
-import hashlib
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from firmware_host.errors import FlashError
-from firmware_host.flash.app_files import CONFIG, MAIN, AppFile
+from firmware_host.flash.app_files import MAIN, AppFile
+from firmware_host.flash.board_flash import Contents, change_code, contents_told, inspect_code
 from firmware_host.flash.programs import Program, Say
-from firmware_host.flash.room import LARGER, Space, blocks_needed
+from firmware_host.flash.room import LARGER, blocks_needed
 from firmware_host.flash.values import CHIPS, Board
 
 _ASK_LIMIT_S = 60.0
 # 100 kB take 16 s without raw paste.
 _COPY_LIMIT_S = 600.0
-_MARK = "signet-board "
-_DATA_MARK = "signet-data "
 # Chips as MicroPython names them in sys.implementation._machine.
 _CHIP = re.compile(r"esp32[a-z]?\d*|esp8266|rp2\d{3}|nrf5\d{4}|samd\d+|stm32[a-z0-9]+|mimxrt\d*")
 # What the app remembers of its boots (board/settings.py): failures of an earlier one are not this one's.
 STATE = "state.json"
-# Whole paths: a board's own boot.py may have gone elsewhere. Where nothing is mounted at the root it has no blocks:
-# the nRF port has its files below /flash (ports/nrf/modules/scripts/_boot.py).
-_ROOT = """\
-import os
-root = "" if os.statvfs("/")[0] else "/flash"
-"""
-# A MicroPython that was built without hashlib tells what is in the file, a line for each piece.
-_INSPECT = """\
-import json, sys
-try:
-    from hashlib import sha256
-except ImportError:
-    sha256 = None
-def digest(name):
-    try:
-        file = open(root + "/" + name, "rb")
-    except OSError:
-        return None
-    total = sha256 and sha256()
-    size = 0
-    while True:
-        data = file.read(256)
-        if not data:
-            break
-        if total:
-            total.update(data)
-        else:
-            print("DATA" + json.dumps(name) + " " + repr(data))
-        size += len(data)
-    file.close()
-    return ["".join(["%02x" % byte for byte in total.digest()]) if total else "", size]
-try:
-    with open(root + "/CONFIG") as file:
-        board = json.load(file).get("board", "")
-except (OSError, ValueError, AttributeError):
-    board = ""
-space = os.statvfs(root or "/")
-facts = {"machine": getattr(sys.implementation, "_machine", ""), "board": board}
-facts["space"] = [root, space[1], space[2], space[3]]
-facts["files"] = {name: digest(name) for name in NAMES}
-print("MARK" + json.dumps(facts))
-"""
-# What is not there need not be removed, what is there not made.
-_PREPARE = """\
-for act, name in STEPS:
-    try:
-        getattr(os, act)(root + "/" + name)
-    except OSError:
-        pass
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a board holds.
-
-    ``machine`` is its chip in MicroPython's words, ``kind`` what it was flashed as (empty: never), ``hashes``
-    and ``sizes`` (bytes) are those of the files that are there, by name.
-    """
-
-    machine: str
-    kind: str
-    space: Space
-    hashes: dict[str, str]
-    sizes: dict[str, int]
-
-    def lacks(self, files: Sequence[AppFile]) -> list[AppFile]:
-        """Files that are not there or are others, in their order."""
-        return [file for file in files if self.hashes.get(file.name) != file.sha256]
 
 
 class Mpremote:
@@ -114,15 +39,10 @@ class Mpremote:
         FlashError
             If no MicroPython answers, or it is on another chip than the board's.
         """
-        names = json.dumps([file.name for file in files])
-        code = _INSPECT.replace("NAMES", names).replace("MARK", _MARK).replace("CONFIG", CONFIG)
-        code = code.replace("DATA", _DATA_MARK)
-        said = self._run(["exec", _ROOT + code], limit_s=_ASK_LIMIT_S)
-        facts = next((line for line in said.splitlines() if line.startswith(_MARK)), "")
+        said = self._run(["exec", inspect_code(files)], limit_s=_ASK_LIMIT_S)
         try:
-            told = json.loads(facts.removeprefix(_MARK))
-            contents = _contents(told, _hashes(said))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, SyntaxError) as err:
+            contents = contents_told(said)
+        except ValueError as err:
             msg = f"{self._port}: expected MicroPython to tell its files, got {said[-80:]!r}"
             raise FlashError(msg) from err
         self._check_chip(contents.machine)
@@ -147,7 +67,7 @@ class Mpremote:
         folders = sorted({str(PurePosixPath(file.name).parent) for file in lacking} - {"."})
         steps = [["remove", MAIN], *(["mkdir", folder] for folder in folders)]
         progress(0.0)
-        self._run(["exec", _prepare(steps)], limit_s=_ASK_LIMIT_S)
+        self._run(["exec", change_code(steps)], limit_s=_ASK_LIMIT_S)
         n_done = 0
 
         def hear(line: str) -> None:
@@ -170,7 +90,7 @@ class Mpremote:
         FlashError
             If no MicroPython answers.
         """
-        self._run(["exec", _prepare([["remove", STATE]]), "+", "reset"], limit_s=_ASK_LIMIT_S)
+        self._run(["exec", change_code([["remove", STATE]]), "+", "reset"], limit_s=_ASK_LIMIT_S)
 
     def enter_bootloader(self) -> None:
         """Have it start its bootloader.
@@ -233,34 +153,6 @@ class Mpremote:
             return self._program.run(words, say=say, limit_s=limit_s)
         except FlashError as err:
             raise FlashError(f"{self._port}: {_explained(str(err))}") from err
-
-
-def _hashes(said: str) -> dict[str, str]:
-    """Hashes of files that the board told piece by piece, by name."""
-    totals: dict[str, Any] = {}
-    for line in said.splitlines():
-        if line.startswith(_DATA_MARK):
-            name, _, data = line.removeprefix(_DATA_MARK).partition(" ")
-            piece = ast.literal_eval(data)
-            totals.setdefault(json.loads(name), hashlib.sha256()).update(piece)
-    return {name: total.hexdigest() for name, total in totals.items()}
-
-
-def _contents(told: Mapping[str, Any], hashes: Mapping[str, str]) -> Contents:
-    """As the board told it; ``hashes`` are of files that it cannot hash."""
-    root, *blocks = told["space"]
-    files = {name: found for name, found in told["files"].items() if found is not None}
-    return Contents(
-        str(told["machine"]),
-        str(told["board"]),
-        Space(str(root), *map(int, blocks)),
-        {name: str(found[0]) or hashes.get(name, "") for name, found in files.items()},
-        {name: int(found[1]) for name, found in files.items()},
-    )
-
-
-def _prepare(steps: Sequence[Sequence[str]]) -> str:
-    return _ROOT + _PREPARE.replace("STEPS", json.dumps(steps))
 
 
 def _explained(said: str) -> str:

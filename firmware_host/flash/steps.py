@@ -11,9 +11,10 @@ from pathlib import Path
 from firmware_host.errors import FlashError, LinkError
 from firmware_host.flash import drives, esptool
 from firmware_host.flash.app_files import app_files
+from firmware_host.flash.board_flash import Contents
 from firmware_host.flash.drives import Drive
 from firmware_host.flash.listening import FirstWords, listen
-from firmware_host.flash.mpremote import Contents, Mpremote
+from firmware_host.flash.mpremote import Mpremote
 from firmware_host.flash.plan import MICROBIT_SCRIPT, Plan, fitting_drives
 from firmware_host.flash.programs import Program
 from firmware_host.flash.values import Board

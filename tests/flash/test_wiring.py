@@ -14,7 +14,8 @@ from firmware_host.errors import BoardFileError, ConfigError
 from firmware_host.flash.app_files import SENSORS, config_bytes
 from firmware_host.flash.boards import FOLDER, load_board, load_boards, read_board
 from firmware_host.flash.parts_drawn import BOX_X
-from firmware_host.flash.wiring import RAILS_X, addresses_of, pin_words, wiring_svg
+from firmware_host.flash.wired import addresses_of
+from firmware_host.flash.wiring import RAILS_X, pin_words, wiring_svg
 
 REPO = Path(__file__).resolve().parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
