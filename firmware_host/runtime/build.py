@@ -25,8 +25,9 @@ from firmware_host.runtime.learner_process import LearnerProcess
 from firmware_host.runtime.learning import Learning
 from firmware_host.runtime.link import Link, lasting_link
 from firmware_host.runtime.memory import LIVE_BATCH_S, Memory, stored_source
+from firmware_host.runtime.model_paths import Models
 from firmware_host.runtime.permission import Asks, HostWatch
-from firmware_host.runtime.pipeline import Listeners, Models, Pipeline
+from firmware_host.runtime.pipeline import Listeners, Pipeline
 from firmware_host.runtime.session import Session
 from firmware_host.runtime.silence import SilenceLimits
 from firmware_host.transport.base import Transport, parse_url

@@ -20,7 +20,8 @@ from firmware_host.vault.records import Vault
 
 if TYPE_CHECKING:
     from firmware_host.events import StreamNoted
-    from firmware_host.runtime.pipeline import Models, Pipeline
+    from firmware_host.runtime.model_paths import Models
+    from firmware_host.runtime.pipeline import Pipeline
 
 _LOGGER = logging.getLogger(__name__)
 _T = TypeVar("_T")

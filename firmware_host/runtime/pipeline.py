@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from firmware_host.errors import ContractError, ProtocolMismatch, shown
 from firmware_host.events import AnyEvent, Labelled, State, StreamNoted
 from firmware_host.identity.self_update import Walk
-from firmware_host.inference.base import SignatureModel, runs_on
 from firmware_host.inference.contract import STRESS_PLACEMENT, Bundle
 from firmware_host.protocol import frame
 from firmware_host.protocol.messages import Block, Command, Hello, Log, Message, Ping, Status
 from firmware_host.protocol.parser import MessageParser
 from firmware_host.runtime.baseline import Source, TimedWindow, WearerBaseline
 from firmware_host.runtime.battery import Battery
-from firmware_host.runtime.gait_path import GaitPath, WalkingReference
+from firmware_host.runtime.counts import Counts
+from firmware_host.runtime.gait_path import WalkingReference
 from firmware_host.runtime.labels import LabelsOnce, PendingLabels
-from firmware_host.runtime.stress_path import StressPath
+from firmware_host.runtime.model_paths import ModelPaths, Models
 from firmware_host.runtime.warned import Warned
 from firmware_host.signals.gait import GaitWindow
 from firmware_host.signals.normalise import Baseline
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.buttons import REST, ButtonLabels
 from firmware_host.stream.samples import Note, Samples
-from firmware_host.stream.totals import OTHERS
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,15 +33,6 @@ _NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP, Note.LAYOUT)
 ADAPTER_NOTE = "adapter"
 BASELINE_NOTE = "baseline"
 MODEL_OFF_NOTE = "model_off"
-
-
-@dataclass(slots=True)
-class Models:
-    """The networks of one bundle; ``personal`` is the stress model with the wearer's adapter."""
-
-    generic: SignatureModel
-    personal: SignatureModel
-    gait: SignatureModel
 
 
 def _ignore(_: object) -> None:
@@ -62,24 +51,6 @@ class Listeners:
     window: Callable[[TimedWindow], None] = _ignore
     gait_window: Callable[[GaitWindow, float], None] = lambda *_: None
     walk: Callable[[Walk], None] | None = None
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a run saw, in numbers; nothing about the body."""
-
-    n_bytes: int = 0
-    samples: Counter[str] = field(default_factory=Counter)
-    missing: Counter[str] = field(default_factory=Counter)
-    gaps: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
-    events: Counter[str] = field(default_factory=Counter)
-
-    def keep(self, channels: Container[str]) -> None:
-        """Count all but these channels together from here on."""
-        for counts in (self.samples, self.missing, self.gaps):
-            for name in [name for name in counts if name not in channels and name != OTHERS]:
-                counts[OTHERS] += counts.pop(name)
 
 
 class Pipeline:
@@ -121,21 +92,25 @@ class Pipeline:
         is_live: bool = False,
     ) -> None:
         self._bundle = bundle
-        self._models = models
         self._baseline = baseline
-        self._walking = walking
-        self.placement = placement
         self._told_baseline = (baseline.source, baseline.n_learned)
         self._buttons = ButtonLabels()
         self._pending = PendingLabels(labels, pressed)
         self._labels = LabelsOnce()
         self._listeners = listeners or Listeners()
         self._warned = Warned()
-        self._stress: StressPath | None = None
-        self._gait: GaitPath | None = None
+        self.paths = ModelPaths(
+            bundle,
+            models,
+            baseline=baseline,
+            walking=walking,
+            placement=placement,
+            remember=self._listeners.window,
+            watched=self._listeners.gait_window,
+            walked=self._listeners.walk,
+        )
         self._pulse_stream: int | None = None
         self._pulse_hash = hashlib.sha256()
-        self.adapter = 0
         self.battery = Battery()
         self.board_status: Status | None = None
         """How the board itself does, as it last told."""
@@ -149,12 +124,6 @@ class Pipeline:
     def hello(self) -> Hello | None:
         """What the board said it is, once it did."""
         return self.assembler.hello
-
-    @property
-    def runs_on(self) -> dict[str, str]:
-        """What computes each model."""
-        models = {"stress": self._models.personal, "gait": self._models.gait}
-        return {name: runs_on(model) for name, model in models.items()}
 
     def feed(self, data: bytes, arrival_utc: float) -> list[AnyEvent]:
         """Events that these bytes bring, in order."""
@@ -222,9 +191,7 @@ class Pipeline:
 
     def use_adapter(self, version: int) -> StreamNoted:
         """The personal model holds another adapter now; later windows carry its version."""
-        self.adapter = version
-        if self._stress is not None:
-            self._stress.adapter = version
+        self.paths.use_adapter(version)
         return self._note(ADAPTER_NOTE, version=version)
 
     def asked(self, ping: Ping, sent_utc: float) -> None:
@@ -260,23 +227,20 @@ class Pipeline:
                 self._take_note(item, events)
 
     def _take_samples(self, samples: Samples, events: list[AnyEvent]) -> None:
-        name = samples.channel.name
-        self.counts.samples[name] += len(samples.values)
-        if self._stress is not None:
-            scored = self._stress.take(samples, self.assembler.utc)
+        self.counts.samples[samples.channel.name] += len(samples.values)
+        stress, gait = self.paths.stress, self.paths.gait
+        if stress is not None:
+            scored = stress.take(samples, self.assembler.utc)
             events += scored
             self._tell_baseline(events)
             for event in scored:
                 self.quality = event.channel_quality
-                self._tell_contact(is_on=event.state is not State.NOT_WORN)
-        if self._gait is not None:
-            events += self._gait.take(samples, self.assembler.utc)
+                self.paths.contact(is_on=event.state is not State.NOT_WORN)
+        if gait is not None:
+            events += gait.take(samples, self.assembler.utc)
 
     def _take_note(self, note: StreamNoted, events: list[AnyEvent]) -> None:
-        self.counts.notes[note.what] += 1
-        if note.what in (Note.GAP, Note.PAUSE):
-            self.counts.gaps[note.channel] += 1
-            self.counts.missing[note.channel] += int(note.detail["missing_samples"])
+        self.counts.take_note(note)
         if note.what == Note.MISMATCH:
             raise ProtocolMismatch(ours=frame.VERSION, theirs=int(note.detail["theirs"]))
         events.append(note)
@@ -286,13 +250,7 @@ class Pipeline:
         elif note.what == Note.BUTTON:
             self._take_press(note, events)
         elif note.what == Note.WEAR:
-            is_on = bool(note.detail["value"])
-            self._tell_contact(is_on=is_on)
-            if self._stress is not None:
-                self._stress.contact(is_on=is_on, t_s=note.t_s)
-            # In a pocket there is no skin to touch.
-            if self._gait is not None and self.placement == STRESS_PLACEMENT:
-                self._gait.worn(is_on=is_on, t_s=note.t_s)
+            self.paths.worn(is_on=bool(note.detail["value"]), t_s=note.t_s)
         elif note.what == Note.BATTERY and self.battery.take(int(note.detail["value"])):
             _LOGGER.warning("the board's battery is at %d %%", self.battery.percent)
         elif note.what == Note.STOPPED:
@@ -333,16 +291,6 @@ class Pipeline:
             self._told_baseline = known
             events.append(self._note(BASELINE_NOTE, source=source.value))
 
-    def _tell_contact(self, *, is_on: bool) -> None:
-        if self._gait is not None:
-            self._gait.contact(is_on=is_on)
-
-    def use_walking(self, walking: WalkingReference | None) -> None:
-        """From now on, tell the wearer by this reference."""
-        self._walking = walking
-        if self._gait is not None:
-            self._gait.use(walking)
-
     def _begin_session(self, events: list[AnyEvent]) -> None:
         hello = self.assembler.hello
         assert hello is not None
@@ -350,7 +298,7 @@ class Pipeline:
         pulse = hello.channel("bvp")
         self._pulse_stream = None if pulse is None else pulse.stream
         self._pulse_hash = hashlib.sha256()
-        problems = self._problems(hello)
+        problems = self.paths.begin_session(hello)
         for model, found in problems.items():
             if found:
                 events.append(self._note(MODEL_OFF_NOTE, model=model, why="; ".join(found)))
@@ -359,38 +307,6 @@ class Pipeline:
             why = "; ".join(f"{model}: {', '.join(found)}" for model, found in problems.items())
             msg = f"no model can run on this board ({why})"
             raise ContractError(msg)
-        self._stress = None if problems["stress"] else self._new_stress(hello)
-        self._gait = None if problems["gait"] else self._new_gait(hello)
-
-    def _problems(self, hello: Hello) -> dict[str, list[str]]:
-        """Why a model cannot run, by model."""
-        problems = self._bundle.check_channels(hello.channels)
-        if self.placement != STRESS_PLACEMENT:
-            problems["stress"] = [f"made for the {STRESS_PLACEMENT}, worn at the {self.placement}"]
-        return problems
-
-    def _new_stress(self, hello: Hello) -> StressPath:
-        path = StressPath(
-            self._bundle.stress,
-            hello.channels,
-            generic=self._models.generic,
-            personal=self._models.personal,
-            baseline=self._baseline,
-            session=hello.session,
-            remember=self._listeners.window,
-        )
-        path.adapter = self.adapter
-        return path
-
-    def _new_gait(self, hello: Hello) -> GaitPath:
-        return GaitPath(
-            self._bundle.gait,
-            hello.channels,
-            model=self._models.gait,
-            walking=self._walking,
-            watched=self._listeners.gait_window,
-            walked=self._listeners.walk,
-        )
 
 
 def _sent_utc(message: Message, assembler: StreamAssembler, arrival_utc: float) -> float | None:

@@ -23,7 +23,8 @@ from firmware_host.runtime.listening import Detail, Listening
 from firmware_host.runtime.live import LiveHealth
 from firmware_host.runtime.loss import LossMeter
 from firmware_host.runtime.memory import CUE_NOTE, Memory, put_summary
-from firmware_host.runtime.pipeline import BASELINE_NOTE, Models, Pipeline
+from firmware_host.runtime.model_paths import Models
+from firmware_host.runtime.pipeline import BASELINE_NOTE, Pipeline
 from firmware_host.runtime.room import Room
 from firmware_host.runtime.silence import LINK_NOTE, SILENCE_NOTE, SilenceLimits
 from firmware_host.runtime.summary import summarise
@@ -237,7 +238,7 @@ class Session:
 
     def _watch_drift(self) -> None:
         """Say what no longer fits the wearer, once, at the end of the day that showed it."""
-        for misfit in self._wearing.end_day(self.pipeline.placement, self.link.now_utc()):
+        for misfit in self._wearing.end_day(self.pipeline.paths.placement, self.link.now_utc()):
             detail = {"part": misfit.part.value, "why": misfit.why, "to_do": misfit.to_do}
             self._handle([self._note(DRIFT_NOTE, {**detail})])
             _LOGGER.warning("the signature no longer fits: signet status says what to do")
@@ -246,7 +247,7 @@ class Session:
         """Learn from a sure walk, now that nobody walks; the note comes if the reference changed."""
         if self.follower is None or not self.follower.update(self.link.now_utc()):
             return
-        self.pipeline.use_walking(self.follower.reference())
+        self.pipeline.paths.use_walking(self.follower.reference())
         self._handle([self._note(GAIT_UPDATED_NOTE, {"placement": self.follower.placement})])
 
     def _learn(self) -> None:

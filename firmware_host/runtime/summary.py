@@ -11,8 +11,9 @@ from typing import Any
 
 from firmware_host.host.sockets import COUNTER
 from firmware_host.runtime.announced import announced
+from firmware_host.runtime.counts import Counts
 from firmware_host.runtime.drops import BLOCK_DROPS, drops
-from firmware_host.runtime.pipeline import Counts, Pipeline
+from firmware_host.runtime.pipeline import Pipeline
 from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.tracks import Tracks
 
@@ -27,7 +28,7 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "hello": announced(hello),
         "battery_percent": pipeline.battery.percent,
         "board_status": None if pipeline.board_status is None else asdict(pipeline.board_status),
-        "placement": pipeline.placement,
+        "placement": pipeline.paths.placement,
         "stream_s": round(assembler.earlier_sessions_s + assembler.t_s, 3),
         "wall_s": round(wall_s, 3),
         "n_sessions": assembler.n_sessions,
@@ -39,8 +40,8 @@ def summarise(pipeline: Pipeline, states: Counter[str], *, wall_s: float) -> dic
         "states": dict(sorted(states.items())),
         "events": dict(sorted(counts.events.items())),
         "notes": dict(sorted(counts.notes.items())),
-        "adapter": pipeline.adapter,
-        "models_run_on": pipeline.runs_on,
+        "adapter": pipeline.paths.adapter,
+        "models_run_on": pipeline.paths.runs_on,
         "seen_in_training": pipeline.was_trained_on,
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "sockets_opened": COUNTER.n_sockets,
