@@ -102,7 +102,7 @@ def play(wire: Path, state: Path, key: Path) -> dict[str, Any]:
         options = SessionOptions(url=link.url)
         session = open_session(
             options,
-            vault,
+            lambda: vault,
             emit=EventPrinter(as_json=True),
             stop=lambda: False,
             open_transport=lambda: link,

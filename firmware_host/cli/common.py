@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import logging
 import math
@@ -11,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -216,14 +217,32 @@ def open_vault(
         yield vault
 
 
+@contextmanager
+def vault_once_needed(
+    args: argparse.Namespace, config: Config, *, exclusive: bool = False
+) -> Iterator[Callable[[], Vault]]:
+    """Give the wearer's vault when asked: one that is there is opened at once, a new one is made only then.
+
+    So a device that is refused leaves no empty vault behind, and a wrong key is said before a port is opened.
+    """
+    with ExitStack() as stack:
+
+        @functools.cache
+        def vault() -> Vault:
+            return stack.enter_context(open_vault(args, config, create=True, exclusive=exclusive))
+
+        if has_vault(places(args, config)[0]):
+            vault()
+        yield vault
+
+
 def _open_vault(state: Path, key: Path, *, create: bool, reads_only: bool) -> Vault:
-    from firmware_host.vault.database import DATABASE_NAME
     from firmware_host.vault.records import Vault
 
     try:
         if create:
             return Vault.open_or_create(state, key)
-        if not (state / DATABASE_NAME).exists():
+        if not has_vault(state):
             msg = (
                 f"no vault in {state}: nothing was streamed or enrolled yet (signet run makes one)"
             )
@@ -233,6 +252,13 @@ def _open_vault(state: Path, key: Path, *, create: bool, reads_only: bool) -> Va
         what = f"{err.filename or state}: expected to read and write there, got {err.strerror}"
         msg = f"{what}: check who owns {state}, or name another --state"
         raise StorageError(msg) from err
+
+
+def has_vault(state: Path) -> bool:
+    """Whether there is a vault in this folder."""
+    from firmware_host.vault.database import DATABASE_NAME
+
+    return (state / DATABASE_NAME).exists()
 
 
 def learning_waits(

@@ -16,6 +16,7 @@ from firmware_host.cli.common import (
     print_json,
     say,
     settings,
+    vault_once_needed,
 )
 from firmware_host.cli.progress import ProgressBar
 from firmware_host.cli.streaming import Stopper, silence_limits
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         rates=config.device.rates,
     )
     stopper = Stopper()
-    with open_vault(args, config, create=True, exclusive=True) as vault, ProgressBar() as bar:
+    with vault_once_needed(args, config, exclusive=True) as vault, ProgressBar() as bar:
         report = _Reporter(bar)
         stopper.install(is_end=False)
         if args.what == "gait":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -15,10 +16,12 @@ from firmware_host.cli.common import (
     add_rates,
     add_shared,
     device_url,
-    open_vault,
+    has_vault,
+    places,
     print_json,
     say,
     settings,
+    vault_once_needed,
     wanted_rates,
 )
 from firmware_host.cli.streaming import (
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from firmware_host.config import Config
+    from firmware_host.recording.labels import Label
     from firmware_host.vault.records import Vault
 
 
@@ -70,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
     stopper.install()
     # With a vault named, what signet label says meanwhile is written too.
-    labels = nullcontext() if args.state is None else open_vault(args, config, create=True)
+    labels = nullcontext() if args.state is None else vault_once_needed(args, config)
     with interrupted_early(stopper), labels as vault:
         summary = _record(args, config, url, vault, lambda: stopper() or time.monotonic() >= ends_s)
     if args.json:
@@ -95,10 +99,9 @@ def _record(
     args: argparse.Namespace,
     config: Config,
     url: str,
-    vault: Vault | None,
+    vault: Callable[[], Vault] | None,
     stop: Callable[[], bool],
 ) -> dict[str, Any]:
-    from firmware_host.runtime.memory import Memory
     from firmware_host.runtime.recorder import record
 
     notes = TypedNotes()
@@ -112,10 +115,20 @@ def _record(
         rates=wanted_rates(args, config, url),
         limits=config.recording,
         notes=notes,
-        labels=list
-        if vault is None
-        else VaultLabels(Memory(vault, keep_days=config.state.keep_days)),
+        labels=list if vault is None else _stored_labels(args, config, vault),
     )
+
+
+def _stored_labels(
+    args: argparse.Namespace, config: Config, vault: Callable[[], Vault]
+) -> Callable[[], list[Label]]:
+    from firmware_host.runtime.memory import Memory
+
+    labels = functools.cache(lambda: VaultLabels(Memory(vault(), keep_days=config.state.keep_days)))
+    if has_vault(places(args, config)[0]):
+        # What is said while the board has yet to answer counts too.
+        labels()
+    return lambda: labels()()
 
 
 def _default_name(board: str) -> Path:

@@ -14,9 +14,9 @@ from firmware_host.cli.common import (
     add_model,
     add_placement,
     add_shared,
-    open_vault,
     settings,
     some_recording,
+    vault_once_needed,
 )
 from firmware_host.cli.progress import ProgressBar
 from firmware_host.cli.streaming import (
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     assert recorded is not None
     stopper = Stopper()
     with (
-        open_vault(args, config, create=True, exclusive=True) if keeps else nullcontext() as vault,
+        vault_once_needed(args, config, exclusive=True) if keeps else nullcontext() as vault,
         ProgressBar() as bar,
     ):
         options = SessionOptions(

@@ -16,11 +16,11 @@ from firmware_host.cli.common import (
     add_rates,
     add_shared,
     device_url,
-    open_vault,
     places,
     print_json,
     say_update_offer,
     settings,
+    vault_once_needed,
     wanted_rates,
 )
 from firmware_host.cli.streaming import (
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     printer = EventPrinter(as_json=args.json)
     with (
         ServiceManager() as service,
-        open_vault(args, config, create=True, exclusive=True) as vault,
+        vault_once_needed(args, config, exclusive=True) as vault,
         recording_tap(args.record, config.recording, printer) as tap,
     ):
         stopper.install()

@@ -102,7 +102,7 @@ def open_models(bundle: Bundle, *, runtime: str, placement: str, delegate: str =
 
 def open_session(
     options: SessionOptions,
-    vault: Vault | None,
+    keep: Callable[[], Vault] | None,
     *,
     emit: Callable[[AnyEvent], None],
     stop: Callable[[], bool],
@@ -113,6 +113,8 @@ def open_session(
 
     Parameters
     ----------
+    keep
+        Gives the vault, asked once the device is open or while it is awaited; None keeps nothing.
     service
         Whom systemd left an address of, to be told how it goes; None tells nobody.
 
@@ -125,9 +127,11 @@ def open_session(
     models = open_models(
         bundle, runtime=options.runtime, placement=options.placement, delegate=options.delegate
     )
-    memory = None if vault is None else Memory(vault, keep_days=options.keep_days)
     service = ServiceManager({}) if service is None else service
-    link = _link(options, open_transport or (lambda: open_device(options.url)), stop, service)
+    opens = open_transport or (lambda: open_device(options.url))
+    link = _link(options, opens, stop, service, keep)
+    vault = None if keep is None else vault_for(link, keep)
+    memory = None if vault is None else Memory(vault, keep_days=options.keep_days)
     if memory is not None and not link.is_finite:
         memory.batch_s = LIVE_BATCH_S
     follower = _follower(options, vault, bundle, models)
@@ -159,19 +163,32 @@ def open_session(
     )
 
 
+def vault_for(link: Link, keep: Callable[[], Vault]) -> Vault:
+    """The vault for what comes over a link, which is let go of if there is none to be had."""
+    try:
+        return keep()
+    except BaseException:
+        link.close()
+        raise
+
+
 def _link(
     options: SessionOptions,
     opens: Callable[[], Transport],
     stop: Callable[[], bool],
     service: ServiceManager,
+    keep: Callable[[], Vault] | None,
 ) -> Link:
     if not options.waits:
         return lasting_link(opens, stop=stop)
-    return awaited_link(
-        lambda: lasting_link(opens, stop=stop),
-        lambda why: service.alive(lambda: f"waiting for the board: {why}"),
-        stop=stop,
-    )
+
+    def told(why: str) -> None:
+        if keep is not None:
+            # What is wrong with it is said now and not when the board comes.
+            keep()
+        service.alive(lambda: f"waiting for the board: {why}")
+
+    return awaited_link(lambda: lasting_link(opens, stop=stop), told, stop=stop)
 
 
 def _learning(options: SessionOptions, vault: Vault, link: Link) -> Learning | None:

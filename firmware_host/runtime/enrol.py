@@ -14,7 +14,7 @@ from firmware_host.inference.bundle import load_bundle
 from firmware_host.inference.contract import STRESS_PLACEMENT
 from firmware_host.inference.placed import check_placement
 from firmware_host.runtime.baseline import TimedWindow
-from firmware_host.runtime.build import SessionOptions, open_session
+from firmware_host.runtime.build import SessionOptions, open_session, vault_for
 from firmware_host.runtime.gait_path import others, walking_gate
 from firmware_host.runtime.gait_reference import put_walking
 from firmware_host.runtime.memory import put_guided_baseline
@@ -44,7 +44,7 @@ class _Walker:
 
 def enrol_gait(
     options: SessionOptions,
-    vault: Vault,
+    keep: Callable[[], Vault],
     *,
     walk_s: float,
     seed: int,
@@ -52,6 +52,11 @@ def enrol_gait(
     stop: Callable[[], bool],
 ) -> Enrolled:
     """Stream a device until ``walk_s`` seconds of usable walking came, learn them, keep the reference.
+
+    Parameters
+    ----------
+    keep
+        Gives the vault, asked once the device is open.
 
     Raises
     ------
@@ -72,6 +77,7 @@ def enrol_gait(
         emit=_needs("gait"),
         stop=lambda: walker.is_done or stop(),
     )
+    vault = vault_for(session.link, keep)
     session.run()
     background = others(bundle, placement)
     enrolled = enrol(
@@ -113,11 +119,20 @@ class _Rester:
 
 
 def enrol_baseline(
-    options: SessionOptions, vault: Vault, *, report: Report, stop: Callable[[], bool]
+    options: SessionOptions,
+    keep: Callable[[], Vault],
+    *,
+    report: Report,
+    stop: Callable[[], bool],
 ) -> int:
     """Stream a device while the wearer sits still; that rest is the baseline from now on.
 
     Returns the number of windows it rests on.
+
+    Parameters
+    ----------
+    keep
+        Gives the vault, asked once the device is open.
 
     Raises
     ------
@@ -141,6 +156,7 @@ def enrol_baseline(
         emit=_needs("stress"),
         stop=lambda: rester.is_done or stop(),
     )
+    vault = vault_for(session.link, keep)
     session.run()
     n_windows = rester.estimator.n_windows
     if not rester.is_done:
