@@ -18,11 +18,10 @@ from firmware_host.events import OnBoard
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-# The fit of a clock that nobody sets moves by milliseconds, that of a slewed one by 2 s in an hour.
-_SAME_S = 1.0
-# A window whose host time is further from where the label's presses put it is of another run of the session, or of
-# another session with the same number: a number has 16 bits, and stream time begins anew with each run.
-_NEAR_S = 60.0
+# The fit of a clock that nobody sets moves by milliseconds, that of a slewed one by 2 s in an hour, as long as a label
+# lasts. A window whose host time is further from where the label's presses put it is of another run of the session,
+# or of another session with the same number: a number has 16 bits, and stream time begins anew with each run.
+_SAME_S = 2.0
 
 
 class _Stretch(Protocol):
@@ -63,7 +62,7 @@ def seen(label: _Stretch, ends: WindowEnds) -> tuple[Edge, Edge]:
     since_start_s, until_end_s = ends.t_s - board.start_s, board.end_s - ends.t_s
     at_start_s = np.abs(ends.utc - (board.start_utc + since_start_s))
     at_end_s = np.abs(ends.utc - (label.end_utc - until_end_s))
-    is_own = (ends.session == board.session) & (np.minimum(at_start_s, at_end_s) <= _NEAR_S)
+    is_own = (ends.session == board.session) & (np.minimum(at_start_s, at_end_s) <= _SAME_S)
     start = np.where(is_own, ends.utc - since_start_s, np.inf)
     return start, np.where(is_own, ends.utc + until_end_s, -np.inf)
 

@@ -196,10 +196,11 @@ def build_episodes(
         # Labels of the same kind that are not joined may overlap.
         chosen = np.flatnonzero(inside & free & ~clashing & ~inside_any)
         inside_any |= inside
-        if len(chosen) >= MIN_EPISODE_WINDOWS:
-            episodes.append(_episode(span, chosen, ends))
+        episode = _episode(span, chosen, ends)
+        if len(episode) >= MIN_EPISODE_WINDOWS:
+            episodes.append(episode)
         else:
-            short += len(chosen)
+            short += len(episode)
     counts[LeftOut.UNLABELLED] = int((free & ~touched).sum())
     counts[LeftOut.CONTRADICTED] = int((free & clashing).sum())
     counts[LeftOut.EDGE] = int((free & touched & ~inside_any & ~clashing).sum())
@@ -259,9 +260,9 @@ def covered_by_board(labels: Sequence[LabelSpan], ends: WindowEnds, window_s: fl
 def _episode(span: LabelSpan, chosen: NDArray[np.int64], ends: WindowEnds) -> Episode:
     t_end_utc = ends.utc[chosen]
     if span.on_board is not None:
-        t_end_utc = span.end_utc - (span.on_board.end_s - ends.t_s[chosen])
-        order = np.argsort(t_end_utc)
-        chosen, t_end_utc = chosen[order], t_end_utc[order]
+        # A recording that two releases played may have left two windows of one moment.
+        t_end_s, first = np.unique(ends.t_s[chosen], return_index=True)
+        chosen, t_end_utc = chosen[first], span.end_utc - (span.on_board.end_s - t_end_s)
     return Episode(span.label, span.start_utc, span.end_utc, chosen, t_end_utc)
 
 

@@ -64,6 +64,7 @@ def _board_times(built: EpisodeSet, ends: WindowEnds) -> list[list[float]]:
     return [ordered[episode.window_idx].tolist() for episode in built.episodes]
 
 
+_NAMES = ("utc", "session", "t_s")
 # Of a label from 1000 s to 1600 s.
 INSIDE = [float(t) for t in range(1060, 1601, 10)]
 
@@ -124,6 +125,28 @@ def test_windows_of_another_session_or_run_are_not_meant() -> None:
     assert not covered(label, _ends([], day_s=600.0), WINDOW_S).any()
     # Of the other session, too, host time would say otherwise.
     assert needs_board(label, _ends(steps, session=4712), WINDOW_S)
+
+
+@pytest.mark.parametrize("steps", [[], [(2000.0, -HOUR)]])
+@pytest.mark.parametrize("shift_s", [0.0, 3.0, 30.0, 700.0])
+def test_minutes_played_once_more_are_counted_once(steps: Steps, shift_s: float) -> None:
+    once = _ends(steps)
+    # Another release, or the recording without its beginning: stream time begins later.
+    again = replace(once, t_s=once.t_s - shift_s)
+    ends = WindowEnds(*(np.concatenate([getattr(x, n) for x in (once, again)]) for n in _NAMES))
+    label = _pressed(STRESS, 1000.0, 1600.0, steps)
+    is_decided = covered_by_board([label], ends, WINDOW_S)
+    contested = np.ones(len(ends.utc), np.bool_) & ~is_decided
+    order = np.argsort(ends.utc, kind="stable")
+    built = build_episodes(
+        ends.utc[order],
+        [label],
+        window_s=WINDOW_S,
+        unusable={LeftOut.CLOCK: contested[order]},
+        ends=WindowEnds(*(getattr(ends, name)[order] for name in _NAMES)),
+    )
+    n_counted = sum(len(episode) for episode in built.episodes)
+    assert n_counted == (len(INSIDE) if steps or shift_s else 0)
 
 
 def test_label_without_board_times_goes_by_host_time_among_set_clocks() -> None:
