@@ -5,8 +5,9 @@
 import { loadMicroPython } from "@micropython/micropython-webassembly-pyscript/micropython.mjs";
 import fs from "node:fs";
 import path from "node:path";
-import { Worker } from "node:worker_threads";
 import { Body } from "./body.mjs";
+import { load, save } from "./flash.mjs";
+import { Heard, Said, pause } from "./line.mjs";
 
 const [flash, rom, fd, ask, answer, seconds] = process.argv.slice(2);
 const endMs = seconds === undefined ? Infinity : Number(seconds) * 1000;
@@ -14,134 +15,52 @@ const isVirtual = endMs < Infinity;
 const body = new Body(Number(fd));
 const { facts } = body;
 const CTRL_C = 3;
-// What a small board's USB driver holds, and a frame of the greatest length.
-const TX_BYTES = 4096;
-const FRAME_BYTES = 256;
 // A call of the clock takes a real board some microseconds.
 const CALL_MS = 0.05;
 
-// ---- Bytes from the host.
-const SIZE = 65536;
-const shared = new SharedArrayBuffer(16 + SIZE);
-const at = new Int32Array(shared, 0, 4);
-const rx = new Uint8Array(shared, 16, SIZE);
-const script = (facts.say ?? []).map(([s, hex]) => [s * 1000, Buffer.from(hex, "hex")]);
-const reader = isVirtual ? null : new Worker(new URL("./reader.mjs", import.meta.url), { workerData: { shared, size: SIZE, fd: 0 } });
-reader?.unref();
-function hear() {
-  // In virtual time the host's words come from a script, when they are due.
-  while (script.length && script[0][0] <= nowMs()) {
-    for (const byte of script.shift()[1]) {
-      rx[at[0]] = byte;
-      at[0] = (at[0] + 1) % SIZE;
-    }
-  }
-}
-function nWaiting() {
-  hear();
-  return (Atomics.load(at, 0) - Atomics.load(at, 1) + SIZE) % SIZE;
-}
-function take() {
-  if (!nWaiting()) return null;
-  const tail = Atomics.load(at, 1);
-  const byte = rx[tail];
-  Atomics.store(at, 1, (tail + 1) % SIZE);
-  Atomics.notify(at, 1);
-  return byte;
-}
+// ---- The line. In real time the board's clock keeps step with the world's, but never leaps: a process has to wait
+// for others where a board has its chip to itself. What it lacks it makes up for by sleeping less.
+const clock = { ms: 0 };
+const heard = new Heard(facts.say ?? [], clock, isVirtual);
+const said = new Said(facts, clock, isVirtual);
+const put = (bytes) => said.put(bytes);
+const flush = () => said.flush();
+const say = (text) => put(Buffer.from(text.replace(/\r?\n/g, "\r\n"), "latin1"));
 function wait() {
-  while (!nWaiting()) {
+  while (!heard.n()) {
     flush();
-    if (Atomics.load(at, 3)) return null;
+    if (heard.isOver()) return null;
     if (isVirtual) {
       // At the prompt no time passes but by what the host says next.
-      if (!script.length) return null;
-      boardMs = Math.max(boardMs, script[0][0]);
+      if (heard.nextMs() === undefined) return null;
+      clock.ms = Math.max(clock.ms, heard.nextMs());
       continue;
     }
-    Atomics.wait(at, 0, Atomics.load(at, 0), nTx ? 5 : 1000);
+    heard.waitForMore(said.n ? 5 : 1000);
   }
   if (!isVirtual) {
     // Waiting at the prompt is no lateness.
     lastMs = performance.now();
-    boardMs = lastMs - startMs;
+    clock.ms = lastMs - startMs;
   }
-  return take();
+  return heard.take();
 }
-
-// ---- Bytes to the host.
-const isIn = (spans, ms) => spans.some(([from, to]) => from * 1000 <= ms && ms < to * 1000);
-// The interpreter gives byte after byte; they leave together.
-const tx = Buffer.alloc(2 * TX_BYTES);
-let nTx = 0;
-const never = new Int32Array(new SharedArrayBuffer(4));
-function flush() {
-  let n = 0;
-  while (n < nTx) {
-    try {
-      n += fs.writeSync(1, tx, n, nTx - n);
-    } catch (error) {
-      if (error.code !== "EAGAIN") process.exit(0);
-      break;
-    }
-  }
-  tx.copyWithin(0, n, nTx);
-  nTx -= n;
-}
-// A port that waits for a host that holds it and reads nothing: what no longer fits is lost after that wait,
-// one for each write, in which no other time passes.
-const STALL_BYTES = 256;
-const STALL_MS = 500;
-let nStalled = 0;
-let lostMs = -1;
-function isStalled() {
-  const is = isIn(facts.stalled, nowMs());
-  if (!is) nStalled = 0;
-  return is;
-}
-function hasPlace() {
-  if (!isStalled()) return true;
-  if (nStalled < STALL_BYTES) {
-    nStalled += 1;
-    return true;
-  }
-  if (lostMs !== nowMs()) lostMs = boardMs += STALL_MS;
-  return false;
-}
-function put(bytes) {
-  for (const byte of bytes) {
-    if (isVirtual && !hasPlace()) continue;
-    // A prompt waits until it is read; frames are only sent when there is room.
-    while (nTx === tx.length) {
-      flush();
-      if (nTx === tx.length) Atomics.wait(never, 0, 0, 1);
-    }
-    tx[nTx++] = byte;
-  }
-}
-const say = (text) => put(Buffer.from(text.replace(/\r?\n/g, "\r\n"), "latin1"));
 
 // ---- Time. Every tick and delay of the interpreter comes through Date.now: the place for Ctrl-C, too.
 const realNow = Date.now.bind(Date);
 const epochMs = realNow();
-// The board's own time. In real time it keeps step with the world's, but never leaps: a process has to wait for
-// others where a board has its chip to itself. What it lacks it makes up for by sleeping less.
-let boardMs = 0;
 const STEP_MS = 2;
 const HOPELESS_MS = 5000;
 let startMs = performance.now();
-let seenC = 0;
 let lastMs = startMs;
 let flushedMs = 0;
 let nTight = 0;
 let mp;
-const nowMs = () => boardMs;
+const nowMs = () => clock.ms;
 function interrupt() {
-  const c = Atomics.load(at, 2);
-  if (c === seenC || !mp) return;
-  seenC = c;
+  if (!mp || !heard.newC()) return;
   if (mp._module._mp_hal_get_interrupt_char() !== CTRL_C) return;
-  Atomics.store(at, 1, c & 0xfffff);
+  heard.dropToC();
   mp._module._mp_sched_keyboard_interrupt();
 }
 // What no program can stop: it ends here, in a call of the interpreter's own.
@@ -163,8 +82,8 @@ Date.now = () => {
 };
 function pass() {
   if (isVirtual) {
-    boardMs += CALL_MS;
-    if (boardMs >= endMs) {
+    clock.ms += CALL_MS;
+    if (clock.ms >= endMs) {
       flush();
       process.exit(0);
     }
@@ -172,36 +91,36 @@ function pass() {
     interrupt();
     // A loop that only looks at the clock rests, or it would take a whole core.
     const now = performance.now();
-    boardMs += Math.min(now - lastMs, STEP_MS);
+    clock.ms += Math.min(now - lastMs, STEP_MS);
     nTight = now - lastMs < 0.05 ? nTight + 1 : 0;
     lastMs = now;
-    if (nTx && now - flushedMs > 1) {
+    if (said.n && now - flushedMs > 1) {
       flushedMs = now;
       flush();
     }
     if (nTight > 40) {
       nTight = 0;
-      Atomics.wait(never, 0, 0, 0.5);
+      pause(0.5);
     }
   }
   outage ??= body.outage(nowMs());
 }
 function sleep(ms) {
   if (isVirtual) {
-    boardMs += ms;
+    clock.ms += ms;
     pass();
     return;
   }
-  const lackMs = performance.now() - startMs - boardMs;
+  const lackMs = performance.now() - startMs - clock.ms;
   if (lackMs > HOPELESS_MS) startMs += lackMs;
   const end = performance.now() + ms - (lackMs > HOPELESS_MS ? 0 : lackMs);
   let leftMs;
   while ((leftMs = end - performance.now()) > 0) {
     flush();
     interrupt();
-    Atomics.wait(never, 0, 0, Math.min(leftMs, 20));
+    pause(Math.min(leftMs, 20));
   }
-  boardMs += ms;
+  clock.ms += ms;
   lastMs = performance.now();
   flush();
   pass();
@@ -209,14 +128,14 @@ function sleep(ms) {
 // Without power: nothing is heard, and the line is silent.
 function rest(untilMs) {
   flush();
-  nTx = 0;
-  if (isVirtual) boardMs = Math.max(boardMs, untilMs);
+  said.n = 0;
+  if (isVirtual) clock.ms = Math.max(clock.ms, untilMs);
   else {
-    Atomics.wait(never, 0, 0, Math.max(0, untilMs - boardMs));
+    pause(Math.max(0, untilMs - clock.ms));
     lastMs = performance.now();
-    boardMs = Math.max(boardMs, untilMs);
+    clock.ms = Math.max(clock.ms, untilMs);
   }
-  while (nWaiting()) take();
+  while (heard.n()) heard.take();
   outage = null;
   pass();
 }
@@ -234,20 +153,16 @@ function buzz() {
   const isNew = nowMs() - cuedMs > CUE_MS;
   cuedMs = nowMs();
   if (!isNew) return;
-  const said = Buffer.alloc(16);
-  said.writeDoubleLE(body.seconds(nowMs()));
-  fs.writeSync(Number(ask), said, 0, 8);
-  fs.readSync(Number(answer), said, 0, 16);
-  const [from, to] = [said.readDoubleLE(0), said.readDoubleLE(8)];
+  const reply = Buffer.alloc(16);
+  reply.writeDoubleLE(body.seconds(nowMs()));
+  fs.writeSync(Number(ask), reply, 0, 8);
+  fs.readSync(Number(answer), reply, 0, 16);
+  const [from, to] = [reply.readDoubleLE(0), reply.readDoubleLE(8)];
   if (to > from) body.press(from, to);
 }
 const hardware = {
-  waiting: nWaiting,
-  room: () => {
-    if (isVirtual) return !isIn(facts.deaf, nowMs());
-    flush();
-    return nTx + FRAME_BYTES <= TX_BYTES;
-  },
+  waiting: () => heard.n(),
+  room: () => said.hasRoom(),
   sleep,
   now_ms: () => Math.floor(nowMs()),
   has: (name) => facts.parts.includes(name),
@@ -279,35 +194,6 @@ const hardware = {
   random: () => (parseInt(facts.random, 16) + Math.imul(nBoots, 0x9e3779b1)) & 0x3fffffff,
 };
 
-// ---- Flash.
-function load(FS, host, to) {
-  for (const entry of fs.readdirSync(host, { withFileTypes: true })) {
-    const from = path.join(host, entry.name);
-    if (!entry.isDirectory()) {
-      FS.writeFile(to + entry.name, fs.readFileSync(from));
-    } else if (!["__pycache__", "node_modules"].includes(entry.name)) {
-      FS.mkdir(to + entry.name);
-      load(FS, from, `${to}${entry.name}/`);
-    }
-  }
-}
-function save(FS, from, host) {
-  const names = FS.readdir(from).filter((name) => name !== "." && name !== "..");
-  for (const name of names) {
-    const to = path.join(host, name);
-    if (FS.isDir(FS.stat(from + name).mode)) {
-      fs.mkdirSync(to, { recursive: true });
-      save(FS, `${from}${name}/`, to);
-    } else {
-      const data = FS.readFile(from + name);
-      if (!fs.existsSync(to) || !fs.readFileSync(to).equals(Buffer.from(data))) fs.writeFileSync(to, data);
-    }
-  }
-  for (const name of fs.readdirSync(host)) {
-    if (!names.includes(name)) fs.rmSync(path.join(host, name), { recursive: true });
-  }
-}
-
 // ---- Boots.
 let nBoots = 0;
 let isRaw = false;
@@ -315,7 +201,7 @@ async function boot() {
   nBoots += 1;
   wish = null;
   mp = null;
-  mp = await loadMicroPython({ heapsize: 256 * 1024, stdout: put, stderr: put, linebuffer: false, stdin: take });
+  mp = await loadMicroPython({ heapsize: 256 * 1024, stdout: put, stderr: put, linebuffer: false, stdin: () => heard.take() });
   mp.FS.mkdir("/flash");
   mp.FS.mkdir("/rom");
   load(mp.FS, flash, "/flash/");
@@ -374,7 +260,7 @@ for (;;) {
     asked = [];
     continue;
   }
-  seenC = Atomics.load(at, 2);
+  heard.forgetC();
   if (byte === 1) isRaw = true;
   else if (byte === 2) isRaw = false;
   let ended = 0;
