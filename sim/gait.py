@@ -28,12 +28,19 @@ _ARM_TAU_S = 1.0
 # Straight lines between 25 Hz nodes lose a quarter of the noise's power at 50 Hz.
 _NOISE_GAIN = 1.15
 _START_S, _STOP_S = 1.5, 1.0
-# A run tires within this time and is slept off; so does it for others who run longer.
+# How soon a run tires and how long that lasts: an assumption, not measured.
 _TIRES_S, _RECOVERS_S = 900.0, 1800.0
-# What a tired runner does: slower steps (Hunter and Smith 2007, Eur J Appl Physiol 100: about 1.5 %
-# in an hour of hard running), harder impacts (Derrick et al. 2002, Med Sci Sports Exerc 34: a fifth
-# to exhaustion), less even strides; the last is a round number.
-_TIRED_PACE, _TIRED_IMPACT, _TIRED_UNEVEN = -0.02, 0.15, 0.5
+# All at a tiredness of 1. Steps a minute: -1.4 % in an hour of hard running (Hunter and
+# Smith 2007, Eur J Appl Physiol 100: 1.45 to 1.43 strides/s), -5 % in half an hour of harder (Mizrahi et al.
+# 2000, Hum Mov Sci 19: 1.46 to 1.39).
+_TIRED_PACE = -0.02
+# Impacts: at the leg +21 % to exhaustion (Derrick et al. 2002, Med Sci Sports Exerc 34: 6.11 to 7.38 g), +61 %
+# (Mizrahi: 6.9 to 11.1 g), or none (Abt et al. 2011, J Strength Cond Res 25). That a wrist feels so much of it
+# is an assumption, not measured.
+_TIRED_IMPACT = 0.15
+# Strides less even: an assumption, not measured. Meardon et al. 2011 (Gait Posture 33) found the variation of
+# stride times the same throughout a run to fatigue.
+_TIRED_UNEVEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ in runs, illness, medicines and caffeine, sleep, menstrual cycle, weather; a ban
 the wrist or is worn on the other one; light that falls in; turns, slopes and ground underfoot; the
 mechanics that tie acceleration to rotation in gait, where each harmonic is drawn on its own; and how
 measures go together beyond what one cause here moves (arousal, load, a moving hand, time of day).
-Tiring, months and left and right are made from round numbers: no recording here shows them.
+Tiring, months and left and right are assumptions, not measured: no recording here shows them. What papers
+say of them stands beside the numbers.
 """
 
 from __future__ import annotations

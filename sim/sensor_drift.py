@@ -27,7 +27,8 @@ class SensorDrift:
     """From ``start_s`` on the sensor reads ``gain * x + offset`` and noise of spread ``noise``.
 
     Offset and noise in the channel's unit. Over ``over_days`` it gets there in a straight line, as
-    light sources and electrodes age; 0 is at once, as dirt comes.
+    light sources and electrodes age; 0 is at once, as dirt comes. How much and how fast is the
+    scenario's to say: nothing here was measured on a sensor.
     """
 
     channel: str

@@ -18,8 +18,8 @@ class Traits:
     """Lasting properties of a person.
 
     Spreads follow two wrist data sets (Iqbal et al. 2022, Sensors 22(21):8135; Hongn et al. 2025,
-    doi 10.1038/s41597-025-04845-9), see docs/body.md. From nothing but round numbers: how often a
-    beat comes early, how soon somebody tires, and left and right.
+    doi 10.1038/s41597-025-04845-9), see docs/body.md. Assumptions, not measured: how often a beat comes
+    early, how much somebody tires, and how left and right differ (by less than 2.5 % in half of people).
 
     ``stress_...`` is the full response to a task of strength 1; ``poor_contact_share`` of the time
     the band sits badly; ``step_asymmetry`` is the left step's time less the right one's over their
