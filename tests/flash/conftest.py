@@ -17,18 +17,21 @@ from pathlib import Path
 
 import pytest
 
+from firmware_host.flash.values import CHIPS
 from sim.board import FIRMWARE, VirtualBoard
 from sim.body import SyntheticBody
+from sim.flash import cortex_program
 from sim.flash.esp_rom import EspRom
 from sim.flash.pty_port import Device, PtyPort
 from sim.flash.repl_board import ReplBoard, ReplFaults
-from sim.flash.uf2_drive import Uf2Drive
+from sim.flash.uf2_drive import Uf2Drive, encode
 from sim.flash.whole_board import WholeBoard
 from sim.person import Wearer
 from sim.schedule import build_schedule
 
 REPO = Path(__file__).resolve().parents[2]
 ESP32_S3 = 9
+PICO_FAMILY = CHIPS["rp2040"].uf2_family or 0
 START = datetime(2026, 5, 4, 8, tzinfo=UTC)
 _KEPT = {"main.py", "talk.py", "hello.py", "sensors/eda.py"}
 MAIN = "import sys; from firmware_host.cli.main import main; sys.exit(main())"
@@ -283,3 +286,8 @@ def _esp_part(data: bytes, chip_id: int) -> bytes:
         check ^= byte
     body = body.ljust(len(body) // 16 * 16 + 15, b"\0") + bytes([check])
     return body + hashlib.sha256(body).digest()
+
+
+def pico_file(data: bytes = b"", family: int = PICO_FAMILY) -> bytes:
+    """A UF2 file for a Pico; without ``data`` a program that does nothing."""
+    return encode(data or cortex_program.program("rp2040", 600), address=0x1000_0000, family=family)

@@ -66,6 +66,20 @@ def test_paths_are_made_plain(tmp_path: Path, script: str) -> None:
     assert done.stdout == f"{tmp_path}/new /opt/s\n", done.stderr
 
 
+def test_paths_are_checked_in_the_same_words_by_both() -> None:
+    """Each has them for itself: one runs alone, the other before any file of its archive was compared."""
+    checks = []
+    for script in ("install.sh", "uninstall.sh"):
+        lines = (SCRIPTS / script).read_text().splitlines()
+        first = lines.index(
+            next(line for line in lines if line.startswith("  case $prefix in /?*)"))
+        )
+        last = lines.index(next(line for line in lines if line.startswith('  [ "$root" != / ]')))
+        checks.append([line for line in lines[first : last + 1] if not line.startswith("  #")])
+    assert len(checks[0]) == 7
+    assert checks[0] == checks[1]
+
+
 def test_command_of_another_installation_stays(tmp_path: Path) -> None:
     command = tmp_path / "usr/local/bin/signet"
     command.parent.mkdir(parents=True)
