@@ -42,7 +42,7 @@ def port(serve: Callable[..., str], tmp_path: Path) -> str:
 def run(capfd, monkeypatch) -> Callable[..., tuple[int, str, str]]:
     # What the verb itself puts in place for a whole process.
     monkeypatch.setattr("firmware_host.cli.main.COUNTER.install", lambda: None)
-    monkeypatch.setattr("firmware_host.cli.main.signal.signal", lambda *_: None)
+    monkeypatch.setattr("firmware_host.cli.interrupts.signal.signal", lambda *_: None)
 
     def call(*args: str) -> tuple[int, str, str]:
         code = main(list(args))
