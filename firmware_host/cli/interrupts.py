@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Every import of a module, also one that C code asks for, runs below a frame of this file.
 _IMPORT_FILE = "<frozen importlib._bootstrap>"
 _AGAIN_S = 0.02
@@ -30,16 +30,21 @@ def interrupt(_number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP interrupt the block; whoever has Ctrl-C ignored is heeded."""
-    heard = signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
-    for number in (*_ENDS, signal.SIGINT) if heard else _ENDS:
-        signal.signal(number, interrupt)
+    """Let Ctrl-C, SIGTERM and SIGHUP interrupt the block; whoever has one of them ignored is heeded."""
+    for number in ENDS:
+        if not is_ignored(number):
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
         if signal.getsignal(signal.SIGALRM) is interrupt:
             # One that was put off has nothing left to interrupt.
             signal.setitimer(signal.ITIMER_REAL, 0.0)
+
+
+def is_ignored(number: signal.Signals) -> bool:
+    """Whether whoever started us has this signal ignored, as ``nohup`` does with SIGHUP."""
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.cli.common import places, say
-from firmware_host.cli.interrupts import interrupt
+from firmware_host.cli.interrupts import ENDS, interrupt, is_ignored
 from firmware_host.cli.times import length_words
 from firmware_host.config import Config, recording_name
 from firmware_host.errors import ConfigError, LinkError, StreamSilent, printable, shown
@@ -26,7 +26,10 @@ _PROGRESS_EVERY_S = 60.0
 
 
 class Stopper:
-    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a clean end and the second into an interruption."""
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into a clean end and the second into an interruption.
+
+    Under ``nohup`` the run goes on when its terminal is closed.
+    """
 
     def __init__(self) -> None:
         self._is_asked = False
@@ -35,8 +38,10 @@ class Stopper:
     def install(self, *, is_end: bool = True) -> None:
         """Take over the signals; without ``is_end`` even the first one interrupts: half is nothing."""
         self._is_end = is_end
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._ask)
+        for number in ENDS:
+            # A script's shell has Ctrl-C ignored for what it starts behind itself; `kill -INT` must end it yet.
+            if number != signal.SIGHUP or not is_ignored(number):
+                signal.signal(number, self._ask)
 
     def __call__(self) -> bool:
         """Whether to end."""

@@ -169,6 +169,24 @@ def test_run_ends_cleanly_when_asked(wearer: Wearer, tmp_path: Path, number: int
     assert _events(out)[-1]["kind"] == "summary"
 
 
+def test_run_goes_on_when_its_terminal_closes_if_that_was_asked(
+    wearer: Wearer, tmp_path: Path
+) -> None:
+    link, out = tmp_path / "board", tmp_path / "events"
+    # As `nohup` does; whoever is started by this process inherits it.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with _board(link), _host(wearer, link, out) as host:
+            _until(lambda: len(_sessions(out)) == 1, "a session")
+            host.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                host.wait(timeout=1.5)
+            host.send_signal(signal.SIGTERM)
+            assert host.wait(timeout=PATIENCE_S) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_enrolment_that_is_interrupted_keeps_nothing(wearer: Wearer, tmp_path: Path) -> None:
     link = tmp_path / "board"
     with _board(link):
