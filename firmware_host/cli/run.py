@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
     config = settings(args)
     url = device_url(args, config)
+    rates = wanted_rates(args, config, url)
     recorded = open_recorded(url, args.labels, keeps=True)
     stopper = Stopper()
     ends_s = time.monotonic() + args.seconds if args.seconds else float("inf")
@@ -92,13 +93,13 @@ def run(args: argparse.Namespace) -> int:
     with (
         ServiceManager() as service,
         vault_once_needed(args, config, exclusive=True) as vault,
-        recording_tap(args.record, config.recording, printer) as tap,
+        recording_tap(args.record, config.recording, printer, rates) as tap,
     ):
         stopper.install()
         try:
             with nullcontext() if args.wait else interrupted_early(stopper):
                 session = open_session(
-                    _options(args, config, url, recorded, tap),
+                    _options(args, config, url, rates, recorded, tap),
                     vault,
                     emit=printer if tap is None else _both(printer, tap.event),
                     stop=lambda: stopper() or time.monotonic() >= ends_s,
@@ -126,6 +127,7 @@ def _options(
     args: argparse.Namespace,
     config: Config,
     url: str,
+    rates: dict[str, float],
     recorded: Recorded | None,
     tap: Tap | None,
 ) -> SessionOptions:
@@ -142,7 +144,7 @@ def _options(
         keep_days=config.state.keep_days,
         cue_on_stress=config.device.cue_on_stress,
         silence=silence_limits(args, config),
-        rates=wanted_rates(args, config, url),
+        rates=rates,
         labels=recorded.labels if recorded else (),
         pressed=recorded.pressed if recorded else (),
         learner_arguments=learner_arguments(args, config) if learns else None,

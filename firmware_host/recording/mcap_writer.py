@@ -143,6 +143,12 @@ class McapWriter:
         finally:
             self._leave_part()
 
+    def discard(self) -> None:
+        """Take the recording away, all parts of it; nothing can be written after this."""
+        self._leave_part()
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+
     def __enter__(self) -> Self:
         return self
 

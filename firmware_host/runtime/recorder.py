@@ -6,10 +6,11 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from firmware_host.config import Recording
 from firmware_host.devices import open_device
@@ -19,6 +20,7 @@ from firmware_host.protocol.messages import Block, Command, Hello, Message, Mism
 from firmware_host.protocol.parser import MessageParser
 from firmware_host.recording.labels import Label
 from firmware_host.runtime.announced import announced
+from firmware_host.runtime.begun import Begun
 from firmware_host.runtime.drops import drops
 from firmware_host.runtime.link import lasting_link
 from firmware_host.runtime.listening import Listening
@@ -98,12 +100,15 @@ class Recorder:
         File for a board id.
     limits
         When a next file begins, and the quota.
+    begun
+        Says whether there is anything worth keeping if it ends in an error.
     """
 
     name: Callable[[str], Path]
     limits: Recording = field(default_factory=Recording)
     parser: MessageParser = field(default_factory=MessageParser)
     assembler: StreamAssembler = field(default_factory=StreamAssembler)
+    begun: Begun = field(default_factory=Begun)
     writer: McapWriter | None = None
     n_missing: int = 0
     n_labels: int = 0
@@ -149,6 +154,23 @@ class Recorder:
         """A clock question was sent to the board; with its answer it gives the two clocks' offset."""
         self._write(ping, sent_utc)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the file; one that an error ends before anything that was asked for came does not stay."""
+        try:
+            self.close()
+        finally:
+            if kind is not None and self.writer is not None and not self.begun.has_begun:
+                # It would be in the way of the next try.
+                self.writer.discard()
+
     def close(self) -> None:
         """Finish the file."""
         try:
@@ -173,6 +195,7 @@ class Recorder:
             for write in self._early:
                 write(self.writer)
             self._early.clear()
+        self.begun.take(message)
         if self.writer is not None:
             self.writer.write(message, arrival_utc, sent_utc)
         self._take_items(items)
@@ -227,13 +250,15 @@ def record(
     StreamSilent
         If it has sent nothing for longer than ``silence`` allows.
     StorageError
-        If the disk is full or the quota is used up; what was recorded stays.
+        If the disk is full or the quota is used up.
+
+    In any case what was recorded stays, if samples came at the wanted rates; else no file does.
     """
     link = lasting_link(lambda: open_device(url), monotonic=monotonic, stop=stop)
     parser = MessageParser(board_only=not link.is_finite)
-    recorder = Recorder(name, limits, parser)
+    recorder = Recorder(name, limits, parser, begun=Begun(rates))
     listening = Listening(link, recorder, silence, rates, monotonic)
-    try:
+    with closing(link), recorder:
         while not stop():
             try:
                 listening.once()
@@ -243,9 +268,6 @@ def record(
                 recorder.mark(text, link.now_utc())
             for label in labels():
                 recorder.label(label, link.now_utc())
-    finally:
-        link.close()
-        recorder.close()
     return {**_summary(recorder), **listening.counts()}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from firmware_host.config import Recording
@@ -16,6 +17,7 @@ from firmware_host.events import AnyEvent, Labelled, StreamNoted
 from firmware_host.protocol.messages import Message
 from firmware_host.recording.labels import Label
 from firmware_host.recording.playing import ROUND, SKIPPED
+from firmware_host.runtime.begun import Begun
 from firmware_host.runtime.recorder import MARKED, marker_text, note_text, open_writer
 
 if TYPE_CHECKING:
@@ -47,10 +49,19 @@ class Tap:
     ----------
     emit
         Is given events of the recording itself, with the stream time and UTC of the latest event.
+    rates
+        Sample rates that the board was to have, Hz by channel name.
     """
 
-    def __init__(self, path: Path, limits: Recording, emit: Callable[[AnyEvent], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Recording,
+        emit: Callable[[AnyEvent], None],
+        rates: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
         self._emit = emit
+        self._begun = Begun(rates)
         self._t_s = 0.0
         self._writer: McapWriter | None = open_writer(path, limits, self._deleted)
         # What the system has not got yet, and for the first of these, which the writer was given, the number
@@ -65,6 +76,7 @@ class Tap:
 
     def message(self, message: Message, arrival_utc: float, board_utc: float | None) -> None:
         """Write one message."""
+        self._begun.take(message)
         self._write(lambda writer: writer.write(message, arrival_utc, board_utc), arrival_utc)
 
     def event(self, event: AnyEvent) -> None:
@@ -78,11 +90,19 @@ class Tap:
             self._write(lambda writer: writer.write_marker(text, event.utc), event.utc)
 
     def close(self) -> None:
-        """Finish the file, with what waits if there is room by now."""
+        """Finish the file, with what waits if there is room by now; one that nothing came for does not stay."""
         if self._writer is not None and self._failure is not None:
             self._go_on(self._writer, self._tried_utc)
         if self._writer is not None:
             self._writer.close()
+            if not self._writer.n_messages:
+                self._writer.discard()
+
+    def discard_unbegun(self) -> None:
+        """Take away a recording with nothing in it that was asked for: it would be in the way of the next try."""
+        if self._writer is not None and not self._begun.has_begun:
+            self._writer.discard()
+            self._writer = None
 
     def complain(self) -> None:
         """See that everything was written in the end.
@@ -194,9 +214,14 @@ class Tap:
 
 @contextmanager
 def recording_tap(
-    path: Path | None, limits: Recording, emit: Callable[[AnyEvent], None]
+    path: Path | None,
+    limits: Recording,
+    emit: Callable[[AnyEvent], None],
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> Iterator[Tap | None]:
     """A tap into ``path``; with None there is none.
+
+    An error that comes before samples do, at ``rates`` (Hz by channel name), leaves no file.
 
     Raises
     ------
@@ -208,8 +233,11 @@ def recording_tap(
     if path is None:
         yield None
         return
-    tap = Tap(path, limits, emit)
+    tap = Tap(path, limits, emit, rates)
     try:
         yield tap
+    except BaseException:
+        tap.discard_unbegun()
+        raise
     finally:
         tap.close()

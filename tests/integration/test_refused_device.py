@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from command import Wearer, one_line, signet
+from command import Done, Wearer, one_line, signet
 
 VERBS = (
     ["run"],
@@ -37,6 +37,47 @@ def test_wrong_path_leaves_no_vault(wearer: Wearer, verb: list[str]) -> None:
     assert done.code == 3
     assert "/dev/ttyNone0" in one_line(done)
     assert _is_untouched(wearer)
+
+
+RECORDINGS = (["record", "--out"], ["run", "--no-learn", "--record"])
+SHORT = "synthetic:?seed=8&scenario=short&hours=0.02"
+# No such channel, no such rate, one of two, and one that is refused before there is a board.
+BAD_RATES = ("foo=10", "acc=0.001", "acc=25 foo=10", "acc=25 acc=50")
+
+
+def _record(wearer: Wearer, verb: list[str], url: str, rates: str = "") -> Done:
+    options = [part for rate in rates.split() for part in ("--rate", rate)]
+    return wearer.signet(*verb, wearer.folder / "a.mcap", "--device", url, *options)
+
+
+@pytest.mark.parametrize("rates", BAD_RATES)
+@pytest.mark.parametrize("verb", RECORDINGS, ids=" ".join)
+def test_refused_rate_leaves_no_recording(wearer: Wearer, verb: list[str], rates: str) -> None:
+    assert _record(wearer, verb, SHORT, rates).code == 2
+    assert not list(wearer.folder.glob("*.mcap"))
+
+
+@pytest.mark.parametrize("verb", RECORDINGS, ids=" ".join)
+def test_right_command_works_after_a_refused_one(wearer: Wearer, verb: list[str]) -> None:
+    assert _record(wearer, verb, SHORT, "acc=0.001").code == 2
+    _record(wearer, verb, SHORT, "acc=25").check()
+    signet("replay", wearer.folder / "a.mcap", "--speed", "max").check()
+
+
+@pytest.mark.parametrize("url", ["/dev/ttyNone0", "nosuch:", "replay:none.mcap"])
+@pytest.mark.parametrize("verb", RECORDINGS, ids=" ".join)
+def test_device_that_cannot_be_opened_leaves_no_recording(
+    wearer: Wearer, verb: list[str], url: str
+) -> None:
+    assert _record(wearer, verb, url).code in (2, 3, 4)
+    assert not list(wearer.folder.glob("*.mcap"))
+
+
+@pytest.mark.parametrize("verb", RECORDINGS, ids=" ".join)
+def test_no_board_leaves_no_recording(wearer: Wearer, verb: list[str]) -> None:
+    with _rude_server() as url:
+        assert _record(wearer, verb, url).code == 3
+    assert not list(wearer.folder.glob("*.mcap"))
 
 
 @contextmanager
