@@ -16,6 +16,9 @@ PROFILE = "signet"
 FORMAT_VERSION = "1"
 HELLO_METADATA = "signet.hello"
 RECORDING_METADATA = "signet.recording"
+# Two seconds of all channels are half of it. The minute that a stalled line gives at once would be one piece of a
+# megabyte, which the process keeps for good.
+_CHUNK_BYTES = 1 << 15
 _NS = 1_000_000_000
 
 
@@ -49,7 +52,7 @@ class McapPart:
         """Number of each channel by topic and stream."""
         self._schema_ids: dict[tuple[str, Channel | None], int] = {}
         self._buffer = _Buffer()
-        self._writer: Writer = Writer(self._buffer)
+        self._writer: Writer = Writer(self._buffer, chunk_size=_CHUNK_BYTES)
         self._writer.start(profile=PROFILE, library="signet")
         about = {"format": FORMAT_VERSION, "part": str(number)}
         self._writer.add_metadata(RECORDING_METADATA, about)

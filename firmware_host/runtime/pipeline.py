@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from firmware_host.errors import ContractError, ProtocolMismatch, shown
@@ -29,6 +29,8 @@ from firmware_host.stream.samples import Note, Samples
 
 _LOGGER = logging.getLogger(__name__)
 
+# A line that stalled gives a minute at once: read in pieces it takes no more memory than a second.
+_PIECE_BYTES = 4096
 _NEW_SESSION = (Note.SESSION, Note.REBOOT, Note.SWAP, Note.LAYOUT)
 ADAPTER_NOTE = "adapter"
 BASELINE_NOTE = "baseline"
@@ -129,7 +131,7 @@ class Pipeline:
         """Events that these bytes bring, in order."""
         self.counts.n_bytes += len(data)
         events: list[AnyEvent] = []
-        for message in self.parser.feed(data):
+        for message in self._messages(data):
             if isinstance(message, Hello):
                 # What waits has its times by the clock of the session that ends.
                 self._take_items(self.assembler.end_before(message), events)
@@ -147,6 +149,10 @@ class Pipeline:
         self._take_labels(self._pending.due(self.assembler.t_s, self._now_utc()), events)
         self.counts.events.update(event.kind for event in events)
         return events
+
+    def _messages(self, data: bytes) -> Iterator[Message]:
+        for start in range(0, len(data), _PIECE_BYTES):
+            yield from self.parser.feed(data[start : start + _PIECE_BYTES])
 
     def _take_account(self, message: Status | Log) -> None:
         """What a board says of itself; of a session that was not announced it may be any board's."""
