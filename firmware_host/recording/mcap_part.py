@@ -16,8 +16,8 @@ PROFILE = "signet"
 FORMAT_VERSION = "1"
 HELLO_METADATA = "signet.hello"
 RECORDING_METADATA = "signet.recording"
-# Two seconds of all channels are half of it. The minute that a stalled line gives at once would be one piece of a
-# megabyte, which the process keeps for good.
+# Two seconds of all channels are half of it; the minute that a stalled line gives at once would be 200 kB. What a
+# chunk takes, with its compressed and its index, the allocator keeps for good.
 _CHUNK_BYTES = 1 << 15
 _NS = 1_000_000_000
 

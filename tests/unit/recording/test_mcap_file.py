@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mcap.reader import make_reader
 
 from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Block, Hello
@@ -29,6 +30,17 @@ def test_messages_come_back_bit_for_bit(tmp_path: Path) -> None:
     reader.close()
     with pytest.raises(ValueError, match="closed"):
         list(reader.messages())
+
+
+def test_what_comes_at_once_is_written_in_chunks_of_bounded_size(tmp_path: Path) -> None:
+    at_once = [(UTC0 + 60.0, message) for _, message in day(500)]
+    write_file(tmp_path / "a.mcap", [(UTC0, HELLO), *at_once])
+    with (tmp_path / "a.mcap").open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    sizes = [chunk.uncompressed_size for chunk in summary.chunk_indexes]
+    assert len(sizes) > 5
+    assert max(sizes) < 40_000
 
 
 @given(st.floats(4e7, 4e9))

@@ -24,8 +24,10 @@ from firmware_host.protocol.messages import (
     EventKind,
     Hello,
     Log,
+    Message,
     Status,
 )
+from firmware_host.protocol.parser import MessageParser
 from firmware_host.runtime.baseline import WearerBaseline
 from firmware_host.runtime.build import open_models
 from firmware_host.runtime.pipeline import Pipeline
@@ -246,6 +248,25 @@ def test_events_do_not_depend_on_how_bytes_are_cut(bundle, size: int) -> None:
         ]
 
     assert events_of(size) == events_of(len(stream))
+
+
+class _Measured(MessageParser):
+    """Remembers how much it was given at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def feed(self, data: bytes) -> list[Message]:
+        self.sizes.append(len(data))
+        return super().feed(data)
+
+
+def test_long_delivery_is_read_in_pieces(pipeline: Pipeline) -> None:
+    pipeline.parser = parser = _Measured()
+    pipeline.feed(bytes(50_001), UTC)
+    assert sum(parser.sizes) == 50_001
+    assert max(parser.sizes) <= 4096
 
 
 def test_summary_tells_what_was_dropped_and_how_the_clock_runs(pipeline: Pipeline) -> None:
