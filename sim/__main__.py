@@ -14,7 +14,7 @@ from sim.bad_sensors import TroubledBody
 from sim.board import VirtualBoard
 from sim.body import Body, SyntheticBody
 from sim.body_truth import SUFFIX, BodyTruth
-from sim.command import DEFAULT_SCENARIO, exit_code, open_pty, say
+from sim.command import DEFAULT_SCENARIO, exit_code, open_pty, say, where_it_is
 from sim.days import only_days, parse_days
 from sim.fault_plan import FaultPlan, parse_fault_spec
 from sim.fault_truth import write_fault_truth
@@ -33,6 +33,8 @@ from sim.truth import BodyClock, write_truth
 
 _KIB = 1024
 _MAX_ID_BYTES = 32
+# As fast as a host's clock can be told to go (?speed=).
+_MAX_SPEED = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +121,12 @@ def _serve_real_time(
 
 
 def _open_port(args: argparse.Namespace) -> PtyPort | TcpPort:
+    speed, prints = args.speed or 1.0, args.text is not None
     if args.pty is None:
-        return TcpPort(args.tcp, lambda where: say(f"tcp {where}"))
-    return open_pty(args.pty)
+        return TcpPort(
+            args.tcp, lambda where: say(where_it_is("tcp", where, speed=speed, prints=prints))
+        )
+    return open_pty(args.pty, speed=speed, prints=prints)
 
 
 def _serve_recorded(args: argparse.Namespace) -> None:
@@ -138,8 +143,8 @@ def _serve_recorded(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    if args.speed is not None and not (math.isfinite(args.speed) and args.speed > 0):
-        raise ConfigError("speed", "a positive number", args.speed)
+    if args.speed is not None and not 0 < args.speed <= _MAX_SPEED:
+        raise ConfigError("speed", f"a positive number, at most {_MAX_SPEED:g}", args.speed)
     if args.speed is not None and args.stdio:
         raise ConfigError(
             "speed", "--pty or --tcp with it; --stdio runs in virtual time", "--stdio"

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from types import FrameType
 from typing import NoReturn, TypeVar
 
@@ -59,9 +60,33 @@ def add_pty(line: argparse._ActionsContainer) -> None:
     )
 
 
-def open_pty(link: str) -> PtyPort:
+def open_pty(link: str, *, speed: float = 1.0, prints: bool = False) -> PtyPort:
     """A pseudo-terminal, linked from a path unless that is empty; tells whoever started it where it is."""
-    return PtyPort(Path(link) if link else None, lambda path: say(f"pty {path}"))
+    path = Path(link) if link else None
+    return PtyPort(path, lambda where: say(where_it_is("pty", where, speed=speed, prints=prints)))
+
+
+def where_it_is(kind: str, where: str, *, speed: float = 1.0, prints: bool = False) -> str:
+    """``pty /tmp/board`` or ``tcp 127.0.0.1:7000``; of a board that lives faster, how to read it in a second line.
+
+    A host with another clock would see one that is set all the time.
+
+    Parameters
+    ----------
+    prints
+        It is a board that prints numbers.
+    """
+    said = f"{kind} {where}"
+    if speed == 1.0:
+        return said
+    if kind == "tcp":
+        url = f"{'text+' if prints else ''}socket://{where}"
+    elif prints:
+        url = f"text:{where}"
+    else:
+        # Another path than these would be read as a scheme.
+        url = where if where.startswith(("/", ".")) else f"serial:{where}"
+    return f"{said}\nsignet run --device {quote(f'{url}?speed={speed:.12g}')}"
 
 
 def say(line: str) -> None:

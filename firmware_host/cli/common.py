@@ -33,7 +33,8 @@ Handler = Callable[[argparse.Namespace], int]
 
 DEVICE_HELP = (
     "where the board is: /dev/serial/by-id/..., auto: for the only one plugged in, socket://host:port, "
-    "text:/dev/... for any board that prints numbers, replay:FILE?speed=max, synthetic:?seed=7&scenario=day"
+    "text:/dev/... for any board that prints numbers, replay:FILE?speed=max, synthetic:?seed=7&scenario=day; "
+    "?speed=N after a line's name for a simulated board that lives N times faster"
 )
 
 

@@ -72,7 +72,7 @@ class Listening:
 
     def __post_init__(self) -> None:
         self._watch = SilenceWatch(self.link, self.silence, self.monotonic)
-        self._asker = ClockAsker(self.link, self.monotonic)
+        self._asker = ClockAsker(self.link)
         self._orders = Orders(self.link, self.rates)
 
     def once(self) -> None:

@@ -9,13 +9,12 @@ import functools
 import logging
 import select
 import termios
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from firmware_host.errors import ConfigError, LinkClosed, LinkError, LinkTimeout
 from firmware_host.transport.base import Chunk, DeviceUrl
+from firmware_host.transport.host_clock import SPEED_OPTION, host_clock, speed_of
 from firmware_host.transport.port_files import (
     UNSTABLE_PREFIXES,
     best_names,
@@ -33,6 +32,7 @@ DEFAULT_BAUD = 115_200
 READ_BYTES = 4096
 # Commands are tens of bytes, milliseconds at any rate. A board that takes none for this long hangs.
 WRITE_TIMEOUT_S = 2.0
+OPTIONS = ("baud", SPEED_OPTION)
 _BUSY = (errno.EBUSY, errno.EAGAIN)
 _NO_ACCESS = (errno.EACCES, errno.EPERM)
 _ABSENT = (errno.ENOENT, errno.ENXIO, errno.ENODEV)
@@ -50,8 +50,8 @@ class SerialTransport:
         Device file; ``/dev/serial/by-id/...`` keeps its name, ``/dev/ttyACM0`` does not.
     baud
         Bits per second.
-    clock
-        UNIX seconds, stamps the chunks.
+    speed
+        How many times faster than this host the board lives, and with it the clock that stamps the chunks.
 
     Raises
     ------
@@ -66,12 +66,14 @@ class SerialTransport:
         path: str,
         *,
         baud: int = DEFAULT_BAUD,
-        clock: Callable[[], float] = time.time,
+        speed: float = 1.0,
         root: Path = Path("/"),
     ) -> None:
-        self.url = f"serial:{path}" + (f"?baud={baud}" if baud != DEFAULT_BAUD else "")
+        options = [f"baud={baud}"] if baud != DEFAULT_BAUD else []
+        options += [f"{SPEED_OPTION}={speed:.12g}"] if speed != 1.0 else []
+        self.url = f"serial:{path}" + (f"?{'&'.join(options)}" if options else "")
         self.path = path
-        self._clock = clock
+        self._clock = host_clock(speed)
         self._port: Any = _open_port(path, baud, root)
         _warn_unstable_name(path, root)
 
@@ -127,14 +129,14 @@ class SerialTransport:
 
 
 def open_serial(url: DeviceUrl) -> SerialTransport:
-    """Factory for a bare path, ``serial:PATH?baud=N`` and ``pty:PATH``."""
-    url.check_options(["baud"])
+    """Factory for a bare path, ``serial:PATH?baud=N&speed=N`` and ``pty:PATH``."""
+    url.check_options(OPTIONS)
     if not url.target:
         raise ConfigError(f"device URL {url.text}", "the path of a serial port", url.target)
     baud = url.number("baud", default=DEFAULT_BAUD)
     if baud != int(baud):
         raise ConfigError(f"device URL {url.text}, option baud", "whole bits per second", baud)
-    return SerialTransport(url.target, baud=int(baud))
+    return SerialTransport(url.target, baud=int(baud), speed=speed_of(url))
 
 
 def explain_open_error(path: str, err: OSError, root: Path = Path("/")) -> LinkError:

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import contextlib
 import select
-import time
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from firmware_host.errors import ConfigError, LinkClosed, LinkError, LinkTimeout
 from firmware_host.transport.base import Chunk, DeviceUrl
+from firmware_host.transport.host_clock import SPEED_OPTION, host_clock, speed_of
 
 # The other side is on this bench or this machine; whatever is slower than this is not there.
 CONNECT_TIMEOUT_S = 5.0
 WRITE_TIMEOUT_S = 2.0
 READ_BYTES = 65_536
+OPTIONS = (SPEED_OPTION,)
 
 
 class TcpTransport:
     """Bytes over one TCP connection, without encryption: for the bench, not for a network.
+
+    Parameters
+    ----------
+    speed
+        How many times faster than this host the board lives, and with it the clock that stamps the chunks.
 
     Raises
     ------
@@ -31,11 +36,12 @@ class TcpTransport:
 
     virtual_time = False
 
-    def __init__(self, host: str, port: int, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, host: str, port: int, *, speed: float = 1.0) -> None:
         import socket
 
         self.url = f"socket://{f'[{host}]' if ':' in host else host}:{port}"
-        self._clock = clock
+        self.url += f"?{SPEED_OPTION}={speed:.12g}" if speed != 1.0 else ""
+        self._clock = host_clock(speed)
         try:
             sock = socket.create_connection((host, port), timeout=CONNECT_TIMEOUT_S)
         except OSError as err:
@@ -94,14 +100,14 @@ class TcpTransport:
 
 
 def open_tcp(url: DeviceUrl) -> TcpTransport:
-    """Factory for ``socket://HOST:PORT``.
+    """Factory for ``socket://HOST:PORT?speed=N``.
 
     Raises
     ------
     ConfigError
-        If host or port is missing, or anything else is given.
+        If host or port is missing, or anything else than ``speed`` is given.
     """
-    url.check_options([])
+    url.check_options(OPTIONS)
     parts = urlsplit(f"socket:{url.target}")
     try:
         port = parts.port
@@ -110,7 +116,7 @@ def open_tcp(url: DeviceUrl) -> TcpTransport:
     extra = parts.path or parts.username or parts.password
     if not url.target.startswith("//") or not parts.hostname or not port or extra:
         raise ConfigError("device URL", "socket://HOST:PORT, port 1 to 65535", url.text)
-    return TcpTransport(parts.hostname, port)
+    return TcpTransport(parts.hostname, port, speed=speed_of(url))
 
 
 def _connect_error(err: OSError) -> str:

@@ -12,18 +12,20 @@ from firmware_host.protocol.encode import encode_ack
 from firmware_host.protocol.messages import Ack, AckResult, Command, CommandKind
 from firmware_host.protocol.parser import MessageParser
 from firmware_host.transport.base import Chunk, DeviceUrl, LineNote, Transport
+from firmware_host.transport.serial_port import OPTIONS as SERIAL_OPTIONS
 from firmware_host.transport.serial_port import open_serial
 from firmware_host.transport.simulator import OPTIONS as SIMULATOR_OPTIONS
 from firmware_host.transport.simulator import open_simulator
+from firmware_host.transport.tcp import OPTIONS as TCP_OPTIONS
 from firmware_host.transport.tcp import open_tcp
 from firmware_host.transport.text_layout import Wishes
 from firmware_host.transport.text_options import OPTIONS, board_id, wishes_of
 from firmware_host.transport.text_receiver import TextReceiver
 
 INNER: Mapping[str, tuple[Callable[[DeviceUrl], Transport], tuple[str, ...]]] = {
-    "serial": (open_serial, ("baud",)),
-    "pty": (open_serial, ("baud",)),
-    "socket": (open_tcp, ()),
+    "serial": (open_serial, SERIAL_OPTIONS),
+    "pty": (open_serial, SERIAL_OPTIONS),
+    "socket": (open_tcp, TCP_OPTIONS),
     "synthetic": (open_simulator, SIMULATOR_OPTIONS),
 }
 """Links that lines may come over, with their options."""

@@ -15,7 +15,16 @@ from firmware_host.cli.main import build_parser, main
 
 PAGE = (REPO / "docs/features.md").read_text(encoding="utf-8")
 # A board, a second terminal, data of others, root's own ports, or minutes of time.
-NEEDS = ("/tmp/board", "/dev/", "S05.zip", "MICROPYTHON.bin", "mine.toml", "--speed 1", "ls --ask")
+NEEDS = (
+    "/tmp/board",
+    "/dev/",
+    "socket://",
+    "S05.zip",
+    "MICROPYTHON.bin",
+    "mine.toml",
+    "--speed 1",
+    "ls --ask",
+)
 # Quicker than real time, each of them in a second or two.
 PARSERS = {
     "sim": ("sim.options", "build_parser"),

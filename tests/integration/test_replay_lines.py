@@ -8,30 +8,29 @@ the run's own bytes.
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ENV, REPO, Wearer, signet
+from command import ENV, REPO, Wearer, one_line, signet
 
 from firmware_host.config import Recording
 from firmware_host.devices import open_device
+from firmware_host.errors import ConfigError, StreamSilent
 from firmware_host.events import AnyEvent, to_json
 from firmware_host.runtime.build import SessionOptions, open_session
 from firmware_host.runtime.pipeline import Listeners
 from firmware_host.runtime.session import Session
 from firmware_host.runtime.tap import Tap
 from firmware_host.transport.base import Transport
-from firmware_host.transport.serial_port import SerialTransport
-from firmware_host.transport.tcp import TcpTransport
 
 # Body seconds a second: the board and the host's clock live that much faster.
-SPEED = 100.0
+SPEED = 100
 # What the host says of the line itself.
 OF_THE_LINE = ("link", "silence", "clock_step")
 HOST_TIMES = ("utc", "start_utc", "end_utc")
@@ -65,6 +64,7 @@ def _run(
 
 @contextmanager
 def _board(recording: Path, *line: str) -> Iterator[str]:
+    """The URL that the board says it is to be read with."""
     child = subprocess.Popen(
         [sys.executable, "-m", "sim", *line, "--recording", recording, "--speed", f"{SPEED}"],
         cwd=REPO,
@@ -74,16 +74,14 @@ def _board(recording: Path, *line: str) -> Iterator[str]:
     )
     assert child.stdout is not None
     try:
-        yield child.stdout.readline().split()[1]
+        where = child.stdout.readline().split()[1]
+        url = shlex.split(child.stdout.readline())[-1]
+        assert url.endswith(f"{where}?speed={SPEED}")
+        yield url
     finally:
         child.kill()
         child.wait()
         child.stdout.close()
-
-
-def _fast_clock() -> Callable[[], float]:
-    start_s = time.monotonic()
-    return lambda: 1_700_000_000.0 + (time.monotonic() - start_s) * SPEED
 
 
 def _on_board_time(lines: list[str]) -> list[dict[str, Any]]:
@@ -122,20 +120,38 @@ def test_ways_with_their_own_clock_give_the_same_bytes(
 def test_real_line_gives_the_same_on_board_time_and_its_recording_the_same_bytes(
     short: Path, expected: list[str], tmp_path: Path, line: str
 ) -> None:
-    clock = _fast_clock()
-
-    def open_line(where: str) -> Transport:
-        if line == "--pty":
-            return SerialTransport(where, clock=clock)
-        return TcpTransport("127.0.0.1", int(where.rpartition(":")[2]), clock=clock)
-
-    with _board(short, *([line, "0"] if line == "--tcp" else [line])) as where:
+    with _board(short, *([line, "0"] if line == "--tcp" else [line])) as url:
         tap = Tap(tmp_path / "live.mcap", Recording(), lambda _: None)
-        live = _run(lambda: open_line(where), until_lost=True, tap=tap)
+        live = _run(lambda: open_device(url), until_lost=True, tap=tap)
         tap.close()
     assert _on_board_time(live) == _on_board_time(expected)
     again = _run(lambda: open_device(f"replay:{tmp_path / 'live.mcap'}"))
     assert again == [text for text in live if json.loads(text).get("what") not in ("link",)]
+
+
+def test_command_that_the_board_says_gives_the_same_on_board_time(
+    short: Path, expected: list[str], wearer: Wearer
+) -> None:
+    with _board(short, "--pty") as url:
+        options = ("--no-learn", "--json", "--max-silence", "3")
+        done = wearer.signet("run", "--device", url, *options)
+    assert done.code == StreamSilent.exit_code, done.err
+    assert _on_board_time(done.out.splitlines()) == _on_board_time(expected)
+
+
+@pytest.mark.parametrize("url", ["/dev/none?speed={}", "socket://127.0.0.1:1?speed={}"])
+@pytest.mark.parametrize("speed", ["0", "-20", "nan", "inf", "fast", "", "1e9", "2&speed=3"])
+def test_speed_that_makes_no_sense_is_one_line(url: str, speed: str) -> None:
+    with pytest.raises(ConfigError, match=r"^device URL .*speed.*: expected .*, got ") as caught:
+        open_device(url.format(speed))
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+
+
+def test_speed_that_makes_no_sense_ends_the_command_with_its_code() -> None:
+    done = signet("run", "--device", "/dev/none?speed=0", "--no-learn")
+    assert done.code == 2
+    assert "option speed: expected a number above zero, got '0'" in one_line(done)
 
 
 def test_live_run_with_clock_questions_is_replayed_to_the_byte(

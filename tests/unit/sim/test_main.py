@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 import io
+import shlex
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from firmware_host.cli.main import build_parser as build_signet_parser
 from firmware_host.errors import LinkError
 from firmware_host.host.load import read_load
 from firmware_host.host.thermal import read_heat
 from firmware_host.protocol.encode import encode_command
 from firmware_host.protocol.messages import Command, CommandKind
+from firmware_host.transport.base import parse_url
+from firmware_host.transport.host_clock import speed_of
+from firmware_host.transport.registry import FACTORIES
 from sim.__main__ import main
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
+from sim.command import where_it_is
 from sim.fault_plan import parse_fault_spec
 from sim.faults import FaultyBoard
 from sim.host import HostModel, HostTree
@@ -34,6 +40,7 @@ from sim.schedule import load_scenario
         (["--stdio", "--drift-ppm", "1e9"], 2, "drift"),
         (["--stdio", "--host", "/dev/null/tree"], 2, "host"),
         (["--tcp", "0", "--speed", "0"], 2, "speed"),
+        (["--tcp", "0", "--speed", "1001"], 2, "speed"),
         (["--tcp", "99999"], 2, "tcp"),
         (["--stdio", "--recording", "nothing.zip"], 4, "nothing.zip"),
         (["--stdio", "--recording", "x.zip", "--scenario", "day"], 2, "recording"),
@@ -95,6 +102,27 @@ def test_pty_refuses_to_replace_a_file(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_every_option_has_help() -> None:
     assert all(action.help for action in build_parser()._actions)
+
+
+@pytest.mark.parametrize(
+    ("kind", "where", "prints", "url"),
+    [
+        ("pty", "/tmp/a b", False, "/tmp/a b"),
+        ("pty", "board", False, "serial:board"),
+        ("pty", "/dev/pts/3", True, "text:/dev/pts/3"),
+        ("tcp", "127.0.0.1:7000", False, "socket://127.0.0.1:7000"),
+        ("tcp", "127.0.0.1:7000", True, "text+socket://127.0.0.1:7000"),
+    ],
+)
+def test_board_that_lives_faster_says_how_to_read_it(
+    kind: str, where: str, prints: bool, url: str
+) -> None:
+    first, second = where_it_is(kind, where, speed=20.0, prints=prints).split("\n")
+    assert first == where_it_is(kind, where) == f"{kind} {where}"
+    said = build_signet_parser().parse_args(shlex.split(second)[1:])
+    assert said.device == f"{url}?speed=20"
+    parsed = parse_url(said.device)
+    assert (parsed.scheme in FACTORIES, speed_of(parsed)) == (True, 20.0)
 
 
 def _device(short_bytes: int = 0, hours: float = 20 / 3600) -> FaultyBoard:

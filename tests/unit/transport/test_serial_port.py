@@ -19,7 +19,7 @@ from firmware_host.errors import ConfigError, LinkClosed, LinkError, LinkTimeout
 from firmware_host.transport import serial_port
 from firmware_host.transport.port_files import join_group_advice
 from firmware_host.transport.registry import open_transport
-from firmware_host.transport.serial_port import SerialTransport, explain_open_error
+from firmware_host.transport.serial_port import explain_open_error
 
 
 @pytest.fixture
@@ -172,8 +172,10 @@ def test_a_board_that_takes_no_bytes_is_a_timeout(monkeypatch, pty) -> None:
     transport.close()
 
 
-def test_chunks_carry_the_given_clock(pty, clock) -> None:
-    transport = SerialTransport(pty[1], clock=clock)
+def test_chunks_carry_the_clock_of_the_boards_speed(monkeypatch, pty, clock) -> None:
+    monkeypatch.setattr(serial_port, "host_clock", {20.0: clock}.get)
+    transport = open_transport(f"pty:{pty[1]}?speed=20")
+    assert transport.url == f"serial:{pty[1]}?speed=20"
     os.write(pty[0], b"x")
     chunk = transport.read(5.0)
     assert chunk == (clock(), b"x")

@@ -58,6 +58,19 @@ def test_a_peer_that_takes_no_bytes_is_a_timeout_and_ends_the_link(monkeypatch) 
         peer.close()
 
 
+def test_chunks_carry_the_clock_of_the_boards_speed(monkeypatch, clock) -> None:
+    monkeypatch.setattr(tcp, "host_clock", {2.5: clock}.get)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"socket://127.0.0.1:{server.getsockname()[1]}?speed=2.5"
+        transport = open_transport(url)
+        peer = server.accept()[0]
+        peer.sendall(b"x")
+        assert transport.read(5.0) == (clock(), b"x")
+        assert (transport.url, transport.now_utc()) == (url, clock())
+        transport.close()
+        peer.close()
+
+
 def test_url_of_a_six_byte_address_keeps_its_brackets() -> None:
     try:
         server = socket.create_server(("::1", 0), family=socket.AF_INET6)

@@ -13,6 +13,7 @@ from firmware_host.protocol.encode import encode_command, encode_ping
 from firmware_host.protocol.messages import Ack, AckResult, Command, CommandKind, Hello, Ping
 from firmware_host.protocol.parser import MessageParser
 from firmware_host.runtime.link import connect
+from firmware_host.transport import serial_port
 from firmware_host.transport.base import Transport, parse_url
 from firmware_host.transport.registry import open_transport
 from firmware_host.transport.text import TextTransport
@@ -65,7 +66,7 @@ def test_columns_units_and_rate_of_a_url() -> None:
         ("columns=acc.x,eda&units=acc:g,v:V", "names among acc, acc.x, eda"),
         ("rate=0", "above zero"),
         ("rate=1e6", "0.01 to 10000 Hz"),
-        ("speed=3", "one of baud, columns, rate, units"),
+        ("pace=3", "one of baud, columns, rate, speed, units"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_one_line_before_anything_opens(query, words) -> None:
@@ -190,3 +191,13 @@ def test_who_stops_waits_for_no_slow_board(terminal) -> None:
     _, path = terminal
     with pytest.raises(LinkError, match="stopped before the board said what it is"):
         connect(lambda: open_transport(f"text+pty:{path}"), stop=lambda: True)
+
+
+def test_lines_of_a_board_that_lives_faster_are_stamped_by_its_speed(monkeypatch) -> None:
+    monkeypatch.setattr(serial_port, "host_clock", {20.0: lambda: 5.0}.get)
+    master, slave = os.openpty()
+    transport = open_transport(f"text:{os.ttyname(slave)}?speed=20&rate=50")
+    assert transport.now_utc() == 5.0
+    transport.close()
+    os.close(slave)
+    os.close(master)
