@@ -91,6 +91,17 @@ class LearnTrigger:
         # A stress episode counts once the rest after it is labelled too.
         return self._n_rest > self._n_stress
 
+    @property
+    def needs(self) -> str:
+        """Which label is missing before the latest stress episode counts, in words; empty if none is."""
+        if self._n_stress < MIN_STRESS_EPISODES:
+            return "a label of stress, two minutes at least (signet label stress --last 5m, or the button)"
+        n_needed = max(MIN_REST_EPISODES, self._n_stress + 1)
+        if self._n_rest >= n_needed:
+            return ""
+        where = "one before the first stress and one after each, two minutes at least"
+        return f"labels of rest: {self._n_rest} of {n_needed}, {where}"
+
     def started(self) -> None:
         """A job was started on everything labelled so far."""
         self._n_stress_learned = self._n_stress
@@ -128,6 +139,11 @@ def _trigger(vault: Vault) -> LearnTrigger:
         learned = n_usable(vault, before_id=last.id)
     trigger.compare(n_usable(vault), learned=learned)
     return trigger
+
+
+def label_needed(vault: Vault) -> str:
+    """Which label is missing before the latest stress episode counts, in words; empty if none is."""
+    return _trigger(vault).needs
 
 
 def compared_facts(vault: Vault) -> tuple[int, str]:

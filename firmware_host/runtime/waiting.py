@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from firmware_host.adaptation.episodes import Label
-from firmware_host.adaptation.labels import load_labels
 from firmware_host.adaptation.limits import Limits
 from firmware_host.adaptation.policy import Block, Cause, Verdict, decide
 from firmware_host.adaptation.samples import WINDOW_KIND
 from firmware_host.host.readings import HostReadings, read_host
 from firmware_host.inference.contract import STRESS_PLACEMENT
 from firmware_host.runtime.in_force import baseline_in_force
-from firmware_host.runtime.learning import MIN_REST_EPISODES, MIN_STRESS_EPISODES, work_waiting
+from firmware_host.runtime.learning import label_needed, work_waiting
 from firmware_host.vault.records import Vault
 
 
@@ -61,9 +59,4 @@ def _first_need(vault: Vault) -> str:
         return f"a stream from the {STRESS_PLACEMENT}: no minute was seen yet (signet run)"
     if baseline_in_force(vault) is None:
         return "ten minutes of wear, or four still ones (signet enrol baseline)"
-    labels = [span.label for span in load_labels(vault)]
-    if labels.count(Label.STRESS) < MIN_STRESS_EPISODES:
-        return "a label of stress (signet label stress --last 5m, or the button)"
-    if (n_rest := labels.count(Label.REST)) < MIN_REST_EPISODES:
-        return f"labels of rest: {n_rest} of {MIN_REST_EPISODES}"
-    return ""
+    return label_needed(vault)

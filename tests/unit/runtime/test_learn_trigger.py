@@ -30,11 +30,30 @@ def test_learning_is_due_again_after_the_next_whole_stress_episode() -> None:
     assert trigger.n_waiting == 1
 
 
+def test_label_that_is_missing_is_named_until_learning_is_due() -> None:
+    trigger = LearnTrigger()
+    assert trigger.needs.startswith("a label of stress")
+    evening = (
+        ("stress", "labels of rest: 0 of 2"),
+        ("rest", "labels of rest: 1 of 2"),
+        ("stress", "labels of rest: 1 of 3"),
+        ("rest", "labels of rest: 2 of 3"),
+    )
+    for n, (kind, needed) in enumerate(evening):
+        trigger.add(labelled(kind, 400.0 * n))
+        assert trigger.needs.startswith(needed)
+        assert trigger.n_waiting == 0
+    trigger.add(labelled("rest", 2000))
+    assert trigger.needs == ""
+    assert trigger.n_waiting == 2
+
+
 def test_short_labels_teach_nothing() -> None:
     trigger = LearnTrigger()
     for i in range(6):
         trigger.add(labelled("stress" if i % 2 else "rest", 100.0 * i, minutes=1.0))
     assert trigger.n_waiting == 0
+    assert "two minutes at least" in trigger.needs
 
 
 def test_labels_of_earlier_runs_wait_unless_a_job_came_after_them() -> None:
