@@ -74,7 +74,7 @@ def open(
         ``/dev/serial/by-id/...``, ``socket://host:port``, ``text:/dev/...``, ``synthetic:?seed=7``,
         ``replay:FILE?speed=10&from=10m``, or the path of a recording.
     rates
-        Sample rates in Hz by channel that a live board is asked for.
+        Sample rates in Hz by channel that a live board is asked for; a recording has the rates it has.
     silence_s, max_silence_s
         After how many seconds without data a live board's silence is an event, and after how many an error;
         0 waits for a board that is away as long as it takes.

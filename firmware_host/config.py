@@ -26,6 +26,7 @@ DEFAULT_PLACEMENT = PLACEMENTS[0]
 # As in adaptation/recipe.py, which needs numpy; a test holds them together.
 METHOD_NAMES = ("recipe", "bias", "head", "lora", "lora+head", "mezo")
 RATE_WORDS = "a rate in Hz, 0.001 to below 1000000"
+BOARD_OF_RATES = "a board, as a recording has the rates it has"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 

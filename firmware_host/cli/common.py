@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from firmware_host.config import (
+    BOARD_OF_RATES,
     PLACEMENTS,
     RATE_WORDS,
     Config,
@@ -94,7 +95,7 @@ def wanted_rates(args: argparse.Namespace, config: Config, url: str) -> dict[str
     if not url.startswith("replay:"):
         return {**config.device.rates, **dict(args.rate)}
     if args.rate:
-        raise ConfigError("--rate", "a board, as a recording has the rates it has", url)
+        raise ConfigError("--rate", BOARD_OF_RATES, url)
     return {}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_host.config import Device as DeviceSettings
-from firmware_host.config import Recording, recording_name
+from firmware_host.config import BOARD_OF_RATES, Recording, recording_name
 from firmware_host.errors import ConfigError
 from firmware_host.runtime.convert import convert
 from firmware_host.runtime.device import Device, device_url
@@ -33,6 +33,8 @@ def open_checked(
         raise ConfigError("rates", "a mapping such as {'acc': 100}", rates)
     # What is no rate is refused there in the words of the settings.
     wanted = DeviceSettings(rates=dict(rates or {})).rates
+    if wanted and device_url(_device(device)).startswith("replay:"):
+        raise ConfigError("rates", BOARD_OF_RATES, fspath(device))
     return Device(_device(device), rates=wanted, silence_s=silence, max_silence_s=end)
 
 

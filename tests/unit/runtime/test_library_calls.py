@@ -19,6 +19,12 @@ SIMULATED: Any = "synthetic:?hours=0.01"
     [
         (lambda: signet.open(SIMULATED, rates={"acc": -1}), r"device.rates.acc: .* got -1"),
         (lambda: signet.open(SIMULATED, rates=5), r"rates: expected a mapping .* got 5"),  # type: ignore[arg-type]
+        (lambda: signet.open("a.mcap", rates={"acc": 77}), "rates: .* a recording has .* 'a.mcap'"),
+        (lambda: signet.open(Path("a.edf"), rates={"acc": 77}), "rates: .* a board, .* 'a.edf'"),
+        (
+            lambda: signet.open("replay:a.zip", rates={"eda": 2}),
+            "rates: .* a board, .* 'replay:a.zip'",
+        ),
         (lambda: signet.open(SIMULATED, silence_s=0), "silence_s: .* above 0, got 0"),
         (lambda: signet.open(SIMULATED, max_silence_s=-1), "max_silence_s: .* got -1"),
         (lambda: signet.open(SIMULATED, max_silence_s=True), "max_silence_s: .* got True"),
