@@ -9,8 +9,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from firmware_host.config import Device as DeviceSettings
 from firmware_host.config import BOARD_OF_RATES, Recording, recording_name
+from firmware_host.config import Device as DeviceSettings
 from firmware_host.errors import ConfigError
 from firmware_host.runtime.convert import convert
 from firmware_host.runtime.device import Device, device_url
