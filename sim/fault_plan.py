@@ -104,14 +104,13 @@ KINDS = {
     "full_disk": Kind("the simulated host's disk is full", 60.0),
 }  # fmt: skip
 _EVERY_KEY = tuple(dict.fromkeys(key for kind in KINDS.values() for key in kind.keys))
-# What the short form called them first.
-_OTHER_NAMES = {"flip": "corrupt", "short": "short_reads"}
 FAULT_HELP = """\
 faults, with commas between them:
-  flip=P drop=P duplicate=P  a bit turned; 1 to 64 bytes lost; 1 to 64 bytes twice.
+  corrupt=P drop=P           a bit turned; 1 to 64 bytes lost
+  duplicate=P                1 to 64 bytes twice
                              P is a share of the bytes, 0 to 0.5, such as 1e-4
   reorder=P                  a share P of the frames comes a few frames late
-  short=N                    a read gives at most N bytes (default: 16)
+  short_reads=N              a read gives at most N bytes (default: 16)
   drift=PPM                  the board's crystal runs off
   stall=AT:FOR               nothing for a while, then all at once (default: 5 s)
   unplug=AT:FOR              nothing for a while, and it is lost (default: 10 s)
@@ -286,7 +285,7 @@ def _kind(row: object, n: int) -> str:
 
 
 def parse_fault_spec(text: str) -> FaultPlan:
-    """Plan from text such as ``flip=1e-4,drop=1e-5,stall=300:5,unplug=600:20,reboot=900``.
+    """Plan from text such as ``corrupt=1e-4,drop=1e-5,stall=300:5,unplug=600:20,reboot=900``.
 
     Short for ``[[fault]]`` tables: a rate or another number where the kind has one, else seconds since
     power on and, after a colon, how long. A kind may be given several times.
@@ -299,11 +298,10 @@ def parse_fault_spec(text: str) -> FaultPlan:
     rows = []
     for part in filter(None, text.split(",")):
         name, _, value = part.strip().partition("=")
-        kind = _OTHER_NAMES.get(name, name)
-        if kind not in KINDS or kind == "clock_jump":
-            known = (*_OTHER_NAMES, *(k for k in KINDS if k != "clock_jump"))
+        if name not in KINDS or name == "clock_jump":
+            known = (kind for kind in KINDS if kind != "clock_jump")
             raise ConfigError("fault", f"one of {', '.join(known)}", name)
-        rows.append({"kind": kind, **_short(name, KINDS[kind], value)})
+        rows.append({"kind": name, **_short(name, KINDS[name], value)})
     try:
         return build_faults(rows)
     except ConfigError as err:

@@ -79,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="keep a simulated host's /sys and /proc in this folder",
     )
     parser.add_argument(
-        "--fault", default="", metavar="SPEC", help="such as flip=1e-4,unplug=60:10, see below"
+        "--fault", default="", metavar="SPEC", help="such as corrupt=1e-4,unplug=60:10, see below"
     )
     parser.add_argument(
         "--ring",

@@ -85,7 +85,7 @@ def test_pty_plays_to_the_end_and_leaves(start, tmp_path: Path) -> None:
     truth = tmp_path / "truth.csv"
     child = start(
         *("--pty", "--scenario", "short", "--hours", "0.01", "--speed", "200"),
-        *("--truth", str(truth), "--fault", "flip=1e-4"),
+        *("--truth", str(truth), "--fault", "corrupt=1e-4"),
     )
     fd = os.open(child.stdout.readline().split()[1], os.O_RDWR | os.O_NOCTTY)
     parser = MessageParser()
@@ -135,7 +135,7 @@ def _day(start, *arguments: str) -> bytes:
 
 
 def test_lock_step_is_the_same_to_the_last_byte(start) -> None:
-    options = ("--seed", "5", "--scenario", "short", "--hours", "0.1", "--fault", "flip=1e-5")
+    options = ("--seed", "5", "--scenario", "short", "--hours", "0.1", "--fault", "corrupt=1e-5")
     assert _day(start, *options) == _day(start, *options)
 
 

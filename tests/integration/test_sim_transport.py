@@ -50,7 +50,7 @@ def test_arrival_is_never_before_the_board_could_have_sent() -> None:
 
 
 def test_faults_through_the_url_are_noticed() -> None:
-    _, parser = _read_day("synthetic:?seed=3&scenario=short&hours=0.05&fault=flip=1e-3")
+    _, parser = _read_day("synthetic:?seed=3&scenario=short&hours=0.05&fault=corrupt=1e-3")
     assert parser.decoder.bad_frames > 10
 
 

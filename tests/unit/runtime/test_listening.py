@@ -12,7 +12,7 @@ from firmware_host.runtime.recorder import Recording, record
 from firmware_host.runtime.silence import SilenceLimits
 
 # Without a ring what is lost stays lost.
-FAULTS = "fault=reboot=40:2,unplug=70:8,drop=3e-5,flip=3e-5,reorder=0.01"
+FAULTS = "fault=reboot=40:2,unplug=70:8,drop=3e-5,corrupt=3e-5,reorder=0.01"
 
 
 @pytest.mark.parametrize("ring", ["", "&ring=0"], ids=["sent again", "lost"])

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from firmware_host.errors import ConfigError
-from sim.fault_plan import KINDS, Fault, FaultPlan, build_faults, parse_fault_spec
+from sim.fault_plan import FAULT_HELP, KINDS, Fault, FaultPlan, build_faults, parse_fault_spec
 from sim.schedule import build_schedule, load_scenario, scenario_names
 from sim.soak_day import EVERYTHING, soak_faults, soak_stretches
 
 
 def test_short_form_is_the_same_as_tables() -> None:
-    spec = "flip=0.1,short=8,stall=5,unplug=9:2,reorder=0.02,drift=-30,slow_host=4:1,brown_out=70"
+    spec = "corrupt=0.1,short_reads=8,stall=5,unplug=9:2,reorder=0.02,drift=-30,slow_host=4:1,brown_out=70"
     rows = [
         {"kind": "corrupt", "rate_per_byte": 0.1},
         {"kind": "short_reads", "max_bytes": 8},
@@ -24,13 +26,34 @@ def test_short_form_is_the_same_as_tables() -> None:
         {"kind": "brown_out", "at_s": 70},
     ]
     assert parse_fault_spec(spec) == build_faults(rows)
-    assert parse_fault_spec("short") == build_faults([{"kind": "short_reads"}])
+    assert parse_fault_spec("short_reads") == build_faults([{"kind": "short_reads"}])
     assert not parse_fault_spec("")
+
+
+def test_each_fault_has_one_name_in_the_help_on_the_page_and_in_scenarios() -> None:
+    said = {name for line in FAULT_HELP.splitlines() for name in re.findall(r"(\w+)=[A-Z]", line)}
+    assert said == set(KINDS) - {"clock_jump"}
+    page = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text()
+    table = page.partition("| Kind | What happens |")[2].partition("\n\n")[0]
+    rows = [row.split("|")[1] for row in table.splitlines()[2:]]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == set(KINDS)
 
 
 @pytest.mark.parametrize(
     "spec",
-    ["melt=1", "flip=x", "flip=0.9", "flip=nan", "flip=-1", "stall=", "short=0", "unplug=a:1"],
+    [
+        "melt=1",
+        "flip=0.1",
+        "short=8",
+        "clock_jump=3",
+        "corrupt=x",
+        "corrupt=0.9",
+        "corrupt=nan",
+        "corrupt=-1",
+        "stall=",
+        "short_reads=0",
+        "unplug=a:1",
+    ],
 )
 def test_spec_refuses_what_it_does_not_know(spec: str) -> None:
     with pytest.raises(ConfigError, match="fault") as caught:

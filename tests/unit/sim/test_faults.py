@@ -29,7 +29,7 @@ def _run(spec: str, *, step_s: float = 1.0, seed: int = 1) -> tuple[bytes, Fault
 
 
 CLEAN = _board().advance(1e6)
-ALL = "flip=5e-4,drop=1e-4,duplicate=1e-4,stall=20:5,unplug=60:10,reboot=100:2"
+ALL = "corrupt=5e-4,drop=1e-4,duplicate=1e-4,stall=20:5,unplug=60:10,reboot=100:2"
 
 
 @pytest.mark.parametrize("step_s", [0.11, 3.7, 500.0])
@@ -47,7 +47,7 @@ def test_no_plan_leaves_every_byte_alone() -> None:
 
 
 def test_flips_are_counted_exactly() -> None:
-    data, device = _run("flip=1e-3")
+    data, device = _run("corrupt=1e-3")
     a, b = (np.frombuffer(x, np.uint8) for x in (CLEAN, data))
     changed = np.flatnonzero(a != b)
     assert len(changed) == device.counters.flipped_bytes > 20
@@ -67,7 +67,7 @@ def test_duplicates_are_counted_exactly() -> None:
 
 
 def test_decoder_survives_and_notices_flips() -> None:
-    data, device = _run("flip=2e-4")
+    data, device = _run("corrupt=2e-4")
     parser = MessageParser()
     parser.feed(data)
     assert 0 < parser.decoder.bad_frames <= 2 * device.counters.flipped_bytes

@@ -119,7 +119,7 @@ def test_serve_answers_a_ping_with_the_time_at_which_it_heard_it() -> None:
 
 def test_short_reads_arrive_whole_in_the_end() -> None:
     port = FakePort()
-    _serve(_device("short=7"), port)
+    _serve(_device("short_reads=7"), port)
     digest = hashlib.sha256(_device().advance(1e6)).digest()
     assert hashlib.sha256(port.taken).digest() == digest
 

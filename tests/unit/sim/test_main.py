@@ -78,9 +78,18 @@ def test_number_that_cannot_be_is_one_short_line(
 
 def test_help_lists_scenarios_and_faults() -> None:
     text = build_parser().format_help()
-    for name in ("day", "short", "walk", "flip=P", "unplug=AT:FOR", "seconds"):
+    for name in ("day", "short", "walk", "corrupt=P", "unplug=AT:FOR", "seconds"):
         assert name in text
-    for fault in ("flip", "drop", "duplicate", "short", "stall", "unplug", "reboot", "brown_out"):
+    for fault in (
+        "corrupt",
+        "drop",
+        "duplicate",
+        "short_reads",
+        "stall",
+        "unplug",
+        "reboot",
+        "brown_out",
+    ):
         assert f"{fault}=" in text
 
 
@@ -129,7 +138,7 @@ def _device(short_bytes: int = 0, hours: float = 20 / 3600) -> FaultyBoard:
     schedule = load_scenario("short").lasting(hours)
     board = VirtualBoard(SyntheticBody(Wearer(schedule, seed=2)), seed=2)
     return FaultyBoard(
-        board, parse_fault_spec(f"short={short_bytes}" if short_bytes else ""), seed=2
+        board, parse_fault_spec(f"short_reads={short_bytes}" if short_bytes else ""), seed=2
     )
 
 

@@ -120,8 +120,8 @@ def test_exit_code_2_after_the_first_chunk_is_link_closed(sim) -> None:
         ("hours=-1", "hours: expected a number above 0, at most 10000, got '-1'"),
         ("hours=1e300", "at most 10000, got '1e300'"),
         ("scenario=nigth", "scenario: expected one of .*day.* got 'nigth'"),
-        ("fault=melt=1", "fault: expected one of flip, .* got 'melt'"),
-        ("fault=flip=2", "fault flip=2: expected a number from 0 to 0.5, got 2"),
+        ("fault=melt=1", "fault: expected one of drop, .* got 'melt'"),
+        ("fault=corrupt=2", "fault corrupt=2: expected a number from 0 to 0.5, got 2"),
     ],
 )
 def test_malformed_option_is_one_line_when_the_real_simulator_opens(query: str, says: str) -> None:
