@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from firmware_host.protocol.messages import Channel
-from firmware_host.recording.exchange import Report, create
-from firmware_host.recording.notes import Note, event_text, label_notes
+from firmware_host.recording.exchange import Report, Written, create
+from firmware_host.recording.notes import Note, notes_of
 from firmware_host.recording.take import Take, Track, values_of
 from firmware_host.units import MICROSECONDS_PER_SECOND
 
@@ -35,8 +35,8 @@ def axis_names(channel: Channel) -> list[str]:
     return [f"{channel.name}_{axis}" for axis in axes]
 
 
-def write_csv(take: Take, path: Path, report: Report) -> list[str]:
-    """Write the table; returns what it does not hold, one line each.
+def write_csv(take: Take, path: Path, report: Report) -> Written:
+    """Write the table.
 
     Raises
     ------
@@ -44,11 +44,7 @@ def write_csv(take: Take, path: Path, report: Report) -> list[str]:
         If it cannot be written.
     """
     columns = [_Columns(track) for track in take.tracks]
-    notes = sorted(
-        label_notes(take.labels)
-        + [(utc, event_text(kind, value)) for utc, kind, value in take.events]
-        + list(take.markers)
-    )
+    notes = notes_of(take.labels, take.events, take.markers)
     start_us = min([int(c.at_us[0]) for c in columns] + [_us(utc) for utc, _ in notes])
     end_us = max([int(c.at_us[-1]) for c in columns] + [_us(utc) for utc, _ in notes]) + 1
     with io.TextIOWrapper(create(path), encoding="utf-8", newline="") as file:
@@ -60,7 +56,7 @@ def write_csv(take: Take, path: Path, report: Report) -> list[str]:
     lost = ["the board's own clock, frame numbers and resolution: CSV has times and values only"]
     if take.labels:
         lost.append("who gave a label: CSV says what it was")
-    return lost
+    return Written(take, lost)
 
 
 class _Columns:

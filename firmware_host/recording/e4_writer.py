@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Button, EventKind
 from firmware_host.recording.e4 import FILES, TAGS_FILE
-from firmware_host.recording.exchange import Report, create, gaps_of, off_rate
+from firmware_host.recording.exchange import Report, Written, counted, create, gaps_of, off_rate
+from firmware_host.recording.notes import BoardEvent
 from firmware_host.recording.take import Counts, Take, Track
 
 # The smallest steps of the vendor's own text; ACC is in counts of 1/64 g.
@@ -27,12 +28,13 @@ _MAX_SAMPLES = 7 * 86_400 * 64
 _SLAB_SAMPLES = 1 << 14
 # SI value of the smallest step, by channel.
 _STEPS = {spec.channel: spec.scale for spec in FILES.values()}
+_OF_OTHERS = "of the board other than presses"
 # Zip has no earlier one; a real one would make two exports of one recording differ.
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def write_e4(take: Take, path: Path, report: Report) -> list[str]:
-    """Write the archive; returns what it does not hold, one line each.
+def write_e4(take: Take, path: Path, report: Report) -> Written:
+    """Write the archive.
 
     Raises
     ------
@@ -54,13 +56,14 @@ def write_e4(take: Take, path: Path, report: Report) -> list[str]:
             unit_per_cell = spec.scale * spec.raw_per_cell
             _add(archive, name, _signal(tracks[spec.channel], unit_per_cell, path))
             report((i + 1) / len(FILES))
-        _add(archive, TAGS_FILE, (f"{utc:.6f}\n" for utc in _presses(take)))
-    return _lost(take, [tracks[spec.channel] for spec in FILES.values()])
+        _add(archive, TAGS_FILE, (f"{utc:.6f}\n" for utc, *_ in _presses(take)))
+    written = tuple(tracks[spec.channel] for spec in FILES.values())
+    held = replace(take, tracks=written, labels=(), events=_presses(take), markers=())
+    return Written(held, _lost(take, held))
 
 
-def _presses(take: Take) -> list[float]:
-    press = (EventKind.BUTTON, int(Button.PRESS))
-    return [utc for utc, kind, value in take.events if (kind, value) == press]
+def _presses(take: Take) -> tuple[BoardEvent, ...]:
+    return tuple(x for x in take.events if x[1:] == (EventKind.BUTTON, int(Button.PRESS)))
 
 
 def _signal(track: Track, unit_per_cell: float, path: Path) -> Iterator[str]:
@@ -101,31 +104,31 @@ def _add(archive: zipfile.ZipFile, name: str, texts: Iterable[str]) -> None:
             member.write(text.encode())
 
 
-def _lost(take: Take, tracks: list[Track]) -> list[str]:
+def _lost(take: Take, held: Take) -> list[str]:
     lost = ["the board's own clock, frame numbers and name: an E4 archive has none of them"]
-    for track in tracks:
+    for track in held.tracks:
         channel = track.channel
         gaps = gaps_of(track)
         if gaps:
             missing_s = sum(end - start for start, end in gaps)
             lost.append(
-                f"{channel.name}: {len(gaps)} gaps ({missing_s:.1f} s) filled with the value before: "
-                "an E4 archive cannot say that samples are missing"
+                f"{channel.name}: {counted(len(gaps), 'gap')} ({missing_s:.1f} s) filled with the value "
+                "before: an E4 archive cannot say that samples are missing"
             )
         cell = _STEPS[channel.name]
         if any(_is_between_steps(piece.raw, channel.scale / cell) for piece in track.pieces):
             lost.append(f"{channel.name}: rounded to steps of {cell:.4g} {channel.unit}")
-    others = [t.channel.name for t in take.tracks if t not in tracks]
+    others = [t.channel.name for t in take.tracks if t not in held.tracks]
     if others:
         lost.append(f"channels {', '.join(others)}: an E4 has no such sensors")
-    n_events = len(take.events) - len(_presses(take))
-    for n, what in (
-        (len(take.labels), "labels"),
-        (n_events, "reports of the board other than presses"),
-        (len(take.markers), "markers"),
+    for n, one, more in (
+        (len(take.labels), "label", "labels"),
+        (len(take.events) - len(held.events), f"report {_OF_OTHERS}", f"reports {_OF_OTHERS}"),
+        (len(take.markers), "marker", "markers"),
     ):
         if n:
-            lost.append(f"{n} {what}: an E4 archive has presses of the button only")
+            text = counted(n, one, more)
+            lost.append(f"{text}: an E4 archive has presses of the button only")
     return lost + off_rate(take)
 
 

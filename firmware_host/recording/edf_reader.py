@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from firmware_host.errors import ConfigError, RecordingError
 from firmware_host.protocol.messages import Channel
+from firmware_host.recording.edf_notes import joined
 from firmware_host.recording.edf_writer import GAP
 from firmware_host.recording.exchange import MAX_FILE_BYTES, PARSER_FAULTS
 from firmware_host.recording.labels import LABELS, Label
@@ -95,7 +96,7 @@ def _take(edf: Edf, path: Path) -> Take:
     # The first record may begin within a second, which the library counts to the start.
     begins_utc = _begins(edf).replace(tzinfo=UTC).timestamp()
     stretches = _stretches(edf, path, begins_utc)
-    notes = [(begins_utc + a.onset, a.duration, a.text) for a in edf.annotations]
+    notes = joined((begins_utc + a.onset, a.duration, a.text) for a in edf.annotations)
     groups = _groups(edf.signals)
     gaps: dict[str, list[tuple[float, float]]] = {GAP + _name(group): [] for group in groups}
     rest = []

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from firmware_host.errors import RecordingError
 from firmware_host.recording.csv_writer import axis_names
+from firmware_host.recording.edf_notes import Annotation, annotation_lists
 from firmware_host.recording.edf_scale import EdfScale, scale_of
-from firmware_host.recording.exchange import Report, create, off_rate
+from firmware_host.recording.exchange import Report, Written, create, off_rate
 from firmware_host.recording.notes import event_text
 from firmware_host.recording.take import Take, Track
 
@@ -35,9 +36,6 @@ _SLAB_RECORDS = 600
 # A day of floats does not fit into a small host's memory.
 _SLAB_SAMPLES = 1 << 16
 
-Annotation = tuple[float, float | None, str]
-"""Onset in UNIX seconds, duration in s, text."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Signal:
@@ -49,8 +47,8 @@ class _Signal:
     starts: list[int]
 
 
-def write_edf(take: Take, path: Path, report: Report) -> list[str]:
-    """Write the file; returns what it does not hold, one line each.
+def write_edf(take: Take, path: Path, report: Report) -> Written:
+    """Write the file.
 
     Raises
     ------
@@ -62,9 +60,7 @@ def write_edf(take: Take, path: Path, report: Report) -> list[str]:
     record_s = _record_s(take)
     signals = [_placed(track, take.start_utc, record_s, path) for track in take.tracks]
     n_bytes = sum(2 * s.per_record * s.track.channel.axes for s in signals)
-    if n_bytes > _MAX_RECORD_BYTES:
-        expected = f"at most {_MAX_RECORD_BYTES} bytes in {record_s} s"
-        raise RecordingError(path, expected, f"{n_bytes}")
+    _check_size(n_bytes, record_s, path)
     present = _present(signals)
     grids, notes = [], _annotations(take)
     for signal in signals:
@@ -73,7 +69,8 @@ def write_edf(take: Take, path: Path, report: Report) -> list[str]:
         name = GAP + signal.track.channel.name
         holes = _holes(filled, present, record_s)
         notes += [(take.start_utc + onset_s, hole_s, name) for onset_s, hole_s in holes]
-    tals = _tals(notes, take.start_utc, present, record_s)
+    tals = annotation_lists(notes, take.start_utc, present, record_s)
+    _check_size(n_bytes + len(tals[0]), record_s, path)
     is_whole = len(present) == int(present[-1]) + 1
     with create(path) as file:
         file.write(_header(take, signals, record_s, len(present), len(tals[0]), is_whole=is_whole))
@@ -81,7 +78,13 @@ def write_edf(take: Take, path: Path, report: Report) -> list[str]:
             file.write(b"".join([*(grid[i].tobytes() for grid in grids), tals[i]]))
             if i % _SLAB_RECORDS == 0:
                 report(i / len(present))
-    return _lost(take, signals, record_s)
+    return Written(take, _lost(take, signals, record_s))
+
+
+def _check_size(n_bytes: int, record_s: int, path: Path) -> None:
+    if n_bytes > _MAX_RECORD_BYTES:
+        expected = f"at most {_MAX_RECORD_BYTES} bytes of samples and notes in {record_s} s"
+        raise RecordingError(path, expected, f"{n_bytes}")
 
 
 def _record_s(take: Take) -> int:
@@ -162,32 +165,6 @@ def _annotations(take: Take) -> list[Annotation]:
     return notes + [(utc, None, text) for utc, text in take.markers]
 
 
-def _tals(
-    notes: list[Annotation], start_utc: float, present: NDArray[np.int64], record_s: int
-) -> list[bytes]:
-    """Time-stamped annotation lists, one a record and all of one length."""
-    zero_utc = math.floor(start_utc)
-    first_s = start_utc - zero_utc
-    texts = [_tal(first_s + number * record_s, None, "") for number in present.tolist()]
-    for utc, duration_s, text in sorted(notes, key=lambda note: note[0]):
-        number = math.floor((utc - start_utc) / record_s)
-        row = min(max(int(np.searchsorted(present, number, side="right")) - 1, 0), len(present) - 1)
-        texts[row] += _tal(utc - zero_utc, duration_s, text)
-    longest = max(map(len, texts))
-    return [text.ljust(longest + longest % 2, b"\0") for text in texts]
-
-
-def _tal(onset_s: float, duration_s: float | None, text: str) -> bytes:
-    clean = "".join(c if c >= " " else " " for c in text)
-    lasting = "" if duration_s is None else f"\x15{_seconds(duration_s)}"
-    sign = "-" if onset_s < 0 else "+"
-    return f"{sign}{_seconds(abs(onset_s))}{lasting}\x14{clean}\x14\0".encode()
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.6f}".rstrip("0").rstrip(".")
-
-
 def _header(
     take: Take,
     signals: list[_Signal],
@@ -247,7 +224,7 @@ def _lost(take: Take, signals: list[_Signal], record_s: int) -> list[str]:
         if signal.scale.step > abs(channel.scale) * 1.001:
             lost.append(
                 f"{channel.name}: 16 bits hold steps of {signal.scale.step:.3g} {channel.unit}, "
-                f"the recording has {channel.scale:.3g}"
+                f"the recording has {abs(channel.scale):.3g}"
             )
         written_hz = signal.per_record / record_s
         if not math.isclose(written_hz, channel.rate_hz, rel_tol=1e-7):

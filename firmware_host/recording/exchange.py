@@ -6,6 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,15 @@ from firmware_host.recording.take import Take, Track
 
 Report = Callable[[float], None]
 """Is told the share that is done, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a new file holds of a recording, and in a line each what it does not."""
+
+    take: Take
+    lost: list[str]
+
 
 # What the field's parsers raise on bytes that are not theirs: they check little, and not in one place.
 PARSER_FAULTS = (
@@ -70,6 +80,11 @@ def gaps_of(track: Track) -> list[tuple[float, float]]:
     """(from, to) of what is missing between a track's pieces, in UNIX seconds."""
     pairs = zip(track.pieces, track.pieces[1:], strict=False)
     return [(a.end_utc, b.start_utc) for a, b in pairs]
+
+
+def counted(n: int, what: str, plural: str = "") -> str:
+    """How many of something: ``1 label``, ``2 labels``."""
+    return f"{n} {what if n == 1 else plural or what + 's'}"
 
 
 def off_rate(take: Take) -> list[str]:

@@ -275,7 +275,8 @@ class McapWriter:
         self._flush_from_utc = arrival_utc
         self._flush_due_utc = arrival_utc + self._flush_s
         if not self._sync_due_utc - self._sync_s <= arrival_utc < self._sync_due_utc:
-            self._sync_due_utc = arrival_utc + self._sync_s
+            # The flush after next would be too late: between two flushes there is more than the time of one.
+            self._sync_due_utc = arrival_utc + self._sync_s - self._flush_s
             part.file.sync()
         # The earliest, so that a part does not last longer when the host's clock is set back.
         part.from_utc = min(part.from_utc, arrival_utc)

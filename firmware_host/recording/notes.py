@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from firmware_host.protocol.messages import Button, EventKind
@@ -11,6 +12,8 @@ BoardEvent = tuple[float, EventKind, int]
 Note = tuple[float, str]
 
 _BEGINS, _ENDS = "begins", "ends"
+# Which of several labels of one word that overlap; the first has no number.
+_EDGE = re.compile(rf"({'|'.join(LABELS)}) ({_BEGINS}|{_ENDS})(?: #([1-9][0-9]{{0,8}}))?")
 _MAX_VALUE = (1 << 31) - 1
 _WEAR = {0: "off", 1: "on"}
 
@@ -45,33 +48,54 @@ def event_of(text: str) -> tuple[EventKind, int] | None:
     return (kind, value) if abs(value) <= _MAX_VALUE else None
 
 
-def label_notes(labels: Iterable[Label]) -> list[Note]:
-    """Two notes a label, ``stress begins`` and ``stress ends``; ends come before begins of one moment."""
-    notes = [(x.t_start_utc, f"{x.label} {_BEGINS}") for x in labels]
-    return [(x.t_end_utc, f"{x.label} {_ENDS}") for x in labels] + notes
+def notes_of(
+    labels: Iterable[Label], events: Iterable[BoardEvent], markers: Iterable[Note]
+) -> list[Note]:
+    """Everything as texts in order of time.
+
+    Two notes a label, ``stress begins`` and ``stress ends``; ends come before begins of one moment. One that
+    begins while others of its word go on has a number: ``stress begins #2``.
+    """
+    begins: list[Note] = []
+    ends: list[Note] = []
+    # By word, until when each number is taken.
+    taken: dict[str, list[float]] = {}
+    for x in sorted(labels, key=lambda x: (x.t_start_utc, x.t_end_utc)):
+        of_word = taken.setdefault(x.label, [])
+        free = (n for n, utc in enumerate(of_word) if utc <= x.t_start_utc)
+        n = next(free, len(of_word))
+        of_word[n : n + 1] = [x.t_end_utc]
+        number = f" #{n + 1}" if n else ""
+        begins.append((x.t_start_utc, f"{x.label} {_BEGINS}{number}"))
+        ends.append((x.t_end_utc, f"{x.label} {_ENDS}{number}"))
+    others = sorted([*((utc, event_text(kind, value)) for utc, kind, value in events), *markers])
+    return sorted([*ends, *begins, *others], key=lambda note: note[0])
 
 
 def labels_of(notes: Iterable[Note]) -> tuple[list[Label], list[Note]]:
-    """Way back from `label_notes`: labels, and the notes that are none.
+    """Way back from the labels of `notes_of`, and the notes that are none.
 
     A begin without its end, or an end without its begin, stays a note.
     """
     labels: list[Label] = []
     others: list[Note] = []
-    open_: dict[str, float] = {}
+    open_: dict[tuple[str, str | None], Note] = {}
     for utc, text in sorted(notes, key=lambda note: note[0]):
-        word, _, edge = text.partition(" ")
-        if word not in LABELS or edge not in (_BEGINS, _ENDS):
+        match = _EDGE.fullmatch(text)
+        if match is None:
             others.append((utc, text))
-        elif edge == _BEGINS:
-            if word in open_:
-                others.append((open_[word], text))
-            open_[word] = utc
-        elif word in open_ and utc > open_[word]:
-            labels.append(Label(open_.pop(word), utc, word, "file"))
+            continue
+        word, edge, number = match.groups()
+        key = (word, number)
+        if edge == _BEGINS:
+            if key in open_:
+                others.append(open_[key])
+            open_[key] = (utc, text)
+        elif key in open_ and utc > open_[key][0]:
+            labels.append(Label(open_.pop(key)[0], utc, word, "file"))
         else:
             others.append((utc, text))
-    others += [(utc, f"{word} {_BEGINS}") for word, utc in open_.items()]
+    others += open_.values()
     return sorted(labels, key=lambda x: (x.t_start_utc, x.t_end_utc)), sorted(others)
 
 

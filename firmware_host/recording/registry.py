@@ -11,10 +11,10 @@ from firmware_host.errors import RecordingError
 from firmware_host.recording.base import RecordingReader
 
 if TYPE_CHECKING:
-    from firmware_host.recording.exchange import Report
+    from firmware_host.recording.exchange import Report, Written
     from firmware_host.recording.take import Take
 
-    Writer = Callable[[Take, Path, Report], list[str]]
+    Writer = Callable[[Take, Path, Report], Written]
 
 MCAP = ".mcap"
 # Named, not imported: a format's library loads only when such a file is opened.

@@ -24,12 +24,12 @@ from firmware_host.recording.take import (
     Take,
     Track,
     checked_take,
-    pieces_of,
     quantised,
     short_text,
 )
 from firmware_host.recording.take_reader import TakeReader
 from firmware_host.recording.xdf_chunks import whole_chunks
+from firmware_host.recording.xdf_times import stream_pieces
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _Stream = dict[str, Any]
 
 
 class XdfReader(TakeReader):
-    """One XDF file: regular streams are channels, streams of text are notes.
+    """One XDF file: regular streams are channels, streams of text are notes, all others are left out.
 
     Times are on the recording machine's clock after the file's own clock offsets were applied. If that
     clock counts from its boot, as the Lab Streaming Layer's does, the file's date says when it began.
@@ -145,13 +145,17 @@ def _tracks(stream: _Stream, shift_s: float, path: Path) -> Iterator[Track]:
         _LOGGER.warning("%s: stream %s is irregular: left out", path, name)
         return
     times = np.asarray(stream["time_stamps"], dtype=np.float64) + shift_s
-    if not np.isfinite(times).all() or np.any(np.diff(times) < 0):
-        raise RecordingError(path, f"times of {name} that go forward", "others")
     values = np.asarray(stream["time_series"], dtype=np.float64).reshape(len(times), -1)
     for channel_name, unit, columns in _channels(name, info, values.shape[1]):
-        raw, scale, offset = _counts(info, values[:, columns])
+        try:
+            raw, scale, offset = _counts(info, values[:, columns])
+            pieces = stream_pieces(times, raw, rate_hz)
+        except ValueError as err:
+            # The other streams are as good as they were.
+            _LOGGER.warning("%s: stream %s is left out: %s", path, channel_name, err)
+            continue
         channel = Channel(0, channel_name, unit, rate_hz, scale, offset, "i32", len(columns))
-        yield Track(channel, pieces_of(times, raw, rate_hz))
+        yield Track(channel, pieces)
 
 
 def _channels(name: str, info: _Stream, n_columns: int) -> list[tuple[str, str, list[int]]]:

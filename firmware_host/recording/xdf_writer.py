@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from firmware_host.protocol.messages import Channel
 from firmware_host.recording.csv_writer import axis_names
-from firmware_host.recording.exchange import Report, create
-from firmware_host.recording.notes import Note, event_text, label_notes
+from firmware_host.recording.exchange import Report, Written, create
+from firmware_host.recording.notes import Note, notes_of
 from firmware_host.recording.take import Take, Track, values_of
 
 MAGIC = b"XDF:"
@@ -32,19 +32,15 @@ _CHUNK_SAMPLES = 512
 _BOUNDARY_EVERY = 64
 
 
-def write_xdf(take: Take, path: Path, report: Report) -> list[str]:
-    """Write the file; returns what it does not hold, one line each.
+def write_xdf(take: Take, path: Path, report: Report) -> Written:
+    """Write the file.
 
     Raises
     ------
     OSError
         If it cannot be written.
     """
-    notes = sorted(
-        label_notes(take.labels)
-        + [(utc, event_text(kind, value)) for utc, kind, value in take.events]
-        + list(take.markers)
-    )
+    notes = notes_of(take.labels, take.events, take.markers)
     begins = datetime.fromtimestamp(take.start_utc, UTC).isoformat(timespec="microseconds")
     with create(path) as file:
         file.write(MAGIC)
@@ -58,7 +54,7 @@ def write_xdf(take: Take, path: Path, report: Report) -> list[str]:
     lost = ["the board's own clock and frame numbers: XDF has one time a sample"]
     if take.labels:
         lost.append("who gave a label: the stream of notes says what it was")
-    return lost
+    return Written(take, lost)
 
 
 def _write_track(file: BinaryIO, stream: int, track: Track) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from firmware_host.protocol.messages import Block, Channel
 from firmware_host.recording.base import RecordingReader
 from firmware_host.recording.e4_reader import E4Reader
-from firmware_host.recording.exchange import Report, new_file, refuse_existing
+from firmware_host.recording.exchange import Report, counted, new_file, refuse_existing
 from firmware_host.recording.registry import MCAP, open_recording, writer_of
 from firmware_host.runtime.takes import take_and_length
 from firmware_host.stream.assembler import StreamAssembler
@@ -40,38 +39,36 @@ def convert(source: Path, target: Path, *, report: Report) -> dict[str, Any]:
             if write is None:
                 lost = []
                 channels, stream_s = _write_mcap(reader, draft, report)
-                n_labels = len(reader.labels())
+                n_labels, n_markers = len(reader.labels()), len(reader.markers())
             else:
                 take, stream_s = take_and_length(
                     reader, where=source, report=lambda x: report(_HALF * x)
                 )
-                channels = tuple(track.channel for track in take.tracks)
-                n_labels = len(take.labels)
-                lost = write(take, draft, lambda x: report(_HALF + _HALF * x))
-                lost += take.left_out
+                written = write(take, draft, lambda x: report(_HALF + _HALF * x))
+                # Not what the source holds: an E4 archive takes up little of some.
+                channels = tuple(track.channel for track in written.take.tracks)
+                n_labels, n_markers = len(written.take.labels), len(written.take.markers)
+                lost = [*written.lost, *take.left_out]
         lost += _left_out(reader)
-        content = _content(reader, channels, stream_s, n_labels)
-        return {"from": str(source), "to": str(target), **content, "lost": lost}
+        return {
+            "from": str(source),
+            "to": str(target),
+            "start_utc": reader.start_utc,
+            "stream_s": round(stream_s, 3),
+            "duration_s": round(reader.duration_s, 3),
+            "channels": [{"name": c.name, "unit": c.unit, "rate_hz": c.rate_hz} for c in channels],
+            "labels": n_labels,
+            "markers": n_markers,
+            "lost": lost,
+        }
     finally:
         reader.close()
 
 
-def _content(
-    reader: RecordingReader, channels: Sequence[Channel], stream_s: float, n_labels: int
-) -> dict[str, Any]:
-    return {
-        "start_utc": reader.start_utc,
-        "stream_s": round(stream_s, 3),
-        "duration_s": round(reader.duration_s, 3),
-        "channels": [{"name": c.name, "unit": c.unit, "rate_hz": c.rate_hz} for c in channels],
-        "labels": n_labels,
-        "markers": len(reader.markers()),
-    }
-
-
 def _left_out(reader: RecordingReader) -> list[str]:
     if isinstance(reader, E4Reader) and reader.n_foreign_tags:
-        return [f"{reader.n_foreign_tags} presses whose time lies outside the recording"]
+        presses = counted(reader.n_foreign_tags, "press", "presses")
+        return [f"{presses} whose time lies outside the recording"]
     return []
 
 

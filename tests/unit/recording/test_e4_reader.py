@@ -80,6 +80,15 @@ def test_tags_are_plain_presses_and_foreign_ones_are_counted(reader: E4Reader) -
     assert reader.labels() == []
 
 
+def test_tags_after_the_end_are_foreign_too_and_the_last_moment_is_not(tmp_path: Path) -> None:
+    files = session_files()
+    files["tags.csv"] = "".join(f"{START_UTC + s}\n" for s in (0, 20, 20.1, 43_200))
+    reader = E4Reader(write_zip(tmp_path / "a.zip", files))
+    presses = [utc - START_UTC for utc, m in reader.messages() if isinstance(m, Event)]
+    assert presses == [0.0, 20.0]
+    assert reader.n_foreign_tags == 2
+
+
 def test_session_id_depends_on_content_and_not_on_packing(tmp_path: Path) -> None:
     files = session_files()
     a = E4Reader(write_zip(tmp_path / "a.zip", files, prefix="deep/er/"))

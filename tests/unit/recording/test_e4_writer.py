@@ -21,7 +21,7 @@ DATA = Path(os.environ.get("SIGNET_DATA", "../shared/data"))
 
 
 def _write(take: Take, path: Path) -> list[str]:
-    return write_e4(take, path, lambda _: None)
+    return write_e4(take, path, lambda _: None).lost
 
 
 def _assert_same(a: E4Archive, b: E4Archive) -> None:
@@ -79,6 +79,16 @@ def test_gaps_are_filled_with_the_value_before_and_said(tmp_path: Path) -> None:
     assert np.array_equal(bvp.raw[6 * 64 + 32 : 16 * 64], second.raw)
     assert np.array_equal(bvp.raw[28 * 64 :], third.raw)
     assert E4Archive(tmp_path / "a.zip").tags_utc.tolist() == [START_UTC + 3.0]
+
+
+def test_one_of_anything_is_said_as_one(tmp_path: Path) -> None:
+    spans = {"bvp": [(0, 6), (7, 40)], "eda": [(0, 40)], "temp": [(0, 40)], "acc": [(0, 40)]}
+    take = make_take(spans)
+    events = (take.events[0], take.events[1])
+    one = replace(take, labels=take.labels[:1], events=events, markers=take.markers[:1])
+    said = " / ".join(_write(one, tmp_path / "a.zip"))
+    for text in ("bvp: 1 gap (1.0 s)", "/ 1 label: ", "/ 1 marker: ", "/ 1 report of the board"):
+        assert text in said
 
 
 def test_board_without_a_channel_of_the_e4_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.unit.recording.take_fixtures import START_UTC, bare_take, make_take, 
 
 
 def _write(take: Take, path: Path) -> list[str]:
-    return write_edf(take, path, lambda _: None)
+    return write_edf(take, path, lambda _: None).lost
 
 
 def test_who_was_recorded_is_x(tmp_path: Path) -> None:
@@ -167,10 +167,110 @@ def test_record_larger_than_the_standard_allows_is_refused(tmp_path: Path) -> No
         channel=replace(bvp.channel, rate_hz=40_000.0),
         pieces=(replace(bvp.pieces[0], rate_hz=40_000.0),),
     )
-    with pytest.raises(RecordingError, match="at most 61440 bytes in 1 s, got"):
+    with pytest.raises(
+        RecordingError, match="at most 61440 bytes of samples and notes in 1 s, got"
+    ):
         _write(replace(take, tracks=(fast,)), tmp_path / "a.edf")
 
 
 def test_first_record_begins_where_the_recording_does(tmp_path: Path) -> None:
     _write(bare_take(), tmp_path / "a.edf")
     assert EdfReader(tmp_path / "a.edf").start_utc == pytest.approx(START_UTC, abs=1e-6)
+
+
+def _of_notes(notes: list[tuple[float, str]], n_s: int = 360) -> Take:
+    """Minutes of one slow channel, with texts at seconds since the start."""
+    take = whole_take()
+    temp = take.tracks[2]
+    raw = np.resize(temp.pieces[0].raw, (4 * n_s, 1))
+    track = replace(temp, pieces=(replace(temp.pieces[0], raw=raw),))
+    markers = tuple((START_UTC + at_s, text) for at_s, text in notes)
+    return replace(take, tracks=(track,), labels=(), events=(), markers=markers)
+
+
+def _assert_opens_elsewhere(path: Path, n_texts: int) -> None:
+    theirs = edfio.read_edf(path)
+    assert len(theirs.annotations) == n_texts
+    assert theirs.is_continuous
+    with pyedflib.EdfReader(str(path)) as other:
+        onsets, _, texts = other.readAnnotations()
+    assert len(texts) == n_texts
+    assert sorted(onsets) == pytest.approx([a.onset for a in theirs.annotations], abs=1e-6)
+
+
+@pytest.mark.parametrize("at_s", [10.0, 180.0, 359.9])
+def test_many_notes_of_one_second_are_spread_over_the_records(at_s: float, tmp_path: Path) -> None:
+    notes = [(at_s + n * 1e-4, f"note {n:03d}{'.' * 70}") for n in range(200)]
+    _write(_of_notes([]), tmp_path / "none.edf")
+    _write(_of_notes(notes), tmp_path / "a.edf")
+    texts_bytes = sum(len(text) + 20 for _, text in notes)
+    # A list in each record is as long as the longest text; all in one record: 360 times all texts.
+    more = (tmp_path / "a.edf").stat().st_size - (tmp_path / "none.edf").stat().st_size
+    assert more < 2.5 * max(texts_bytes, 360 * 100)
+    back = EdfReader(tmp_path / "a.edf").take
+    assert [text for _, text in back.markers] == [text for _, text in notes]
+    assert [t - START_UTC for t, _ in back.markers] == pytest.approx(
+        [t for t, _ in notes], abs=1e-5
+    )
+    _assert_opens_elsewhere(tmp_path / "a.edf", 200)
+
+
+def test_long_notes_go_in_parts_and_come_back_whole(tmp_path: Path) -> None:
+    long = "".join(f"Wörter {n} " for n in range(400))
+    assert len(long) > 4000
+    # Two of one moment, one that looks like a part, and short ones around them.
+    notes = [(5.0, "before"), (7.0, long), (7.0, long[::-1]), (8.0, "(1/2) of it"), (9.0, "after")]
+    _write(_of_notes([]), tmp_path / "none.edf")
+    _write(_of_notes(notes), tmp_path / "a.edf")
+    more = (tmp_path / "a.edf").stat().st_size - (tmp_path / "none.edf").stat().st_size
+    assert more < 360 * 150
+    back = EdfReader(tmp_path / "a.edf").take.markers
+    assert sorted(text for _, text in back) == sorted(text for _, text in notes)
+    assert [t - START_UTC for t, _ in back] == pytest.approx([t for t, _ in notes], abs=1e-5)
+    n_parts = sum(-(-len(text.encode()) // 100) for text in (long, long[::-1]))
+    found = [a.text for a in edfio.read_edf(tmp_path / "a.edf").annotations]
+    assert n_parts <= len(found) - 3 <= n_parts + 2
+    assert found[1].startswith("(1/")
+    _assert_opens_elsewhere(tmp_path / "a.edf", len(found))
+
+
+def test_two_texts_that_say_they_are_one_part_are_both_kept(tmp_path: Path) -> None:
+    notes = [(5.0, "(1/2) a"), (5.0, "(1/2) b"), (5.0, "(2/2) c")]
+    _write(_of_notes(notes), tmp_path / "a.edf")
+    found = " ".join(text for _, text in EdfReader(tmp_path / "a.edf").take.markers)
+    assert sorted(c for c in found if c in "abc") == ["a", "b", "c"]
+
+
+def test_notes_that_fill_a_record_beyond_the_standard_are_refused(tmp_path: Path) -> None:
+    notes = [(0.1, "x" * 90)] * 2000
+    with pytest.raises(RecordingError, match="61440 bytes of samples and notes in 1 s, got"):
+        _write(_of_notes(notes, n_s=2), tmp_path / "a.edf")
+    assert not (tmp_path / "a.edf").exists()
+
+
+def test_fast_sensor_runs_into_the_next_piece_and_overwrites_nothing(tmp_path: Path) -> None:
+    take = bare_take()
+    temp = take.tracks[2]
+    # At 4.4 Hz instead of 4: 88 samples in the first 20 s, which are places for 80.
+    first = replace(temp.pieces[0], raw=temp.pieces[0].raw[:88], rate_hz=4.4)
+    second = replace(temp.pieces[0], raw=temp.pieces[0].raw[88:], start_utc=START_UTC + 20.5)
+    fast = replace(temp, pieces=(first, second))
+    lost = _write(replace(take, tracks=(fast,)), tmp_path / "a.edf")
+    (track,) = EdfReader(tmp_path / "a.edf").take.tracks
+    found = np.concatenate([track.values(piece) for piece in track.pieces])
+    assert np.abs(found - temp.values(temp.pieces[0])).max() < 1e-9
+    assert "temp: moved by up to 1500 ms onto the grid of records" in lost
+
+
+def test_step_of_a_channel_counted_downwards_is_said_without_its_sign(tmp_path: Path) -> None:
+    take = bare_take()
+    bvp = take.tracks[0]
+    raw = bvp.pieces[0].raw * 60
+    down = replace(
+        bvp,
+        channel=replace(bvp.channel, scale=-1 / 64),
+        pieces=(replace(bvp.pieces[0], raw=raw),),
+    )
+    lost = _write(replace(take, tracks=(down,)), tmp_path / "a.edf")
+    (line,) = [line for line in lost if line.startswith("bvp: 16 bits")]
+    assert line.endswith("the recording has 0.0156")

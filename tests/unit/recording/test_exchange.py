@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from firmware_host.errors import RecordingError, SignetError, StorageError
 from firmware_host.protocol.messages import Hello
 from firmware_host.recording.exchange import new_file
+from firmware_host.recording.labels import Label
+from firmware_host.recording.notes import labels_of, notes_of
 from firmware_host.recording.registry import READERS, WRITERS, open_recording, writer_of
 from firmware_host.recording.take import Piece, Take, Track, checked_take
 from firmware_host.recording.take_reader import TakeReader
@@ -24,6 +27,7 @@ from tests.unit.recording.take_fixtures import (
     MARKERS,
     START_UTC,
     assert_same_signals,
+    bare_take,
     make_take,
     whole_take,
 )
@@ -34,13 +38,19 @@ _TOLERANCE = {".edf": {"eda": 3e-5}, ".csv": {"acc": 1e-4}, ".xdf": {}}
 
 
 def _write(take: Take, path: Path) -> list[str]:
-    return writer_of(path)(take, path, lambda _: None)
+    return writer_of(path)(take, path, lambda _: None).lost
 
 
 def _read(path: Path) -> Take:
     reader = open_recording(path)
     assert isinstance(reader, TakeReader)
     return reader.take
+
+
+def _short_take() -> Take:
+    """Forty seconds of one slow channel."""
+    take = bare_take()
+    return replace(take, tracks=take.tracks[2:3])
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -61,6 +71,58 @@ def test_round_trip_brings_everything_back(
     assert [m[1] for m in back.markers] == [m[1] for m in MARKERS]
     for said_at, got_at in zip([*EVENTS, *MARKERS], [*back.events, *back.markers], strict=True):
         assert abs(said_at[0] - got_at[0]) < 1e-5
+
+
+_SPANS = st.tuples(
+    st.sampled_from(["rest", "stress"]), st.integers(-2_000, 39_000), st.integers(1, 20_000)
+)
+
+
+def _labels(spans: list[tuple[str, int, int]]) -> tuple[Label, ...]:
+    """Labels of a word, from when, and for how long; milliseconds since the start."""
+    return tuple(
+        Label(START_UTC + at / 1e3, START_UTC + (at + long) / 1e3, word, "file")
+        for word, at, long in spans
+    )
+
+
+def _spans(labels: Iterable[Label]) -> list[tuple[str, int, int]]:
+    edges = [(x.label, *(t - START_UTC for t in (x.t_start_utc, x.t_end_utc))) for x in labels]
+    return sorted((word, round(a * 1e3), round(b * 1e3) - round(a * 1e3)) for word, a, b in edges)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(spans=st.lists(_SPANS, max_size=9))
+@example(spans=[("stress", 0, 9_000), ("stress", 4_000, 2_000), ("stress", 9_000, 100)])
+@example(spans=[("rest", 4_000, 900), ("rest", 4_900, 900), ("rest", 4_000, 900)])
+def test_labels_that_overlap_or_touch_come_back_as_they_were(
+    suffix: str, tmp_path: Path, spans: list[tuple[str, int, int]]
+) -> None:
+    path = tmp_path / f"{uuid.uuid4().hex}{suffix}"
+    take = _short_take()
+    _write(replace(take, labels=_labels(spans), events=EVENTS, markers=MARKERS), path)
+    back = _read(path)
+    assert _spans(back.labels) == sorted(spans)
+    assert [m[1] for m in back.markers] == [m[1] for m in MARKERS]
+    assert [e[1:] for e in back.events] == [e[1:] for e in EVENTS]
+
+
+def test_texts_of_labels_that_do_not_overlap_have_no_numbers() -> None:
+    notes = notes_of(_labels([("stress", 5, 1), ("stress", 6, 1), ("stress", 6, 9)]), (), ())
+    assert [text for _, text in notes] == [
+        "stress begins", "stress ends", "stress begins", "stress begins #2", "stress ends",
+        "stress ends #2",
+    ]  # fmt: skip
+
+
+def test_labels_that_an_earlier_release_wrote_over_each_other_read_as_before() -> None:
+    texts = ["stress begins", "stress begins", "stress ends", "stress ends", "stress begins #0"]
+    (label,), others = labels_of([(float(n), text) for n, text in enumerate(texts)])
+    assert (label.t_start_utc, label.t_end_utc) == (1.0, 2.0)
+    assert others == [(0.0, "stress begins"), (3.0, "stress ends"), (4.0, "stress begins #0")]
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

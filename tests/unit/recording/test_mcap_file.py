@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
 
 from firmware_host.errors import RecordingError
-from firmware_host.protocol.messages import Block, Hello
+from firmware_host.protocol.messages import Block, Hello, Ping
 from firmware_host.recording.labels import Label
 from firmware_host.recording.mcap_file import McapReader, McapWriter
 from firmware_host.recording.mcap_part import to_ns
@@ -235,3 +237,27 @@ def test_wrong_calls_are_value_errors(tmp_path: Path) -> None:
     writer.close()
     with pytest.raises(ValueError, match="closed"):
         writer.write(HELLO, UTC0)
+
+
+def test_a_minute_is_synced_so_often_that_half_of_it_is_the_most_to_lose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[float] = []
+    now_s, sync = 0.0, os.fsync
+
+    def fsync(fd: int) -> None:
+        if os.path.samestat(os.fstat(fd), path.stat()):
+            synced.append(now_s)
+        sync(fd)
+
+    path = tmp_path / "a.mcap"
+    monkeypatch.setattr(os, "fsync", fsync)
+    with McapWriter(path) as writer:
+        # Not in step with anything: a flush comes with the first block after its time.
+        for n in range(86):
+            now_s = 0.7 * n
+            writer.write(Ping(n), 1.7e9 + now_s)
+    assert synced[-1] == now_s
+    assert max(np.diff([0.0, *synced])) <= 30.0
+    # Each one wears a memory card.
+    assert len(synced) <= 4

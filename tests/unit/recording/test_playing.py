@@ -197,21 +197,39 @@ def test_every_round_is_a_board_started_anew_at_a_later_time(start: str) -> None
     ]
 
 
-def test_rounds_of_a_recording_with_reboots_never_meet_with_one_number() -> None:
-    class Rebooting(FakeReader):
-        def _all(self) -> Iterator[tuple[float, Message]]:
-            for i, session in enumerate((3, 2)):
-                hello = Hello(session, "board", "fw", HELLO.channels)
-                yield UTC0 + i, hello
-                yield UTC0 + i + 0.5, Event(session, 9, EventKind.BUTTON, 0)
-                yield UTC0 + i + 0.6, Pong(session, 10, 1)
+@dataclass
+class Rebooting(FakeReader):
+    """A second of each session: HELLO, a button and an answer."""
 
-    pieces = list(play(Rebooting(n_s=2), Playing(rounds=4)))
+    sessions: tuple[int, ...] = (3, 2)
+
+    def _all(self) -> Iterator[tuple[float, Message]]:
+        for i, session in enumerate(self.sessions):
+            yield UTC0 + i, Hello(session, "board", "fw", HELLO.channels)
+            yield UTC0 + i + 0.5, Event(session, 9, EventKind.BUTTON, 0)
+            yield UTC0 + i + 0.6, Pong(session, 10, 1)
+
+
+# Those of a later round are others by one, and then by as many as keep it from beginning as the last one ended.
+@pytest.mark.parametrize("sessions", [(3, 2), (3, 4), (65_535, 1), (3, 7, 3)])
+def test_rounds_of_a_recording_with_reboots_never_meet_with_one_number(
+    sessions: tuple[int, ...],
+) -> None:
+    reader = Rebooting(n_s=len(sessions), sessions=sessions)
+    _, notes = _assembled(list(play(reader, Playing(rounds=4))))
+    numbers = [note.detail["session"] for note in notes if note.what in ("session", "reboot")]
+    assert len(numbers) == 4 * len(sessions)
+    assert all(a != b for a, b in pairwise(numbers))
+    assert [note.what for note in notes].count("button") == 4 * len(sessions)
+
+
+def test_place_where_a_board_had_just_started_begins_with_that_board() -> None:
+    pieces = list(play(Rebooting(n_s=2), Playing(start="1")))
+    said = [m for piece in pieces for m in MessageParser().feed(piece.data)]
+    assert [m.session for m in said if isinstance(m, Hello)] == [2]
+    assert pieces[0].arrival_utc == UTC0 + 1.0
     _, notes = _assembled(pieces)
-    sessions = [note.detail["session"] for note in notes if note.what in ("session", "reboot")]
-    assert len(sessions) == 8
-    assert all(a != b for a, b in pairwise(sessions))
-    assert [note.what for note in notes].count("button") == 8
+    assert [note.what for note in notes] == ["session", "button"]
 
 
 def test_endless_rounds_do_not_end() -> None:

@@ -120,6 +120,98 @@ def _foreign(path: Path, *, date: str, channels: str = "", clock: bytes = b"") -
     return path
 
 
+def _two_streams(path: Path, times: np.ndarray, values: np.ndarray | None = None) -> Path:
+    """A good stream of 4 Hz, and EEG that says 100 Hz with a time for each sample."""
+
+    def head(name: str, rate_hz: int) -> bytes:
+        return (
+            f"<info><name>{name}</name><type>{name}</type><channel_count>1</channel_count>"
+            f"<nominal_srate>{rate_hz}</nominal_srate><channel_format>double64</channel_format>"
+            "<desc/></info>"
+        ).encode()
+
+    def samples(times: np.ndarray, values: np.ndarray) -> bytes:
+        pairs = zip(times.tolist(), values.tolist(), strict=True)
+        rows = b"".join(b"\x08" + struct.pack("<dd", t, v) for t, v in pairs)
+        return b"\x04" + struct.pack("<I", len(times)) + rows
+
+    one, two = struct.pack("<I", 1), struct.pack("<I", 2)
+    path.write_bytes(
+        b"XDF:"
+        + _chunk(1, b"<info><version>1.0</version></info>")
+        + _chunk(2, one + head("GSR", 4))
+        + _chunk(2, two + head("EEG", 100))
+        + _chunk(3, one + samples(START_UTC + np.arange(240) / 4, np.arange(240.0)))
+        + _chunk(3, two + samples(times, np.arange(len(times)) if values is None else values))
+    )
+    return path
+
+
+EVEN_S = START_UTC + np.arange(6000) / 100
+
+
+def _jittered(periods: float) -> np.ndarray:
+    return EVEN_S + np.random.default_rng(4).normal(0, periods / 100, len(EVEN_S))
+
+
+@pytest.mark.parametrize("periods", [0.0, 0.05, 0.3, 1.0, 5.0])
+def test_times_that_jitter_are_put_on_an_even_grid(periods: float, tmp_path: Path) -> None:
+    path = _two_streams(tmp_path / "a.xdf", _jittered(periods))
+    gsr, eeg = XdfReader(path).take.tracks
+    assert (gsr.n_samples, eeg.n_samples) == (240, 6000)
+    (piece,) = eeg.pieces
+    found = piece.start_utc + np.arange(6000) / piece.rate_hz
+    # Of 60 s; what exact times may be off is decided elsewhere.
+    assert np.abs(found - EVEN_S).max() < 0.005
+    assert eeg.values(piece)[:, 0].tolist() == list(range(6000))
+
+
+def test_times_that_go_on_forward_but_jitter_make_no_gaps(tmp_path: Path) -> None:
+    forward = np.sort(_jittered(1.0))
+    assert np.diff(forward).max() > 0.025
+    _, eeg = XdfReader(_two_streams(tmp_path / "a.xdf", forward)).take.tracks
+    assert [len(piece.raw) for piece in eeg.pieces] == [6000]
+
+
+@pytest.mark.parametrize("periods", [0.3, 1.0, 5.0])
+def test_gap_among_times_that_jitter_is_a_gap(periods: float, tmp_path: Path) -> None:
+    kept = np.delete(np.arange(6000), slice(2000, 2100))
+    path = _two_streams(tmp_path / "a.xdf", _jittered(periods)[kept])
+    _, eeg = XdfReader(path).take.tracks
+    assert [len(piece.raw) for piece in eeg.pieces] == [2000, 3900]
+    assert eeg.pieces[1].start_utc == pytest.approx(EVEN_S[2100], abs=0.01)
+
+
+def test_samples_that_came_late_together_are_no_gap(tmp_path: Path) -> None:
+    late = _jittered(0.4)
+    late[3000:3050] = EVEN_S[3050]
+    _, eeg = XdfReader(_two_streams(tmp_path / "a.xdf", late)).take.tracks
+    assert [len(piece.raw) for piece in eeg.pieces] == [6000]
+
+
+@pytest.mark.parametrize(
+    ("times", "values", "why"),
+    [
+        (np.concatenate([EVEN_S[:3000], EVEN_S[:3000]]), None, "times go back by 30 s"),
+        (EVEN_S[::-1], None, "times are up to 60 s off 100 Hz"),
+        (np.where(np.arange(6000) == 9, np.nan, EVEN_S), None, "a time is no number"),
+        (EVEN_S, np.full(6000, np.nan), "numbers are not finite"),
+    ],
+)
+def test_stream_that_makes_no_sense_is_left_out_and_said(
+    times: np.ndarray,
+    values: np.ndarray | None,
+    why: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = _two_streams(tmp_path / "a.xdf", times, values)
+    (gsr,) = XdfReader(path).take.tracks
+    assert (gsr.channel.name, gsr.n_samples) == ("GSR", 240)
+    (line,) = [line for line in caplog.messages if "left out" in line]
+    assert f"{path}: stream EEG is left out: {why}" in line
+
+
 def test_file_of_a_recorder_opens_with_its_date(tmp_path: Path) -> None:
     date = "<datetime>2024-03-01T12:00:00+0100</datetime>"
     take = XdfReader(_foreign(tmp_path / "a.xdf", date=date)).take

@@ -169,7 +169,7 @@ def test_command_says_what_is_lost_and_never_overwrites(
     assert done["to"] == str(target)
     assert done["start_utc"] == E4_START_UTC
     assert [c["name"] for c in done["channels"]] == ["bvp", "eda", "temp", "acc"]
-    assert "1 presses whose time lies outside the recording" in done["lost"]
+    assert "1 press whose time lies outside the recording" in done["lost"]
     before = target.read_bytes()
     assert main(["convert", str(source), str(target)]) == 4
     said = capsys.readouterr()
@@ -183,6 +183,56 @@ def test_command_says_what_is_lost_and_never_overwrites(
         lines[-1]
         == f"{tmp_path / 'b.csv'}: 20 s streamed: bvp 64 Hz, eda 4 Hz, temp 4 Hz, acc 32 Hz; 0 labels"
     )
+
+
+def test_last_line_says_what_the_new_file_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    take = whole_take()
+    acc = take.tracks[3]
+    gyro = replace(acc, channel=replace(acc.channel, stream=4, name="gyro", unit="dps"))
+    source = _mcap(tmp_path / "a.mcap", replace(take, tracks=(*take.tracks, gyro)))
+    for suffix, channels, labels in (
+        (".zip", "bvp 64 Hz, eda 4 Hz, temp 4 Hz, acc 32 Hz", "0 labels"),
+        (".csv", "bvp 64 Hz, eda 4 Hz, temp 4 Hz, acc 32 Hz, gyro 32 Hz", "2 labels"),
+        (".mcap", "bvp 64 Hz, eda 4 Hz, temp 4 Hz, acc 32 Hz, gyro 32 Hz", "2 labels"),
+    ):
+        target = tmp_path / f"b{suffix}"
+        assert main(["convert", str(source), str(target)]) == 0
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert last.endswith(f": {channels}; {labels}")
+        written = open_recording(target)
+        names = [f"{c.name} {c.rate_hz:g} Hz" for c in written.hello.channels]
+        assert (", ".join(names), f"{len(written.labels())} labels") == (channels, labels)
+        n_markers = len(written.markers())
+        assert main(["convert", str(source), str(tmp_path / f"c{suffix}"), "--json"]) == 0
+        done = json.loads(capsys.readouterr().out)
+        assert (done["labels"], done["markers"]) == (len(written.labels()), n_markers)
+
+
+@pytest.mark.parametrize("first", FORMATS)
+def test_labels_that_overlap_are_as_many_wherever_they_go(first: str, tmp_path: Path) -> None:
+    spans = [(0, 36), (0, 36), (4, 9), (5, 7), (9, 20), (30, 39)]
+    said = [
+        Label(UTC0 + a, UTC0 + b, word, "file") for word in ("rest", "stress") for a, b in spans
+    ]
+    take = whole_take()
+    shift_s = take.start_utc - UTC0
+    labels = tuple(
+        replace(x, t_start_utc=x.t_start_utc + shift_s, t_end_utc=x.t_end_utc + shift_s)
+        for x in said
+    )
+    source = _mcap(tmp_path / "source.mcap", replace(take, labels=labels, events=()))
+    assert convert(source, tmp_path / f"a{first}", report=lambda _: None)["labels"] == 12
+    assert (
+        convert(tmp_path / f"a{first}", tmp_path / "b.mcap", report=lambda _: None)["labels"] == 12
+    )
+    back = McapReader(tmp_path / "b.mcap").labels()
+    found = sorted(
+        (x.label, round(x.t_start_utc - shift_s - UTC0, 4), round(x.t_end_utc - shift_s - UTC0, 4))
+        for x in back
+    )
+    assert found == sorted((word, a, b) for word in ("rest", "stress") for a, b in spans)
 
 
 @pytest.mark.parametrize("target", ["a.wav", "a"])
