@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 HELLO_EVERY_S = 5.0
 STATUS_EVERY_S = 10.0
 _SESSION_STREAM = 9
+_STATES = (EventKind.WEAR, EventKind.BATTERY)
 
 
 class VirtualBoard(Obedient):
@@ -185,6 +187,8 @@ class VirtualBoard(Obedient):
         self._line.n_dropped = 0
         self._words = Words()
         self._lines: list[str] = []
+        # After a boot and after START the next HELLO is followed by what is so.
+        self._tells_state = True
         self._said_id = self._settings.text("id") or self._board_id
         self._tells_wear = self._settings.tells_wear
         kept_bytes = self._settings.ring_bytes
@@ -254,6 +258,9 @@ class VirtualBoard(Obedient):
         self._lines = []
         for level, text in logs:
             self._line.emit(self._words.log(Log(self._session, ticks_us, level, text)))
+        if self._tells_state and not self._is_safe:
+            self._tell_state()
+        self._tells_state = False
         self._hello_s += HELLO_EVERY_S
 
     def _tell_status(self) -> None:
@@ -272,11 +279,22 @@ class VirtualBoard(Obedient):
         self._status_s += STATUS_EVERY_S
 
     def _tell_event(self) -> None:
-        event: BodyEvent = self._events[self._event_at]
+        event = self._events[self._event_at]
         self._event_at += 1
+        self._tell(event, event.t_s)
+
+    def _tell_state(self) -> None:
+        """Whether it is worn and its charge, but for what is told now as any change is."""
+        n_known = bisect_right(self._events, self._hello_s, key=lambda event: event.t_s)
+        latest = {event.kind: i for i, event in enumerate(self._events[:n_known])}
+        for kind in _STATES:
+            if latest.get(kind, self._event_at) < self._event_at:
+                self._tell(self._events[latest[kind]], self._hello_s)
+
+    def _tell(self, event: BodyEvent, t_s: float) -> None:
         if event.kind is EventKind.WEAR and not self._tells_wear:
             return
-        ticks_us = self._ticks_us(event.t_s)
+        ticks_us = self._ticks_us(t_s)
         self._line.emit(self._words.event(Event(self._session, ticks_us, event.kind, event.value)))
 
     def _send_block(self, stream: SensorStream, n: int) -> None:

@@ -68,6 +68,7 @@ class Obedient(ABC):
     _hello_s: float
     _status_s: float
     _streaming: bool
+    _tells_state: bool
     _is_safe: bool
 
     @abstractmethod
@@ -122,7 +123,7 @@ class Obedient(ABC):
         if not self._streaming:
             for stream in self._streams:
                 stream.skip_to(self._now_s)
-        self._streaming = True
+        self._streaming = self._tells_state = True
         self._hello_s = self._now_s
         return AckResult.DONE
 

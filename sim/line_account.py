@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import Channel
+from firmware_host.protocol.messages import Channel, EventKind
 
 # Four hours: one that has not arrived until then was lost, and one that has does not come again, neither
 # doubled by the line nor out of the board's ring.
@@ -23,6 +23,8 @@ _OPEN_HOLES = 64
 _MAX_CODE_BYTES = frame.MAX_BODY_BYTES + 1
 _U32 = 1 << 32
 _IDX = struct.Struct("<I")
+_EVENT = struct.Struct("<Bi")
+_STATES = (EventKind.WEAR, EventKind.BATTERY)
 
 
 class _Sent(NamedTuple):
@@ -36,6 +38,7 @@ class _Sent(NamedTuple):
     n_samples: int
     part: int
     n_parts: int
+    event: tuple[int, int]
     crc: int
 
 
@@ -125,6 +128,8 @@ class LineAccount:
         """Messages that the host can make of what arrived."""
         self._session = -1
         self._parts: list[int] = []
+        # By kind of event; one that is said again is none.
+        self._states: dict[int, int] = {}
         self._follows: dict[int, _Follow] = {}
 
     def sent(self, data: bytes) -> None:
@@ -171,14 +176,17 @@ class LineAccount:
         body = frame.cobs_decode(code)
         kind, stream, session, _seq, _ticks, dropped = struct.unpack_from(frame.HEADER, body)
         idx = n = part = n_parts = 0
+        event = (0, 0)
         if kind == frame.BLOCK:
             (idx,) = _IDX.unpack_from(body, frame.HEADER_BYTES)
             size = len(body) - frame.HEADER_BYTES - _IDX.size - frame.CRC_BYTES
             n = size // self._channel(stream).sample_bytes
         elif kind == frame.HELLO:
             part, n_parts = body[frame.HEADER_BYTES + 1], body[frame.HEADER_BYTES + 2]
+        elif kind == frame.EVENT:
+            event = _EVENT.unpack_from(body, frame.HEADER_BYTES)
         crc = crc32(body[frame.HEADER_BYTES : -frame.CRC_BYTES])
-        return _Sent(kind, stream, session, dropped, idx, n, part, n_parts, crc)
+        return _Sent(kind, stream, session, dropped, idx, n, part, n_parts, event, crc)
 
     def _account(self, sent: _Sent) -> ChannelAccount:
         return self.channels[self._channel(sent.stream).name]
@@ -211,7 +219,7 @@ class LineAccount:
         elif sent.kind == frame.BLOCK:
             self._place(sent, now_s)
         elif sent.kind == frame.EVENT:
-            self.counts.events += 1
+            self._hear_event(*sent.event)
 
     def _hear_hello(self, sent: _Sent, now_s: float) -> None:
         """A description counts when all its parts came, in order, with no other part between them."""
@@ -225,9 +233,16 @@ class LineAccount:
             self.n_messages += 1
             if sent.session != self._session:
                 self._session = sent.session
-                self._follows = {}
+                self._follows, self._states = {}, {}
                 self.counts.sessions += 1
                 self.session_starts.append((now_s, sent.session))
+
+    def _hear_event(self, kind: int, value: int) -> None:
+        if kind in _STATES:
+            if self._states.get(kind) == value:
+                return
+            self._states[kind] = value
+        self.counts.events += 1
 
     def _place(self, sent: _Sent, now_s: float) -> None:
         account, n = self._account(sent), sent.n_samples

@@ -219,6 +219,13 @@ class Board(Talk):
         if not is_taken:
             self._refused_ms = ticks_ms()
 
+    def tell_state(self):
+        """What is so now, for a host that was not there when it was told."""
+        if self._contact and self._contact.is_known:
+            self._tell(events.WEAR, int(self._contact.is_on), 0)
+        if self.battery and self.battery.told is not None:
+            self._tell(events.BATTERY, self.battery.told, 0)
+
     def _tell(self, kind, value, ago_ms):
         if not self._events.tell(kind, value, ago_ms):
             self._refused_ms = ticks_ms()
@@ -228,6 +235,12 @@ class Board(Talk):
     def obey(self, command, value, token, rest):
         if not orders.obey(self, command, value, token, rest):
             super().obey(command, value, token, rest)
+
+    def start(self):
+        """Stream, if it does not yet."""
+        if not self.is_streaming and self._contact:
+            self._contact.forget()
+        self.is_streaming = True
 
     def stop(self):
         """Stream no more; what is taken meanwhile is a gap."""

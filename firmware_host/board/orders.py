@@ -14,9 +14,10 @@ _MIN_MHZ, _MAX_MHZ = const(100), const(200000)
 def obey(board, command, value, token, rest):
     """Do as the host says; whether it is an order of these."""
     if command == START:
-        board.is_streaming = True
+        board.start()
         board.answer(command, DONE, token)
         board.say_hello(ticks_ms())
+        board.tell_state()
     elif command == STOP:
         board.stop()
         board.answer(command, DONE, token)

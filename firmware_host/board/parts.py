@@ -120,7 +120,8 @@ class Battery:
         self._adc = adc
         self._volts = ratio * reference_v / 65535
         self._empty_v, self._full_v = empty_v, full_v
-        self._told = None
+        self.told = None
+        """Percent, as it was last told."""
         self._look_ms = None
         self.n_errors = 0
         self.is_failing = False
@@ -139,7 +140,7 @@ class Battery:
         self.is_failing = False
         share = (volts - self._empty_v) / (self._full_v - self._empty_v)
         percent = max(0, min(100, round(100 * share)))
-        if percent == self._told:
+        if percent == self.told:
             return None
-        self._told = percent
+        self.told = percent
         return percent

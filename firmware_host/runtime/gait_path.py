@@ -108,7 +108,10 @@ class GaitPath:
 
     def worn(self, *, is_on: bool, t_s: float) -> None:
         """The board itself says that the band was put on or taken off: off, nobody walks in it."""
-        self._worn_since_s = t_s if is_on else math.inf
+        if not is_on:
+            self._worn_since_s = math.inf
+        elif self._worn_since_s == math.inf:
+            self._worn_since_s = t_s
 
     def take(self, samples: Samples, utc: Callable[[float], float]) -> list[AnyEvent]:
         """Feed samples; the windows they complete, scored."""

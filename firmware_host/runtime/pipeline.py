@@ -111,6 +111,7 @@ class Pipeline:
             watched=self._listeners.gait_window,
             walked=self._listeners.walk,
         )
+        self._is_worn: bool | None = None
         self._pulse_stream: int | None = None
         self._pulse_hash = hashlib.sha256()
         self.battery = Battery()
@@ -253,10 +254,12 @@ class Pipeline:
         if note.what in _NEW_SESSION:
             self._buttons.forget()
             self._begin_session(events)
+            self._worn_as_before(note)
         elif note.what == Note.BUTTON:
             self._take_press(note, events)
         elif note.what == Note.WEAR:
-            self.paths.worn(is_on=bool(note.detail["value"]), t_s=note.t_s)
+            self._is_worn = bool(note.detail["value"])
+            self.paths.worn(is_on=self._is_worn, t_s=note.t_s)
         elif note.what == Note.BATTERY and self.battery.take(int(note.detail["value"])):
             _LOGGER.warning("the board's battery is at %d %%", self.battery.percent)
         elif note.what == Note.STOPPED:
@@ -274,6 +277,13 @@ class Pipeline:
                 note.detail["declared_hz"],
                 note.detail["measured_hz"],
             )
+
+    def _worn_as_before(self, note: StreamNoted) -> None:
+        """Within a boot a board says but once whether it is worn, and a new rate does not change that."""
+        if note.what != Note.LAYOUT:
+            self._is_worn = None
+        elif self._is_worn is not None:
+            self.paths.worn(is_on=self._is_worn, t_s=note.t_s)
 
     def _take_press(self, note: StreamNoted, events: list[AnyEvent]) -> None:
         assert self.hello is not None

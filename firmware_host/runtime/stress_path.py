@@ -63,14 +63,18 @@ class StressPath:
         self._baseline = baseline
         self._remember = remember
         self._session = session
-        # None until a board that knows says so; then the stream time since which the band is on skin.
-        self._on_skin_since_s: float | None = None
+        # The stream time since which the band is on skin, by the board's word: infinity while it is not. Its first
+        # word that it is tells no change: a host that comes later hears it as of then.
+        self._on_skin_since_s = -math.inf
         self._spread = np.asarray(contract.normalisation.spread, dtype=np.float64)
         self.adapter = 0
 
     def contact(self, *, is_on: bool, t_s: float) -> None:
         """The board itself says that the band was put on or taken off."""
-        self._on_skin_since_s = t_s if is_on else math.inf
+        if not is_on:
+            self._on_skin_since_s = math.inf
+        elif self._on_skin_since_s == math.inf:
+            self._on_skin_since_s = t_s
 
     def take(self, samples: Samples, utc: Callable[[float], float]) -> list[StressScored]:
         """Feed samples; the windows they complete, scored."""
@@ -130,8 +134,7 @@ class StressPath:
         )
 
     def _was_off(self, window: StressWindow) -> bool:
-        since_s = self._on_skin_since_s
-        return since_s is not None and window.t_end_s - self._contract.window_s < since_s
+        return window.t_end_s - self._contract.window_s < self._on_skin_since_s
 
     def _probabilities(self, window: StressWindow) -> tuple[float, float]:
         baseline = self._baseline.current

@@ -25,6 +25,8 @@ _EVENT_NOTES = {
     EventKind.WEAR: Note.WEAR,
     EventKind.BATTERY: Note.BATTERY,
 }
+# Told once and then at each change; a board says them again to a host that comes later.
+_STATES = (EventKind.WEAR, EventKind.BATTERY)
 # The clock is the board's, not a channel's.
 _CLOCK_NOTES = (Note.CLOCK_WRAP, Note.CLOCK_JUMP, Note.CLOCK_STEP)
 
@@ -51,6 +53,7 @@ class StreamSession:
         self._tracks = tracks
         self._has_ring = hello.ring_bytes > 0
         self._questions = OpenQuestions()
+        self._in_force: dict[EventKind, int] = {}
 
     def take_block(
         self,
@@ -113,7 +116,7 @@ class StreamSession:
             self._take_answer(message)
         elif isinstance(message, Event):
             if not self.hold.is_open:
-                return [self._event(message, t_s)]
+                return [*self._event(message, t_s)]
             self.hold.take_event(message, t_s, arrival_utc)
         return self._pass_time(t_s)
 
@@ -179,7 +182,7 @@ class StreamSession:
                 track = self._tracks.by_stream[block.stream]
                 items += self.take_block(track, block, utc, may_wait=False, is_live=False)
             else:
-                items.append(self._event(held.message, held.t_s))
+                items += self._event(held.message, held.t_s)
         return items
 
     def _take_answer(self, answer: Ack) -> None:
@@ -203,5 +206,10 @@ class StreamSession:
             for name, silent_s in self._tracks.stopped(self.t_s)
         ]
 
-    def _event(self, event: Event, t_s: float) -> StreamEvent:
-        return self.note(_EVENT_NOTES[event.kind], {"value": event.value}, t_s)
+    def _event(self, event: Event, t_s: float) -> list[StreamEvent]:
+        """What happened; nothing if it is only said again that all is as it was."""
+        if event.kind in _STATES:
+            if self._in_force.get(event.kind) == event.value:
+                return []
+            self._in_force[event.kind] = event.value
+        return [self.note(_EVENT_NOTES[event.kind], {"value": event.value}, t_s)]

@@ -137,6 +137,38 @@ def test_stopped_board_and_failing_bus_say_nothing_of_contact(live) -> None:
     assert PartState.FAILS in {p.state for p in heard.of(Status)[-1].parts if p.name == "max30102"}
 
 
+def _from_start(heard) -> list:
+    """What a host hears that opens the line with START: its ACK and all that follows, but samples."""
+    first = next(i for i, m in enumerate(heard) if isinstance(m, Ack) and m.command == 1)
+    return [m for m in heard[first:] if not isinstance(m, Block)]
+
+
+@pytest.mark.parametrize("worn", [1, 0])
+def test_host_that_comes_later_is_told_what_is_so(live, worn) -> None:
+    life = (("rest", 8.0), ("rest" if worn else "off", 30.0))
+    say = [(16.0 + i, encode_command(Command(CommandKind.START, 0, i), seq=i)) for i in range(2)]
+    told = _from_start(live(24.0, body=_body(*life), say=say))
+    for i, kind in enumerate((Ack, Hello, Event, Event) * 2):
+        assert isinstance(told[i], kind)
+    state = [(m.kind, m.value) for m in told if isinstance(m, Event)]
+    assert state == [(EventKind.WEAR, worn), (EventKind.BATTERY, 98)] * 2
+    # As of now: since when it is so may be longer ago than the ticks can say.
+    assert all(0 <= m.ticks_us - told[0].ticks_us < 2_000_000 for m in told[:8])
+
+
+@pytest.mark.parametrize("worn", [1, 0])
+def test_board_that_was_stopped_looks_before_it_says_that_it_is_worn(live, worn) -> None:
+    life = (("rest", 8.0), ("rest" if worn else "off", 30.0))
+    orders = [(5.0, CommandKind.STOP), (14.0, CommandKind.START)]
+    say = [(t, encode_command(Command(kind, 0, 1), seq=0)) for t, kind in orders]
+    heard = live(24.0, body=_body(*life), say=say)
+    told = _from_start(heard)
+    assert [m.value for m in told if isinstance(m, Event) and m.kind is EventKind.BATTERY] == [98]
+    (wear,) = (m for m in told if isinstance(m, Event) and m.kind is EventKind.WEAR)
+    assert wear.value == worn
+    assert abs(wear.ticks_us - told[0].ticks_us) < 1_000_000
+
+
 @pytest.mark.parametrize(
     ("label", "answer"),
     [("stress", Button.CUE_ACCEPTED), ("rest", Button.CUE_DISMISSED), ("off", None)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,6 +153,35 @@ def test_quality_of_each_channel_is_told_with_every_window(pipeline: Pipeline) -
     assert scored[-1].channel_quality["temp"] == 0.0
     assert pipeline.quality == scored[-1].channel_quality
     assert scored[-1].quality == min(scored[-1].channel_quality[name] for name in ("bvp", "eda"))
+
+
+def test_host_that_comes_later_loses_no_minute_by_what_it_is_told(pipeline: Pipeline) -> None:
+    board = HandBoard()
+    pipeline.feed(board.hello(), UTC)
+    events = _play(pipeline, board, range(2))
+    for at_s in (2.0, 70.0):
+        # As of now: the band may have been on for hours.
+        events += pipeline.feed(board.event(EventKind.WEAR, 1, at_s), UTC + at_s)
+        events += _play(pipeline, board, range(int(at_s), int(at_s) + 68))
+    assert set(_states(events)) == {"learning_baseline"}
+    assert next(e.t_s for e in events if e.kind == "activity") == 5.0
+    assert sum(e.kind == "stream" and e.what == "wear" for e in events) == 1
+    # Taken off and put on again counts from then.
+    for value in (0, 1):
+        pipeline.feed(board.event(EventKind.WEAR, value, 138.0), UTC + 138)
+    states = _states(_play(pipeline, board, range(138, 210)))
+    assert (states[0], states[-1]) == ("not_worn", "learning_baseline")
+
+
+def test_band_that_is_off_is_off_at_another_rate_too(pipeline: Pipeline) -> None:
+    board = HandBoard()
+    pipeline.feed(board.hello(), UTC)
+    pipeline.feed(board.event(EventKind.WEAR, 0, 0.0), UTC)
+    faster = HandBoard((CHANNELS[0], replace(CHANNELS[1], stream=3, rate_hz=8.0), CHANNELS[2]))
+    faster.n[3] = 0
+    notes = pipeline.feed(faster.hello(), UTC + 0.1)
+    assert [e.what for e in notes] == ["layout"]
+    assert set(_states(_play(pipeline, faster, range(70)))) == {"not_worn"}
 
 
 def test_pocket_has_no_skin_to_touch(bundle) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from firmware_host.protocol.parser import MessageParser
 from sim.board import VirtualBoard
 from sim.body import SyntheticBody
 from sim.person import Wearer
-from sim.schedule import load_scenario
+from sim.schedule import build_schedule, load_scenario
 from sim.sensor_stream import block_samples
 from sim.sensors import CHANNELS, NUMPY_DTYPES, to_raw
 
@@ -156,6 +157,30 @@ def test_stop_silences_blocks_and_start_shows_the_gap(make_board: MakeBoard) -> 
     assert first.ticks_us == round(first.sample_idx / 64 * 1e6)
     assert first.seq == before[-1].seq + 1
     assert any(isinstance(m, Hello) for m in after[:3])
+
+
+@pytest.mark.parametrize("label", ["rest", "off"])
+def test_host_that_comes_later_is_told_what_is_so(label: str) -> None:
+    bouts = [{"label": "rest", "minutes": 1}, {"label": label, "minutes": 11}]
+    start = datetime(2026, 5, 4, 8, tzinfo=UTC)
+    schedule = build_schedule({"start_utc": start, "bout": bouts}, name="later")
+    board = VirtualBoard(SyntheticBody(Wearer(schedule, seed=7)), seed=7)
+    board.advance(650.0)
+    for order in (CommandKind.START, CommandKind.START):
+        _order(board, order)
+        told = [m for m in _parse(board.advance(650.0)) if not isinstance(m, Block)]
+        assert [type(m) for m in told] == [Ack, Hello, Event, Event]
+        state = [(m.kind, m.value, m.ticks_us) for m in told if isinstance(m, Event)]
+        is_worn = int(label == "rest")
+        assert state == [(EventKind.WEAR, is_worn, 650e6), (EventKind.BATTERY, 97, 650e6)]
+    assert not [m for m in _parse(board.advance(700.0)) if isinstance(m, Event)]
+
+
+def test_host_that_is_there_at_the_boot_is_told_once(make_board: MakeBoard) -> None:
+    board = make_board()
+    _order(board, CommandKind.START)
+    told = [m.kind for m in _parse(board.advance(1.0)) if isinstance(m, Event)]
+    assert told == [EventKind.WEAR, EventKind.BATTERY]
 
 
 @pytest.mark.parametrize(("pattern", "result"), [(2, AckResult.DONE), (9, AckResult.BAD_VALUE)])

@@ -136,7 +136,7 @@ def test_kept_rate_that_the_sensor_cannot_do_is_left_out_and_told(asked: Asked) 
     assert not [m for m in asked.live(10.0) if isinstance(m, Log)]
 
 
-@pytest.mark.parametrize(("text", "told"), [("0", []), ("30000", [0, 1])])
+@pytest.mark.parametrize(("text", "told"), [("0", []), ("30000", [1, 0, 1])])
 def test_contact_is_told_unless_it_is_not_wanted(text: str, told: list[int]) -> None:
     bouts = [{"label": label, "minutes": 0.2} for label in ("rest", "off", "rest")]
     start = datetime(2026, 5, 4, 8, tzinfo=UTC)

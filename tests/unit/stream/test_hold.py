@@ -234,6 +234,7 @@ _ANY_ANSWER = st.builds(
     st.integers(0, (1 << 32) - 1) | st.integers(0, 500),
     st.integers(0, 65_535),
 )
+NAMES = {EventKind.BUTTON: "button", EventKind.WEAR: "wear", EventKind.BATTERY: "battery"}
 _ANY_EVENT = st.builds(
     Event, st.just(7), st.integers(0, 20_000_000), st.sampled_from(EventKind), st.integers(0, 6)
 )
@@ -252,9 +253,13 @@ def test_messages_of_any_content_neither_raise_nor_run_backwards(messages: list[
             newest[item.channel.name] = item.t0_s
             n_samples += len(item.values)
     assert n_samples == sum(c.samples for c in assembler.tracks.counters.values())
-    told = [
-        x for x in out if isinstance(x, StreamEvent) and x.what in ("button", "wear", "battery")
-    ]
-    assert len(told) == sum(isinstance(message, Event) for message in messages)
+    told = [x for x in out if isinstance(x, StreamEvent) and x.what in NAMES.values()]
+    said = [message.kind for message in messages if isinstance(message, Event)]
+    by_name = {kind: [x.detail["value"] for x in told if x.what == kind] for kind in NAMES.values()}
+    assert len(by_name["button"]) == said.count(EventKind.BUTTON)
+    for kind in (EventKind.WEAR, EventKind.BATTERY):
+        values = by_name[NAMES[kind]]
+        assert bool(values) == (kind in said)
+        assert all(one != other for one, other in pairwise(values))
     assert assembler.holes == []
     assert assembler.end() == []

@@ -106,6 +106,27 @@ def test_board_events_get_stream_and_host_time(kind: EventKind, what: str) -> No
     assert event.utc == pytest.approx(UTC0 + 2)
 
 
+def test_state_that_is_said_again_is_no_news_until_it_changes_or_the_board_boots() -> None:
+    assembler = StreamAssembler()
+    said = [(EventKind.WEAR, 1), (EventKind.BATTERY, 50), (EventKind.BUTTON, 1)]
+    said = [*said, *said, (EventKind.WEAR, 0), (EventKind.WEAR, 0), (EventKind.BATTERY, 49)]
+    told: list[tuple[str, object]] = []
+    for session in (7, 8):
+        assembler.feed(replace(HELLO, session=session), UTC0)
+        for n, (kind, value) in enumerate(said):
+            out = assembler.feed(Event(session, n * 1000, kind, value), UTC0 + n / 1000)
+            told += [(e.what, e.detail["value"]) for e in events_of(out)]
+    once = [
+        ("wear", 1),
+        ("battery", 50),
+        ("button", 1),
+        ("button", 1),
+        ("wear", 0),
+        ("battery", 49),
+    ]
+    assert told == 2 * once
+
+
 def test_answered_ping_serves_the_clock() -> None:
     assembler = StreamAssembler()
     feed(assembler, [(HELLO, UTC0 + 0.1), *bvp_blocks(range(30), late_s=0.1)])
