@@ -137,6 +137,25 @@ def test_map_depends_on_deliveries_only_and_not_on_reads(rng: np.random.Generato
     assert read.utc(299.0) == unread.utc(299.0)
 
 
+def test_delivery_below_the_line_lowers_it_at_once() -> None:
+    """Not when its two seconds are over: meanwhile the board's time would be told as too late."""
+    clock = StreamClock(0, UTC0 + 0.5)
+    for t_s, delay_s in ((0.1, 0.3), (0.2, 0.4), (0.3, 0.1)):
+        assert clock.observe(t_s, UTC0 + t_s + delay_s) is None
+    assert clock.utc(0.3) == pytest.approx(UTC0 + 0.4, abs=1e-6)
+
+
+def test_skew_that_is_not_known_yet_hides_no_fast_delivery() -> None:
+    """A clock that is 1 % off, and one delivery in two seconds without delay, just before they are over."""
+    envelope, skew = LowerEnvelope(), 0.01
+    for k in range(60):
+        t_s = 0.5 * k
+        envelope.add(t_s, skew * t_s + (0.0 if k % 4 == 3 else 0.012))
+    assert envelope.line is not None
+    assert envelope.line.skew == pytest.approx(skew, rel=1e-6)
+    assert envelope.line.at(29.5) == pytest.approx(skew * 29.5, abs=1e-6)
+
+
 def test_envelope_keeps_bounded_memory_over_a_week(rng: np.random.Generator) -> None:
     envelope = LowerEnvelope()
     for t_s in np.arange(0.0, 100_000.0, 1.5):

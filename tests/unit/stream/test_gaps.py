@@ -55,6 +55,26 @@ def test_late_blocks_are_dropped_and_counted_once_each(late: set[int], delay: in
     assert counters.duplicate_blocks == 0
 
 
+@given(
+    late=st.sets(st.integers(1, 38), max_size=12),
+    n_again=st.integers(0, 12),
+    n_times=st.integers(1, 3),
+)
+def test_late_block_that_comes_again_is_late_once_and_then_a_duplicate(
+    late: set[int], n_again: int, n_times: int
+) -> None:
+    counters = StreamCounters()
+    tracker = GapTracker(counters)
+    for k in sorted(set(range(40)) - late):
+        tracker.take(k * 10, k, 0, 10)
+    again = sorted(late)[:n_again]
+    for k in [*sorted(late, reverse=True), *again * n_times]:
+        assert tracker.take(k * 10, k, 0, 10) == (0, 10)
+    assert (counters.late_blocks, counters.late_samples) == (len(late), 10 * len(late))
+    assert counters.duplicate_blocks == len(again) * n_times
+    assert counters.lost_samples == 10 * len(late)
+
+
 def test_block_that_overlaps_gives_only_its_new_part() -> None:
     counters = StreamCounters()
     tracker = GapTracker(counters)

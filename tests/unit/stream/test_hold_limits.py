@@ -12,7 +12,7 @@ from firmware_host.stream.assembler import StreamAssembler
 from firmware_host.stream.hold import MAX_EVENTS, MAX_HELD_BYTES, MAX_HOLD_S, MAX_HOLES, PATIENCE_S
 from firmware_host.stream.samples import Note
 from tests.unit.stream.outages import RING, Out, live_blocks, made_block, notes_of, plain, play
-from tests.unit.stream.streams import BVP, HELLO, UTC0
+from tests.unit.stream.streams import BVP, EDA, HELLO, UTC0
 
 
 def test_no_answer_means_a_gap_as_ever_after_some_patience() -> None:
@@ -39,6 +39,33 @@ def test_patience_goes_by_the_boards_time() -> None:
     released = next(n for n, got in enumerate(n_out) if n >= first_after and got)
     assert (released - first_after) * 0.5 == pytest.approx(PATIENCE_S, abs=1.0)
     assert n_out[released + 1 :] == [1] * (len(n_out) - released - 1)
+
+
+@pytest.mark.parametrize(("eda_block", "is_filled"), [(9, True), (7, False)])
+def test_what_came_gives_hope_for_blocks_made_at_the_same_time(
+    eda_block: int, is_filled: bool
+) -> None:
+    """Of two streams, one is sent again after 6 s; the other, a second or three before it, after 11 s."""
+    live = [
+        *live_blocks(BVP, [k for k in range(60) if k != 20]),
+        *live_blocks(EDA, [k for k in range(30) if k != eda_block]),
+    ]
+    again = [(made_block(BVP, 20), UTC0 + 17.0), (made_block(EDA, eda_block), UTC0 + 22.0)]
+    _, assembler = play(sorted([*live, *again], key=lambda pair: pair[1]))
+    eda, bvp = assembler.tracks.counters["eda"], assembler.tracks.counters["bvp"]
+    assert (bvp.filled_samples, bvp.lost_samples) == (32, 0)
+    assert (eda.filled_samples, eda.lost_samples) == ((4, 0) if is_filled else (0, 4))
+
+
+def test_what_was_passed_over_has_time_to_be_asked_for_anew() -> None:
+    """Of ten seconds that are missing, a block of the middle comes first, and what was before it later."""
+    live = live_blocks(BVP, [*range(20), *range(40, 80)])
+    again = [(made_block(BVP, 30), UTC0 + 26.0)]
+    again += [(made_block(BVP, k), UTC0 + 31.0) for k in range(20, 40) if k != 30]
+    out, assembler = play(sorted([*live, *again], key=lambda pair: pair[1]))
+    counters = assembler.tracks.counters["bvp"]
+    assert (counters.filled_blocks, counters.lost_samples, counters.late_blocks) == (20, 0, 0)
+    assert notes_of(out, Note.GAP) == []
 
 
 ONES = Channel(0, "bytes", "au", 100.0, 1.0, 0.0, "i8", 1)
