@@ -81,9 +81,11 @@ def run(args: argparse.Namespace) -> int:
         print_json(summary)
     else:
         length = length_words(summary["stream_s"], summary["clock_s"])
+        n_labels = summary["n_labels"]
+        labels_said = "1 label" if n_labels == 1 else f"{n_labels} labels"
         say(
             f"{summary['n_messages']} messages, {length}, "
-            f"{summary['missing_samples']} samples missing, {summary['n_labels']} labels: "
+            f"{summary['missing_samples']} samples missing, {labels_said}: "
             f"{', '.join(summary['files'])}"
         )
         if n_parts := summary["n_deleted_parts"]:

@@ -102,7 +102,8 @@ def _losses(health: Facts) -> str:
     n_due = n_missing + sum(channel["n_samples"] for channel in channels)
     n_gaps = sum(channel["n_gaps"] for channel in channels)
     share = f" ({100.0 * n_missing / n_due:.2g} %)" if n_missing else ""
-    missing = f"{n_missing} of {n_due} samples missing{share} in {n_gaps} gaps"
+    gaps = "1 gap" if n_gaps == 1 else f"{n_gaps} gaps"
+    missing = f"{n_missing} of {n_due} samples missing{share} in {gaps}"
     if not n_due:
         missing = "no samples counted yet"
     # A board that starts anew says nothing of what it missed: that is in no gap.

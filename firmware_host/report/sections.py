@@ -80,9 +80,8 @@ def _learn_key() -> Markup:
 def _describe_timeline(data: ReportData) -> str:
     names = ", ".join(signal.name for signal in data.signals[:8]) or "no signals"
     length = print_duration(data.end_utc - data.start_utc)
-    return (
-        f"{length}: {names}; {len(data.labels)} labels by the wearer. Numbers in the tables below."
-    )
+    labels = "1 label" if len(data.labels) == 1 else f"{len(data.labels)} labels"
+    return f"{length}: {names}; {labels} by the wearer. Numbers in the tables below."
 
 
 def _signal_table(data: ReportData) -> Markup | None:

@@ -92,6 +92,13 @@ def test_ids_are_unique_and_every_reference_leads_to_one(make_data: MakeData) ->
     assert set(re.findall(r"(?:url\(|href=\")#([\w-]+)", page)) <= set(ids)
 
 
+def test_labels_are_counted_in_words(make_data: MakeData) -> None:
+    (label,) = make_data().labels
+    for n, words in ((0, "; 0 labels by"), (1, "; 1 label by"), (2, "; 2 labels by")):
+        page = "".join(parsed(render(make_data(labels=[label] * n))).itertext())
+        assert words in page
+
+
 def test_nothing_points_outside(make_data: MakeData) -> None:
     page = render(make_data())
     assert not OUTWARD.search(page)

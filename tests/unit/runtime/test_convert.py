@@ -159,6 +159,15 @@ def test_labels_of_the_button_come_along_once(tmp_path: Path) -> None:
     assert len(_pressed(tmp_path / "b.mcap", [known]).labels) == 1
 
 
+def test_one_label_of_a_recording_is_said_as_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _pressed(tmp_path / "a.mcap", [])
+    again = ["record", "--device", f"replay:{tmp_path / 'a.mcap'}", "--out"]
+    assert main([*again, str(tmp_path / "b.mcap")]) == 0
+    assert f", 1 label: {tmp_path / 'b.mcap'}" in capsys.readouterr().err
+
+
 def test_command_says_what_is_lost_and_never_overwrites(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,9 @@ def test_lines_say_what_is_wrong(told) -> None:
         (12, "battery     12 %, LOW: charge the board"),
     ):
         assert stream_lines({**seen, "battery_percent": percent}, 0.0)[-1] == line
+    eda = {"eda": {**seen["channels"]["eda"], "n_gaps": 1}}
+    for channels, words in ((eda, "in 1 gap;"), ({**eda, "temp": eda["eda"]}, "in 2 gaps;")):
+        assert words in stream_lines({**seen, "channels": channels}, link.now_utc())[3]
     late = stream_lines(seen, link.now_utc() + 3600.0)[0]
     assert "has written nothing of itself for 60 min" in late
     health.end("no data for 300 s: mute")
