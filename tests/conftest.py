@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,14 @@ REPO = Path(__file__).resolve().parent.parent
 _HAS_OLD_RUNTIME = sys.version_info < (3, 12)
 
 
+_HAS_MICROPYTHON = bool(shutil.which("node")) and (REPO / "sim/micropython/node_modules").is_dir()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    needs = pytest.mark.skip(reason="needs Node.js and the npm package: tools/install-tools.sh")
+    for item in items:
+        if not _HAS_MICROPYTHON and item.get_closest_marker("needs_node"):
+            item.add_marker(needs)
     if _HAS_OLD_RUNTIME:
         return
     skip = pytest.mark.skip(reason="tflite-runtime has no wheel for this Python")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -114,12 +113,6 @@ def wearer() -> Callable[[], SyntheticBody]:
     return make
 
 
-@pytest.fixture
-def needs_micropython() -> None:
-    if not shutil.which("node") or not (RUNNER / "node_modules").is_dir():
-        pytest.skip("needs Node.js and the npm package: tools/install-tools.sh")
-
-
 class Heard(list[Message]):
     """What the board said, in order."""
 
@@ -128,7 +121,7 @@ class Heard(list[Message]):
 
 
 @pytest.fixture
-def spoken(needs_micropython: None, wearer: Callable[[], SyntheticBody]) -> Callable[..., bytes]:
+def spoken(wearer: Callable[[], SyntheticBody]) -> Callable[..., bytes]:
     """Runs the app in virtual time; everything that it sent, with what a prompt says."""
 
     def run(

@@ -63,7 +63,7 @@ def _windows(code: bytes) -> tuple[list[Any], list[Any]]:
     return stress, gait
 
 
-def test_features_are_those_of_the_simulated_board(needs_micropython: None) -> None:
+def test_features_are_those_of_the_simulated_board() -> None:
     real = run_virtually(_body(), Hardware(), seconds=SECONDS, config={"rates": NATIVE_HZ})
     stress, gait = _windows(real)
     stress_sim, gait_sim = _windows(VirtualBoard(_body(), seed=7).advance(SECONDS))

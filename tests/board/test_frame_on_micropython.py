@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -18,9 +17,6 @@ pytestmark = pytest.mark.needs_node
 
 @pytest.fixture
 def run_on_micropython(tmp_path: Path):
-    if not shutil.which("node") or not (RUNNER / "node_modules").is_dir():
-        pytest.skip("needs Node.js and the npm package: tools/install-tools.sh")
-
     def run(code: str, *files: Path) -> str:
         script = tmp_path / "script.py"
         script.write_text(code)

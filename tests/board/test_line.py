@@ -67,7 +67,7 @@ def _has(*kinds: type, n_blocks: int = 0) -> Callable[[bytes], bool]:
 
 
 @pytest.fixture
-def line(needs_micropython: None, tmp_path: Path) -> Iterator[Line]:
+def line(tmp_path: Path) -> Iterator[Line]:
     link = tmp_path / "tty"
     command = [sys.executable, "-m", "sim.micropython", "--pty", link, "--scenario", "short"]
     with subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, text=True) as process:
@@ -109,7 +109,7 @@ def _boots(data: bytes) -> bool:
     return bool(acks) and any(isinstance(m, Hello) and m.session != acks[-1] for m in heard)
 
 
-def test_power_that_fails_in_real_time(needs_micropython: None, tmp_path: Path, wearer) -> None:
+def test_power_that_fails_in_real_time(tmp_path: Path, wearer) -> None:
     put_app(tmp_path, board_json({"temp": 4.0}, sensors=["tmp117"]))
     parser, sessions, begun_s = MessageParser(), [], time.monotonic()
     with MicroPythonBoard(wearer(), Hardware(dark_s=((0.5, 1.5),)), tmp_path) as board:

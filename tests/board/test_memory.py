@@ -12,7 +12,7 @@ pytestmark = pytest.mark.needs_node
 PICO_HEAP_BYTES = 190_000
 
 
-def test_half_of_a_picos_heap_is_left_beside_the_app(needs_micropython: None) -> None:
+def test_half_of_a_picos_heap_is_left_beside_the_app() -> None:
     bare, small, large = (heap_bytes(ring_kib) for ring_kib in (None, 0, 32))
     assert 40_000 < small - bare < 90_000
     # The ring, and what says which frame lies where in it.

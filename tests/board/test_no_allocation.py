@@ -91,7 +91,7 @@ print("late", locked(live, late, 10000, 3), board.n_late)
 """
 
 
-def test_sampling_allocates_nothing(needs_micropython: None, tmp_path) -> None:
+def test_sampling_allocates_nothing(tmp_path) -> None:
     script = tmp_path / "proof.mjs"
     app = tmp_path / "app"
     shutil.copytree(BOARD, app)

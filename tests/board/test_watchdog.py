@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from firmware_host.protocol.messages import BootCause, Hello, Log, Status
+from firmware_host.protocol.encode import encode_command, encode_ping
+from firmware_host.protocol.messages import (
+    Ack,
+    AckResult,
+    BootCause,
+    Command,
+    CommandKind,
+    Hello,
+    Log,
+    Ping,
+    Pong,
+    Reset,
+    Status,
+)
 from firmware_host.protocol.parser import MessageParser
 from sim.micropython.process import board_json, put_app
 
@@ -79,6 +92,32 @@ def test_first_boot_of_a_board_that_was_reset_to_begin_is_no_hang(on_board, mach
     machine.cause = machine.WDT_RESET
     assert on_board("settings").has_hung()
     assert on_board("settings").State().n_boots == 0
+
+
+# Longer than the 10 ms that it has.
+_SLOW_SENSOR = """
+from time import sleep_ms
+_quick = Lsm6ds3.sample
+def _slow(self):
+    sleep_ms(12)
+    return _quick(self)
+Lsm6ds3.sample = _slow
+"""
+
+
+def test_board_that_is_always_late_answers_and_can_be_reset(live, flash) -> None:
+    put_app(flash, board_json({"acc": 100.0}, sensors=["lsm6ds3"]))
+    driver = flash / "sensors" / "lsm6ds3.py"
+    driver.write_text(driver.read_text() + _SLOW_SENSOR)
+    reset = Command(CommandKind.RESET, Reset.ANEW, 1)
+    say = [(4.0, encode_ping(Ping(77), seq=0)), (12.0, encode_command(reset, seq=0))]
+    heard = live(16.0, flash=flash, say=say)
+    assert heard.of(Status)[1].n_late > 100
+    (pong,) = heard.of(Pong)
+    assert pong.token == 77
+    assert [ack.result for ack in heard.of(Ack)] == [AckResult.DONE]
+    # And the watchdog was fed.
+    assert [s.cause for s in heard.of(Status)] == [BootCause.POWER] * 2 + [BootCause.ASKED]
 
 
 def _sessions(data: bytes) -> set[int]:

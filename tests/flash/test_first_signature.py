@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,8 +155,6 @@ class Newcomer:
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     program("mpremote")
-    if not shutil.which("node") or not (REPO / "sim/micropython/node_modules").is_dir():
-        pytest.skip("needs Node.js and the npm package: tools/install-tools.sh")
     walk, flash, link = tmp_path / "walk.toml", tmp_path / "flash", tmp_path / "ttyBoard"
     walk.write_text(WALK)
     # All but the last file is there: that a whole app arrives is another test's business.

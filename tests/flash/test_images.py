@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -136,6 +137,21 @@ def test_uf2_for_an_esp_of_a_table_of_ones_own_holds_an_app(file) -> None:
 
 def test_no_file_is_refused(file) -> None:
     with pytest.raises(ImageError, match="No such file"):
+        load_image(file, S3)
+
+
+def _app_at(address: int) -> bytes:
+    return struct.pack("<HBBII16sI", 0x50AA, 0, 0x10, address, 0x100000, b"ota", 0)
+
+
+def test_of_several_apps_the_one_at_the_lowest_address_counts(file) -> None:
+    # One for updates, yet empty, on either side in the table.
+    table = b"".join(_app_at(address) for address in (0x310000, 0x10000, 0x210000))
+    data = esp_image()[:0x8000] + table + esp_image()[0x8000 + len(table) :]
+    file.write_bytes(data)
+    assert load_image(file, S3).data == data
+    file.write_bytes(changed(0x10000 + 3000, data=data))
+    with pytest.raises(ImageError, match="an app with the bytes that were built, got others"):
         load_image(file, S3)
 
 

@@ -50,8 +50,6 @@ def flashed(tmp_path: Path, whole_code: Path) -> Path:
 @contextmanager
 def _board(tmp_path: Path, *options: str) -> Iterator[Path]:
     program("mpremote")
-    if not shutil.which("node") or not (REPO / "sim/micropython/node_modules").is_dir():
-        pytest.skip("needs Node.js and the npm package: tools/install-tools.sh")
     link = tmp_path / "ttyBoard"
     words = [sys.executable, "-m", "sim.micropython", *options, "--pty", str(link)]
     process = subprocess.Popen(words, cwd=REPO, stdout=subprocess.PIPE, text=True)
