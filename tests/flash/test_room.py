@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from firmware_host.flash.app_files import AppFile, app_files
 from firmware_host.flash.boards import load_board, load_boards
 from firmware_host.flash.room import blocks_needed, too_small
 
+BOARDS_PAGE = Path(__file__).resolve().parents[2] / "docs/boards.md"
 KNOWN = sorted(key for key, board in load_boards().items() if board.fs_kib is not None)
 
 
@@ -19,6 +23,15 @@ def test_room_of_every_real_board_is_known_that_the_app_goes_to() -> None:
 def test_app_fits_the_board_or_the_plan_says_so(key) -> None:
     board = load_board(key)
     assert bool(too_small(board, app_files(board))) is (key == "nano-33-ble-sense")
+
+
+def test_page_says_what_the_app_needs() -> None:
+    board = load_board("nano-33-ble-sense")
+    files = app_files(board)
+    told = re.search(r"a file system of (\d+) KiB \((\d+) files", BOARDS_PAGE.read_text("utf-8"))
+    assert told is not None
+    assert f"the app needs {told[1]} KiB: " in too_small(board, files)
+    assert int(told[2]) == len(files)
 
 
 def test_full_update_of_the_smallest_board_that_fits() -> None:
