@@ -37,7 +37,7 @@ def test_name_of_a_recording_is_readable(
     tmp_path: Path, name: bytes, env: dict[str, str], shown: str
 ) -> None:
     device = b"synthetic:?seed=8&scenario=short&hours=0.01"
-    for expected, words in ((0, "labels: "), (4, "already there")):
+    for expected, words in ((0, " 1 label: "), (4, "already there")):
         code, said = _said(b"record", b"--device", device, b"--out", name, cwd=tmp_path, env=env)
         assert code == expected, said
         assert words in said

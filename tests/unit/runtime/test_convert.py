@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import struct
 import sys
+import tempfile
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from firmware_host.cli.main import main
 from firmware_host.cli.progress import ProgressBar
@@ -219,29 +222,37 @@ def test_last_line_says_what_the_new_file_holds(
         assert (done["labels"], done["markers"]) == (len(written.labels()), n_markers)
 
 
+_SPANS = st.tuples(
+    st.sampled_from(["rest", "stress"]), st.integers(0, 39_000), st.integers(1, 20_000)
+)
+
+
 @pytest.mark.parametrize("first", FORMATS)
-def test_labels_that_overlap_are_as_many_wherever_they_go(first: str, tmp_path: Path) -> None:
-    spans = [(0, 36), (0, 36), (4, 9), (5, 7), (9, 20), (30, 39)]
-    said = [
-        Label(UTC0 + a, UTC0 + b, word, "file") for word in ("rest", "stress") for a, b in spans
-    ]
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(spans=st.lists(_SPANS, max_size=9))
+@example(spans=[("rest", 4_000, 36_000), ("rest", 4_000, 36_000), ("rest", 9_000, 100)])
+def test_labels_that_overlap_are_as_many_wherever_they_go(
+    first: str, tmp_path: Path, spans: list[tuple[str, int, int]]
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
     take = whole_take()
-    shift_s = take.start_utc - UTC0
+    zero_utc = take.start_utc
     labels = tuple(
-        replace(x, t_start_utc=x.t_start_utc + shift_s, t_end_utc=x.t_end_utc + shift_s)
-        for x in said
+        Label(zero_utc + at / 1e3, zero_utc + (at + long) / 1e3, word, "file")
+        for word, at, long in spans
     )
-    source = _mcap(tmp_path / "source.mcap", replace(take, labels=labels, events=()))
-    assert convert(source, tmp_path / f"a{first}", report=lambda _: None)["labels"] == 12
-    assert (
-        convert(tmp_path / f"a{first}", tmp_path / "b.mcap", report=lambda _: None)["labels"] == 12
-    )
-    back = McapReader(tmp_path / "b.mcap").labels()
-    found = sorted(
-        (x.label, round(x.t_start_utc - shift_s - UTC0, 4), round(x.t_end_utc - shift_s - UTC0, 4))
-        for x in back
-    )
-    assert found == sorted((word, a, b) for word in ("rest", "stress") for a, b in spans)
+    slow = replace(take, tracks=take.tracks[1:2], labels=labels, events=())
+    source = _mcap(folder / "source.mcap", slow)
+    there, back = folder / f"a{first}", folder / "b.mcap"
+    for made, of in ((there, source), (back, there)):
+        assert convert(of, made, report=lambda _: None)["labels"] == len(spans)
+    found = [
+        (x.label, *(round((t - zero_utc) * 1e3) for t in (x.t_start_utc, x.t_end_utc)))
+        for x in McapReader(back).labels()
+    ]
+    assert sorted(found) == sorted((word, at, at + long) for word, at, long in spans)
 
 
 @pytest.mark.parametrize("target", ["a.wav", "a"])
