@@ -45,12 +45,12 @@ def test_patience_goes_by_the_boards_time() -> None:
 def test_what_came_gives_hope_for_blocks_made_at_the_same_time(
     eda_block: int, is_filled: bool
 ) -> None:
-    """Of two streams, one is sent again after 6 s; the other, a second or three before it, after 11 s."""
+    """Of two streams, one is sent again after 4 s; the other, a second or three before it, after 11 s."""
     live = [
         *live_blocks(BVP, [k for k in range(60) if k != 20]),
         *live_blocks(EDA, [k for k in range(30) if k != eda_block]),
     ]
-    again = [(made_block(BVP, 20), UTC0 + 17.0), (made_block(EDA, eda_block), UTC0 + 22.0)]
+    again = [(made_block(BVP, 20), UTC0 + 15.0), (made_block(EDA, eda_block), UTC0 + 22.0)]
     _, assembler = play(sorted([*live, *again], key=lambda pair: pair[1]))
     eda, bvp = assembler.tracks.counters["eda"], assembler.tracks.counters["bvp"]
     assert (bvp.filled_samples, bvp.lost_samples) == (32, 0)
