@@ -1,17 +1,18 @@
-"""Whether a recording has anything of what was asked for, without which it is no recording."""
+"""Whether a recording has anything worth keeping where an error ends it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from firmware_host.protocol.messages import Block, Hello, Message
+from firmware_host.errors import StreamSilent
+from firmware_host.protocol.messages import Block, Event, EventKind, Hello, Message
 from firmware_host.runtime.rates import is_at
 
 
 @dataclass(slots=True)
 class Begun:
-    """Sees the messages of a board until one is of use.
+    """Sees what comes until something is of use: samples as they were asked for, or what a person said.
 
     Parameters
     ----------
@@ -22,7 +23,7 @@ class Begun:
 
     rates: Mapping[str, float] = field(default_factory=dict)
     has_begun: bool = field(default=False, init=False)
-    """Samples came at the wanted rates."""
+    """Samples came at the wanted rates, or somebody said something."""
     _is_as_wanted: bool = field(default=False, init=False)
 
     def take(self, message: Message) -> None:
@@ -34,3 +35,16 @@ class Begun:
             )
         elif isinstance(message, Block) and self._is_as_wanted:
             self.has_begun = True
+        elif isinstance(message, Event) and message.kind is EventKind.BUTTON:
+            self.has_begun = True
+
+    def said(self) -> None:
+        """Somebody typed a note or gave a label."""
+        self.has_begun = True
+
+    def is_worth_keeping(self, error: BaseException | None) -> bool:
+        """Whether a recording that ends with this error stays.
+
+        One that does not would only be in the way of the next try. That a board was silent is worth knowing.
+        """
+        return self.has_begun or error is None or isinstance(error, StreamSilent)

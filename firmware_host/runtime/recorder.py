@@ -134,13 +134,18 @@ class Recorder:
     def label(self, label: Label, utc: float) -> None:
         """Write a label that was given at ``utc``; it waits until there is a file."""
         self.n_labels += 1
+        self.begun.said()
         if self.writer is None:
             self._early.append(lambda writer: writer.write_label(label, utc))
         else:
             self.writer.write_label(label, utc)
 
     def mark(self, text: str, utc: float) -> None:
-        """Write a note; it waits until there is a file."""
+        """Write a note that somebody typed; it waits until there is a file."""
+        self.begun.said()
+        self._mark(text, utc)
+
+    def _mark(self, text: str, utc: float) -> None:
         if self.writer is None:
             self._early.append(lambda writer: writer.write_marker(text, utc))
         else:
@@ -148,7 +153,7 @@ class Recorder:
 
     def note(self, what: str, detail: Mapping[str, float | int | str], utc: float) -> None:
         """Write what no message says: a silence and its end, what was done to a recording."""
-        self.mark(marker_text(what, detail), utc)
+        self._mark(marker_text(what, detail), utc)
 
     def asked(self, ping: Ping, sent_utc: float) -> None:
         """A clock question was sent to the board; with its answer it gives the two clocks' offset."""
@@ -167,8 +172,7 @@ class Recorder:
         try:
             self.close()
         finally:
-            if kind is not None and self.writer is not None and not self.begun.has_begun:
-                # It would be in the way of the next try.
+            if self.writer is not None and not self.begun.is_worth_keeping(error):
                 self.writer.discard()
 
     def close(self) -> None:
@@ -206,7 +210,7 @@ class Recorder:
                 continue
             if item.what in MARKED:
                 _LOGGER.log(self._warned.level(item.what, item.channel), "%s", note_text(item))
-                self.mark(note_text(item), item.utc)
+                self._mark(note_text(item), item.utc)
             if item.what in (Note.GAP, Note.PAUSE):
                 self.n_missing += int(item.detail["missing_samples"])
             elif item.what in (Note.REBOOT, Note.SWAP):

@@ -83,6 +83,7 @@ class Tap:
         """Write what an event says and no message does."""
         self._t_s = event.t_s
         if isinstance(event, Labelled):
+            self._begun.said()
             label = Label(event.start_utc, event.end_utc, event.label, event.source)
             self._write(lambda writer: writer.write_label(label, event.utc), event.utc)
         elif isinstance(event, StreamNoted) and event.what in _MARKED:
@@ -98,9 +99,9 @@ class Tap:
             if not self._writer.n_messages:
                 self._writer.discard()
 
-    def discard_unbegun(self) -> None:
-        """Take away a recording with nothing in it that was asked for: it would be in the way of the next try."""
-        if self._writer is not None and not self._begun.has_begun:
+    def broke_off(self, error: BaseException) -> None:
+        """Take away a recording that an error ended before anything of use came."""
+        if self._writer is not None and not self._begun.is_worth_keeping(error):
             self._writer.discard()
             self._writer = None
 
@@ -236,8 +237,8 @@ def recording_tap(
     tap = Tap(path, limits, emit, rates)
     try:
         yield tap
-    except BaseException:
-        tap.discard_unbegun()
+    except BaseException as err:
+        tap.broke_off(err)
         raise
     finally:
         tap.close()

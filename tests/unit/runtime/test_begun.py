@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from firmware_host.config import Recording
-from firmware_host.errors import ConfigError, LinkTimeout, SignetError
-from firmware_host.protocol.encode import encode_block, encode_hello
-from firmware_host.protocol.messages import Block, Channel, Hello, Message
+from firmware_host.errors import ConfigError, LinkTimeout, SignetError, StreamSilent
+from firmware_host.protocol.encode import encode_block, encode_event, encode_hello
+from firmware_host.protocol.messages import Block, Button, Channel, Event, EventKind, Hello, Message
 from firmware_host.recording.mcap_file import McapReader
 from firmware_host.runtime.begun import Begun
 from firmware_host.runtime.recorder import Recorder
@@ -46,6 +46,8 @@ def _recorded(path: Path) -> Iterator[Callable[[Message, float], None]]:
                 recorder.feed(encode_hello(message, seq=0, ticks_us=0), utc)
             elif isinstance(message, Block):
                 recorder.feed(encode_block(message), utc)
+            elif isinstance(message, Event):
+                recorder.feed(encode_event(message), utc)
 
         yield feed
 
@@ -90,6 +92,35 @@ def test_board_that_has_the_rates_but_never_sends_leaves_nothing(
         take(_hello(8.0), UTC0)
         raise REFUSED[1]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_silence_is_worth_keeping(tmp_path: Path, way: Callable[[Path], object]) -> None:
+    path = tmp_path / "a.mcap"
+    with pytest.raises(StreamSilent), way(path) as take:
+        take(_hello(8.0), UTC0)
+        raise StreamSilent("no samples for 20 s")
+    assert len(list(McapReader(path).messages())) == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_press_of_the_button_is_kept(tmp_path: Path, way: Callable[[Path], object]) -> None:
+    path = tmp_path / "a.mcap"
+    press = Event(1, 5, EventKind.BUTTON, Button.STRESS_STARTS)
+    with pytest.raises(SignetError), way(path) as take:
+        take(_hello(4.0), UTC0)
+        take(press, UTC0 + 1)
+        raise REFUSED[0]
+    assert [m for _, m in McapReader(path).messages()][1] == press
+
+
+def test_what_somebody_said_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    with pytest.raises(SignetError), Recorder(lambda _: path, begun=Begun(RATES)) as recorder:
+        recorder.feed(encode_hello(_hello(4.0), seq=0, ticks_us=0), UTC0)
+        recorder.mark("put it on", UTC0 + 1)
+        raise REFUSED[0]
+    assert McapReader(path).markers() == [(UTC0 + 1, "put it on")]
 
 
 def test_run_that_ended_before_there_was_a_board_leaves_nothing(tmp_path: Path) -> None:
