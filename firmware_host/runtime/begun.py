@@ -33,10 +33,10 @@ class Begun:
                 (channel := message.channel(name)) is not None and is_at(channel, rate_hz)
                 for name, rate_hz in self.rates.items()
             )
-        elif isinstance(message, Block) and self._is_as_wanted:
-            self.has_begun = True
-        elif isinstance(message, Event) and message.kind is EventKind.BUTTON:
-            self.has_begun = True
+        elif isinstance(message, Block):
+            self.has_begun |= self._is_as_wanted
+        elif isinstance(message, Event):
+            self.has_begun |= message.kind is EventKind.BUTTON
 
     def said(self) -> None:
         """Somebody typed a note or gave a label."""
