@@ -34,7 +34,7 @@ from sim.truth import BodyClock, write_truth
 _KIB = 1024
 _MAX_ID_BYTES = 32
 # As fast as a host's clock can be told to go (?speed=).
-_MAX_SPEED = 1000.0
+_MIN_SPEED, _MAX_SPEED = 0.01, 1000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,8 @@ def _serve_recorded(args: argparse.Namespace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    if args.speed is not None and not 0 < args.speed <= _MAX_SPEED:
-        raise ConfigError("speed", f"a positive number, at most {_MAX_SPEED:g}", args.speed)
+    if args.speed is not None and not _MIN_SPEED <= args.speed <= _MAX_SPEED:
+        raise ConfigError("speed", f"a number from {_MIN_SPEED:g} to {_MAX_SPEED:g}", args.speed)
     if args.speed is not None and args.stdio:
         raise ConfigError(
             "speed", "--pty or --tcp with it; --stdio runs in virtual time", "--stdio"

@@ -298,7 +298,11 @@ def parse_fault_spec(text: str) -> FaultPlan:
     rows = []
     for part in filter(None, text.split(",")):
         name, _, value = part.strip().partition("=")
-        if name not in KINDS or name == "clock_jump":
+        if name == "clock_jump":
+            raise ConfigError(
+                "fault", "clock_jump in a scenario, as in fault-clock-jump", text[:80]
+            )
+        if name not in KINDS:
             known = (kind for kind in KINDS if kind != "clock_jump")
             raise ConfigError("fault", f"one of {', '.join(known)}", name)
         rows.append({"kind": name, **_short(name, KINDS[name], value)})

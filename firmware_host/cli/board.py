@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -149,7 +150,7 @@ def _settings(args: argparse.Namespace, config: Config) -> int:
     for key, text in kept.items():
         print(printable(f"{key} = {'not kept, as the app has it' if text is None else text}"))
     if changes:
-        say("in force from the next boot on: signet board reset")
+        say(f"in force from the next boot on: signet board reset --device {shlex.quote(board.url)}")
     return 0
 
 

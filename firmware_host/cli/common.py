@@ -152,7 +152,7 @@ def device_url(args: argparse.Namespace, config: Config) -> str:
     """
     url: str = args.device or config.device.url
     if not url:
-        raise ConfigError("--device", "a device URL; signet ports lists what is plugged in", "")
+        raise ConfigError("--device", "a device URL: auto: or one that signet ports lists", "none")
     return url
 
 

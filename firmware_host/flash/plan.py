@@ -113,6 +113,8 @@ def make_plan(wish: Wish) -> Plan:
         raise ConfigError("--sha256", "an --image that it is of", wish.sha256)
     named = load_board(wish.board) if wish.board else None
     drives = _drives(wish)
+    # A bad file is told before a board has to be plugged in.
+    image = None if named is None else _image(wish, named)
     fitting = [each for each in drives if named is not None and _is_drive_of(each, named)]
     ports = list_ports(wish.root)
     target = find_target(
@@ -124,7 +126,8 @@ def make_plan(wish: Wish) -> Plan:
         may_ask=wish.image is None,
     )
     board = target.board
-    image = _image(wish, board)
+    if named is None:
+        image = _image(wish, board)
     needs_drive = board.prints or (image is not None and board.way == "uf2")
     drive = _only_drive(drives, target, named=wish.drive) if needs_drive else None
     return Plan(

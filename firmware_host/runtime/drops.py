@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,13 +29,14 @@ _WORDS = {
     "bad_payloads": "payloads without sense",
     "unknown_kinds": "frames of unknown kind",
     "host_frames": "frames that only a host sends",
-    "foreign_messages": "messages that came before their session was announced",
+    "foreign_messages": "messages of a session that was not announced yet",
     "unknown_streams": "blocks of a channel that was not announced",
     "backfill_asked": "times lost blocks were asked for",
     "filled_samples": "lost samples sent again",
     "gone_samples": "lost samples gone for good",
     "links_lost": "times the link was lost",
 }
+_PLURAL = re.compile(r"\b(block|frame|message|payload|sample|time)s\b")
 
 _SKIPPED_LINES = {
     "words": "other text",
@@ -80,4 +82,12 @@ def drops(assembler: StreamAssembler, parser: MessageParser) -> dict[str, int]:
 
 def drop_words(counts: Mapping[str, Any]) -> list[str]:
     """Words for each counter that counted, of a summary or a channel's counts."""
-    return [f"{counts[name]} {words}" for name, words in _WORDS.items() if counts.get(name)]
+    return [_counted(counts[name], words) for name, words in _WORDS.items() if counts.get(name)]
+
+
+def _counted(n: int, words: str) -> str:
+    return f"{n} {_PLURAL.sub(_one, words, count=1) if n == 1 else words}"
+
+
+def _one(plural: re.Match[str]) -> str:
+    return plural[1]

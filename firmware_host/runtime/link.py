@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -119,7 +120,7 @@ def connect(
 def _require_app(url: str, hello: Hello) -> None:
     if is_safe_mode(hello):
         what = f"{hello.board_id} is in safe mode, its app cannot run"
-        raise LinkError(f"{url}: {what}; signet board logs says why")
+        raise LinkError(f"{url}: {what}; signet board logs --device {shlex.quote(url)} says why")
 
 
 class Link:

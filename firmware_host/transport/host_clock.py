@@ -10,8 +10,8 @@ from firmware_host.errors import ConfigError
 from firmware_host.transport.base import DeviceUrl
 
 SPEED_OPTION = "speed"
-# As the simulator: after a year of real time still a date that can be written.
-MAX_SPEED = 1000.0
+# As the simulator: after a year of real time still a date that can be written. A slower one than this is a slip.
+MIN_SPEED, MAX_SPEED = 0.01, 1000.0
 
 
 class FastClock:
@@ -52,10 +52,10 @@ def speed_of(url: DeviceUrl) -> float:
     Raises
     ------
     ConfigError
-        If it is no number above zero, or too large a one.
+        If it is no number, or out of range.
     """
     speed = url.number(SPEED_OPTION, default=1.0)
-    if speed > MAX_SPEED:
+    if not MIN_SPEED <= speed <= MAX_SPEED:
         where = f"device URL {url.text}, option {SPEED_OPTION}"
-        raise ConfigError(where, f"a number above zero, at most {MAX_SPEED:g}", speed)
+        raise ConfigError(where, f"a number from {MIN_SPEED:g} to {MAX_SPEED:g}", speed)
     return speed

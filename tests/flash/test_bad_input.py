@@ -59,6 +59,14 @@ def test_image_that_must_not_be_written(signet, start, tmp_path, board, data, ar
     assert not rom.commands
 
 
+def test_bad_image_is_told_before_a_board_is_plugged_in(signet, tmp_path) -> None:
+    image = tmp_path / "image"
+    words = ("flash", "--board", "pico", "--image", image, "--dry-run", "--unchecked")
+    assert one_line(signet(*words), 4).startswith(f"image {image}: expected ")
+    image.write_bytes(pico_file(b"\1" * 600))
+    assert "a program for rp2040" in one_line(signet(*words), 4)
+
+
 def test_image_without_a_hash(signet, start, image) -> None:
     rom = EspRom()
     _, port = start(rom)

@@ -129,7 +129,8 @@ def test_app_that_crashes_at_boot_is_said_and_replaced(
         places = ("--state", tmp_path / "state", "--key-file", tmp_path / "key")
         line = one_line(signet("run", "--device", port, "--seconds", "9", *places, cwd=REPO), 3)
         assert line.startswith(f"serial:{port}: signet-")
-        assert line.endswith(" is in safe mode, its app cannot run; signet board logs says why")
+        how = f"signet board logs --device serial:{port} says why"
+        assert line.endswith(f" is in safe mode, its app cannot run; {how}")
 
         assert "acc: 100 Hz" in told("flash", "--device", port, "--app-only")
 

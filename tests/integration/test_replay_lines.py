@@ -166,7 +166,9 @@ def test_command_that_the_board_says_gives_the_same_on_board_time(
 
 
 @pytest.mark.parametrize("url", ["/dev/none?speed={}", "socket://127.0.0.1:1?speed={}"])
-@pytest.mark.parametrize("speed", ["0", "-20", "nan", "inf", "fast", "", "1e9", "2&speed=3"])
+@pytest.mark.parametrize(
+    "speed", ["0", "-20", "nan", "inf", "fast", "", "0.001", "1e9", "2&speed=3"]
+)
 def test_speed_that_makes_no_sense_is_one_line(url: str, speed: str) -> None:
     with pytest.raises(ConfigError, match=r"^device URL .*speed.*: expected .*, got ") as caught:
         open_device(url.format(speed))
