@@ -141,7 +141,9 @@ def test_settings_that_were_kept_before_a_refused_one_are_named(run, port) -> No
 
 def test_what_to_do_after_settings_names_the_board(run, port) -> None:
     _, _, err = run("board", "settings", "--device", port, "ring=32")
-    assert err.strip() == f"in force from the next boot on: signet board reset --device serial:{port}"
+    assert (
+        err.strip() == f"in force from the next boot on: signet board reset --device serial:{port}"
+    )
 
 
 def test_list_names_the_kinds_we_know_where_there_is_no_board(run) -> None:
