@@ -36,6 +36,7 @@ PARSER_FAULTS = (
     RuntimeError,
     SyntaxError,
     TypeError,
+    UnboundLocalError,
     ValueError,
 )
 MAX_FILE_BYTES = 2_000_000_000
