@@ -10,6 +10,7 @@ import numpy as np
 
 from firmware_host.protocol.encode import encode_block
 from firmware_host.protocol.messages import (
+    STATE_EVENTS,
     BootCause,
     Channel,
     Command,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 HELLO_EVERY_S = 5.0
 STATUS_EVERY_S = 10.0
 _SESSION_STREAM = 9
-_STATES = (EventKind.WEAR, EventKind.BATTERY)
 
 
 class VirtualBoard(Obedient):
@@ -287,7 +287,7 @@ class VirtualBoard(Obedient):
         """Whether it is worn and its charge, but for what is told now as any change is."""
         n_known = bisect_right(self._events, self._hello_s, key=lambda event: event.t_s)
         latest = {event.kind: i for i, event in enumerate(self._events[:n_known])}
-        for kind in _STATES:
+        for kind in STATE_EVENTS:
             if latest.get(kind, self._event_at) < self._event_at:
                 self._tell(self._events[latest[kind]], self._hello_s)
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from firmware_host.protocol import frame
-from firmware_host.protocol.messages import Channel, EventKind
+from firmware_host.protocol.messages import STATE_EVENTS, Channel
 
 # Four hours: one that has not arrived until then was lost, and one that has does not come again, neither
 # doubled by the line nor out of the board's ring.
@@ -24,7 +24,6 @@ _MAX_CODE_BYTES = frame.MAX_BODY_BYTES + 1
 _U32 = 1 << 32
 _IDX = struct.Struct("<I")
 _EVENT = struct.Struct("<Bi")
-_STATES = (EventKind.WEAR, EventKind.BATTERY)
 
 
 class _Sent(NamedTuple):
@@ -238,7 +237,7 @@ class LineAccount:
                 self.session_starts.append((now_s, sent.session))
 
     def _hear_event(self, kind: int, value: int) -> None:
-        if kind in _STATES:
+        if kind in STATE_EVENTS:
             if self._states.get(kind) == value:
                 return
             self._states[kind] = value

@@ -29,6 +29,10 @@ class EventKind(IntEnum):
     BATTERY = 3
 
 
+STATE_EVENTS = (EventKind.WEAR, EventKind.BATTERY)
+"""Told once and then at each change; a board says them again to a host that comes later."""
+
+
 class Button(IntEnum):
     """Values of a BUTTON event."""
 

@@ -85,7 +85,9 @@ def read_edf(path: Path) -> Take:
             edf = open_edf(path)
             take = _take(edf, path)
     except PARSER_FAULTS as err:
-        reason = f"another kind of file or a damaged one ({err})"
+        # What the library says on purpose; where it trips, its words are a programmer's.
+        why = f" ({err})" if isinstance(err, ValueError) else ""
+        reason = f"another kind of file or a damaged one{why}"
         raise RecordingError(path, "an EDF or EDF+ file", reason) from err
     if warned:
         _LOGGER.warning("%s: %s", path, " ".join(str(warned[0].message).split()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from firmware_host.protocol.messages import (
+    STATE_EVENTS,
     Ack,
     Block,
     CommandKind,
@@ -25,8 +26,6 @@ _EVENT_NOTES = {
     EventKind.WEAR: Note.WEAR,
     EventKind.BATTERY: Note.BATTERY,
 }
-# Told once and then at each change; a board says them again to a host that comes later.
-_STATES = (EventKind.WEAR, EventKind.BATTERY)
 # The clock is the board's, not a channel's.
 _CLOCK_NOTES = (Note.CLOCK_WRAP, Note.CLOCK_JUMP, Note.CLOCK_STEP)
 
@@ -208,7 +207,7 @@ class StreamSession:
 
     def _event(self, event: Event, t_s: float) -> list[StreamEvent]:
         """What happened; nothing if it is only said again that all is as it was."""
-        if event.kind in _STATES:
+        if event.kind in STATE_EVENTS:
             if self._in_force.get(event.kind) == event.value:
                 return []
             self._in_force[event.kind] = event.value
