@@ -7,24 +7,9 @@ import sys
 
 _INTERRUPTED = 130
 
-try:
-    import signal
-except KeyboardInterrupt:
-    os._exit(_INTERRUPTED)
-
 
 def _leave(_number: int, _frame: object) -> None:
     os._exit(_INTERRUPTED)
-
-
-# While modules are imported nothing is done yet that an end would spoil. Whoever starts us with one of them
-# ignored, as a shell does with Ctrl-C in the background, means it.
-_USUAL = (signal.default_int_handler, signal.SIG_DFL)
-_ENDS = [
-    number
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    if signal.getsignal(number) in _USUAL
-]
 
 
 def _end_at_once() -> None:
@@ -32,7 +17,20 @@ def _end_at_once() -> None:
         signal.signal(number, _leave)
 
 
-_end_at_once()
+# While modules are imported nothing is done yet that an end would spoil. Whoever starts us with one of them
+# ignored, as a shell does with Ctrl-C in the background, means it.
+try:
+    import signal
+
+    _USUAL = (signal.default_int_handler, signal.SIG_DFL)
+    _ENDS = [
+        number
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) in _USUAL
+    ]
+    _end_at_once()
+except KeyboardInterrupt:
+    os._exit(_INTERRUPTED)
 
 # One small matrix product at a time: a thread pool would cost memory and heat, and gain nothing.
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):

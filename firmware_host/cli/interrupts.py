@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from types import FrameType
 
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Every import of a module, also one that C code asks for, runs below a frame of this file.
 _IMPORT_FILE = "<frozen importlib._bootstrap>"
-_AGAIN_S = 0.02
 
 
 def interrupt(_number: int, frame: FrameType | None) -> None:
@@ -19,27 +17,26 @@ def interrupt(_number: int, frame: FrameType | None) -> None:
     Raises
     ------
     KeyboardInterrupt
-        At once, or from an alarm soon after the import.
+        At once, or at the end of the outermost import, before anything that comes after it.
     """
-    if _is_importing(frame):
-        signal.signal(signal.SIGALRM, interrupt)
-        signal.setitimer(signal.ITIMER_REAL, _AGAIN_S)
-        return
-    raise KeyboardInterrupt
+    outermost = _outermost_import(frame)
+    if outermost is None:
+        raise KeyboardInterrupt
+
+    def at_its_end(now: FrameType, event: str, _: object) -> None:
+        if now is outermost and event == "return":
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    # The one hook that Python calls at every return, also by an exception.
+    sys.setprofile(at_its_end)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP interrupt the block; whoever has one of them ignored is heeded."""
+def take_signals() -> None:
+    """Let Ctrl-C, SIGTERM and SIGHUP interrupt from now on; whoever has one of them ignored is heeded."""
     for number in ENDS:
         if not is_ignored(number):
             signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        if signal.getsignal(signal.SIGALRM) is interrupt:
-            # One that was put off has nothing left to interrupt.
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 
 def is_ignored(number: signal.Signals) -> bool:
@@ -47,9 +44,10 @@ def is_ignored(number: signal.Signals) -> bool:
     return signal.getsignal(number) is signal.SIG_IGN
 
 
-def _is_importing(frame: FrameType | None) -> bool:
+def _outermost_import(frame: FrameType | None) -> FrameType | None:
+    outermost = None
     while frame is not None:
         if frame.f_code.co_filename == _IMPORT_FILE:
-            return True
+            outermost = frame
         frame = frame.f_back
-    return False
+    return outermost

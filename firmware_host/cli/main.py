@@ -32,7 +32,7 @@ from firmware_host.cli import (
     vault,
 )
 from firmware_host.cli.common import say
-from firmware_host.cli.interrupts import interruptible
+from firmware_host.cli.interrupts import take_signals
 from firmware_host.errors import ConfigError, SignetError
 from firmware_host.host.sockets import COUNTER
 
@@ -111,11 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str] | None) -> int:
     try:
         args = build_parser().parse_args(argv)
-        with interruptible():
-            code = int(args.handler(args))
-            # While it may still fail in our words, and before a late signal ends us at once.
-            sys.stdout.flush()
-            return code
+        take_signals()
+        code = int(args.handler(args))
+        # While it may still fail in our words, and before a late signal ends us at once.
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -124,6 +123,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return 0
     except Exception as err:
         return _report(err)
+    else:
+        return code
 
 
 def _report(err: Exception) -> int:

@@ -82,11 +82,11 @@ def test_interruption_at_any_time_leaves_no_traceback_of_ours(delay_s: float) ->
     time.sleep(delay_s)
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=PATIENCE_S)
-    if b"__main__.py" not in err and child.returncode not in (0, INTERRUPTED):
-        # It came while Python itself was starting: what Python says then is not ours to choose.
-        assert b"firmware_host/cli" not in err
-        return
-    assert err == b""
+    # Until Python has found our first line, what it says and with which code it ends is not ours to choose.
+    assert b"__main__.py" not in err
+    assert b"firmware_host/cli" not in err
+    if not err:
+        assert child.returncode in (0, INTERRUPTED, -signal.SIGINT)
 
 
 def test_whoever_starts_it_with_the_signal_ignored_is_heeded() -> None:
