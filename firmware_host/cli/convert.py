@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from firmware_host.cli.common import add_shared, print_json, say, settings, some_recording
 from firmware_host.cli.progress import ProgressBar
 from firmware_host.cli.times import length_words
+from firmware_host.words import counted
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -43,7 +44,6 @@ def run(args: argparse.Namespace) -> int:
     for line in done["lost"]:
         say(f"not in the new file: {line}")
     names = ", ".join(f"{c['name']} {c['rate_hz']:g} Hz" for c in done["channels"])
-    n_labels = done["labels"]
     length = length_words(done["stream_s"], done["duration_s"])
-    say(f"{args.target}: {length}: {names}; {n_labels} label{'' if n_labels == 1 else 's'}")
+    say(f"{args.target}: {length}: {names}; {counted(done['labels'], 'label')}")
     return 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from firmware_host.cli.common import add_model, add_shared, open_vault, print_json, say, settings
 from firmware_host.cli.times import is_clock, local_time, utc_of
 from firmware_host.errors import ConfigError
+from firmware_host.words import counted
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -124,7 +125,7 @@ def _print_list(stretches: list[Stretch], *, as_json: bool) -> None:
     for number, one in enumerate(stretches, 1):
         when = f"{local_time(one.start_utc)}  {local_time(one.end_utc)}"
         print(f"{number:>3}  {when}  {one.n_windows:>3} windows  P up to {one.peak_p_stress:.2f}")
-    say(f"{len(stretches)} stretch{'' if len(stretches) == 1 else 'es'} of stress")
+    say(f"{counted(len(stretches), 'stretch', 'stretches')} of stress")
 
 
 def _lines(account: dict[str, Any]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from firmware_host.cli.common import (
 )
 from firmware_host.cli.times import local_time, utc_of
 from firmware_host.errors import ConfigError, LabelError
+from firmware_host.words import counted
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
                 else (_remove(vault, args.remove, now_utc), " removed")
             )
             if n_damaged := len(vault.damaged):
-                done += f", {n_damaged} damaged record{'' if n_damaged == 1 else 's'} left out"
+                done += f", {counted(n_damaged, 'damaged record')} left out"
     else:
         spans = _spans(args, now_utc)
         with open_vault(args, config, create=True) as vault:
@@ -75,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         shown, done = [(None, span) for span in spans], " stored"
     _print(shown, as_json=args.json)
     if not args.json:
-        say(f"{len(shown)} label{'' if len(shown) == 1 else 's'}{done}")
+        say(f"{counted(len(shown), 'label')}{done}")
     return 0
 
 

@@ -19,6 +19,7 @@ from firmware_host.cli.common import (
 from firmware_host.cli.progress import ProgressBar
 from firmware_host.cli.streaming import Stopper, positive_seconds
 from firmware_host.config import METHOD_NAMES
+from firmware_host.words import counted
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -154,9 +155,7 @@ def _print_outcome(outcome: Outcome, peak_rss_mb: float, *, as_json: bool) -> No
         return
     print(f"{'kept' if outcome.kept else 'not kept'}: {outcome.text}")
     print(f"learned from {outcome.n_calibration} windows, judged on {outcome.n_held_back}")
-    windows = [
-        f"{n} window{'' if n == 1 else 's'} {why.words}" for why, n in outcome.left_out.items() if n
-    ]
+    windows = [f"{counted(n, 'window')} {why.words}" for why, n in outcome.left_out.items() if n]
     if set_aside := [*windows, *outcome.set_aside]:
         print(f"set aside: {'; '.join(set_aside)}")
 
@@ -179,4 +178,4 @@ def _print_history(rows: list[dict[str, Any]], *, as_json: bool) -> None:
         print(f"{row['when']}  {row['what']:<12}  {row['decision']:<10}  {row['text']}")
         for line in row["lines"]:
             print(f"    {line}")
-    say(f"{len(rows)} entr{'y' if len(rows) == 1 else 'ies'}")
+    say(counted(len(rows), "entry", "entries"))

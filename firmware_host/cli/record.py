@@ -37,6 +37,7 @@ from firmware_host.cli.streaming import (
 )
 from firmware_host.cli.times import length_words
 from firmware_host.cli.typed import TypedNotes, VaultLabels
+from firmware_host.words import counted
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -81,15 +82,13 @@ def run(args: argparse.Namespace) -> int:
         print_json(summary)
     else:
         length = length_words(summary["stream_s"], summary["clock_s"])
-        n_labels = summary["n_labels"]
-        labels_said = "1 label" if n_labels == 1 else f"{n_labels} labels"
         say(
             f"{summary['n_messages']} messages, {length}, "
-            f"{summary['missing_samples']} samples missing, {labels_said}: "
+            f"{summary['missing_samples']} samples missing, {counted(summary['n_labels'], 'label')}: "
             f"{', '.join(summary['files'])}"
         )
         if n_parts := summary["n_deleted_parts"]:
-            parts = "1 older part" if n_parts == 1 else f"{n_parts} older parts"
+            parts = counted(n_parts, "older part")
             say(f"{parts} deleted for the quota: of what was streamed, that much is not kept")
         say_silence(summary)
         say_lines(summary)

@@ -17,6 +17,7 @@ from firmware_host.cli.common import (
 from firmware_host.cli.stream_lines import stream_lines
 from firmware_host.cli.times import local_time
 from firmware_host.errors import printable
+from firmware_host.words import counted
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -69,7 +70,7 @@ def _lines(state: dict[str, Any]) -> list[str]:
     lines += [f"drift       {m['why']}: {m['to_do']}" for m in state["no_longer_fits"]]
     if n := sum(state["damaged"].values()):
         kinds = ", ".join(f"{count} {kind}" for kind, count in state["damaged"].items())
-        lines.append(f"damaged     {n} record{'' if n == 1 else 's'} left out: {kinds}")
+        lines.append(f"damaged     {counted(n, 'record')} left out: {kinds}")
     lines += [f"host        {state['host']}", f"waiting for {state['waiting_for']}"]
     return lines
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from firmware_host.cli.times import local_time
 from firmware_host.stream.rate import TOLERANCE
+from firmware_host.words import counted
 
 Facts = Mapping[str, Any]
 # A run writes how it does every 10 s, and at once when link or data go or are back.
@@ -102,8 +103,7 @@ def _losses(health: Facts) -> str:
     n_due = n_missing + sum(channel["n_samples"] for channel in channels)
     n_gaps = sum(channel["n_gaps"] for channel in channels)
     share = f" ({100.0 * n_missing / n_due:.2g} %)" if n_missing else ""
-    gaps = "1 gap" if n_gaps == 1 else f"{n_gaps} gaps"
-    missing = f"{n_missing} of {n_due} samples missing{share} in {gaps}"
+    missing = f"{n_missing} of {n_due} samples missing{share} in {counted(n_gaps, 'gap')}"
     if not n_due:
         missing = "no samples counted yet"
     # A board that starts anew says nothing of what it missed: that is in no gap.

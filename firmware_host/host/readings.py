@@ -11,6 +11,7 @@ from firmware_host.host.load import Load, read_load
 from firmware_host.host.network import Network, read_network
 from firmware_host.host.power import Power, Source, read_power
 from firmware_host.host.thermal import Heat, read_heat
+from firmware_host.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,9 @@ def _heat(heat: Heat) -> str:
 
 
 def _load(load: Load) -> str:
-    per_cpu = load.per_cpu()
-    if per_cpu is None:
+    if load.last_minute is None or load.n_cpus is None:
         return "load unknown"
-    return f"load {load.last_minute:.2f} on {load.n_cpus} CPU{'' if load.n_cpus == 1 else 's'}"
+    return f"load {load.last_minute:.2f} on {counted(load.n_cpus, 'CPU')}"
 
 
 def _disk(n_bytes: int | None) -> str:

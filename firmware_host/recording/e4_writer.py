@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from firmware_host.errors import RecordingError
 from firmware_host.protocol.messages import Button, EventKind
 from firmware_host.recording.e4 import FILES, TAGS_FILE
-from firmware_host.recording.exchange import Report, Written, counted, create, gaps_of, off_rate
+from firmware_host.recording.exchange import Report, Written, create, gaps_of, off_rate
 from firmware_host.recording.notes import BoardEvent
 from firmware_host.recording.take import Counts, Take, Track
+from firmware_host.words import counted
 
 # The smallest steps of the vendor's own text; ACC is in counts of 1/64 g.
 _DECIMALS = {"bvp": 2, "eda": 6, "temp": 2, "acc": 0}

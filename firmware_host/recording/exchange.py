@@ -83,11 +83,6 @@ def gaps_of(track: Track) -> list[tuple[float, float]]:
     return [(a.end_utc, b.start_utc) for a, b in pairs]
 
 
-def counted(n: int, what: str, plural: str = "") -> str:
-    """How many of something: ``1 label``, ``2 labels``."""
-    return f"{n} {what if n == 1 else plural or what + 's'}"
-
-
 def off_rate(take: Take) -> list[str]:
     """One line a channel whose sensor ran at another rate than it is declared with."""
     lines = []

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from firmware_host.errors import RecordingError
 from firmware_host.recording.mcap_index import McapIndex, read_index
 from firmware_host.recording.mcap_records import open_chunk, read_chunk, read_records
+from firmware_host.words import counted
 
 if TYPE_CHECKING:
     from mcap.records import McapRecord
@@ -140,8 +141,7 @@ class McapChunks:
             return
         self._is_told = True
         if n := self.n_damaged:
-            parts = "1 damaged part" if n == 1 else f"{n} damaged parts"
-            _LOGGER.warning("%s: %s left out", self.path, parts)
+            _LOGGER.warning("%s: %s left out", self.path, counted(n, "damaged part"))
         if not self.is_complete:
             what = "damaged inside" if self._ends_whole() else "cut at the end"
             minutes, seconds = divmod(int(self._duration_s), 60)

@@ -15,6 +15,7 @@ from firmware_host.report.scales import (
     print_value,
 )
 from firmware_host.report.tables import code, mark, table
+from firmware_host.words import counted
 
 # decision -> (sign, class). The sign and the word say it; colour only helps.
 _DECISIONS = {
@@ -48,8 +49,10 @@ def verdict(privacy: Privacy | None) -> tuple[str, str]:
     if privacy.sent:
         total = sum(item.n_bytes for item in privacy.sent)
         places = len({item.destination for item in privacy.sent})
-        plural = "destination" if places == 1 else "destinations"
-        return f"{print_count(total)} bytes left this host, to {places} {plural}.", "open"
+        return (
+            f"{print_count(total)} bytes left this host, to {counted(places, 'destination')}.",
+            "open",
+        )
     if privacy.uncounted:
         return "Nothing is recorded as sent, but not every way out was counted.", "dim"
     if not privacy.evidence:

@@ -29,6 +29,7 @@ from firmware_host.report.scales import (
     zone_name,
 )
 from firmware_host.report.tables import table
+from firmware_host.words import counted
 
 _DAY_S = 86_400.0
 # As many as the tables beside are long.
@@ -80,7 +81,7 @@ def _learn_key() -> Markup:
 def _describe_timeline(data: ReportData) -> str:
     names = ", ".join(signal.name for signal in data.signals[:8]) or "no signals"
     length = print_duration(data.end_utc - data.start_utc)
-    labels = "1 label" if len(data.labels) == 1 else f"{len(data.labels)} labels"
+    labels = counted(len(data.labels), "label")
     return f"{length}: {names}; {labels} by the wearer. Numbers in the tables below."
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from firmware_host.protocol.messages import Block, Channel
 from firmware_host.recording.base import RecordingReader
 from firmware_host.recording.e4_reader import E4Reader
-from firmware_host.recording.exchange import Report, counted, new_file, refuse_existing
+from firmware_host.recording.exchange import Report, new_file, refuse_existing
 from firmware_host.recording.registry import MCAP, open_recording, writer_of
 from firmware_host.runtime.takes import take_and_length
 from firmware_host.stream.assembler import StreamAssembler
+from firmware_host.words import counted
 
 # Reading and writing take about as long as each other.
 _HALF = 0.5

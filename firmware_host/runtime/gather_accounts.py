@@ -22,6 +22,7 @@ from firmware_host.runtime.gather_seen import Event, Seen
 from firmware_host.runtime.live import LIVE_KIND
 from firmware_host.runtime.memory import EVENT_KIND, SOURCE_KIND, SUMMARY_KIND
 from firmware_host.vault.records import Vault
+from firmware_host.words import counted
 
 # The host's aim while streaming and while learning, in MB.
 AIM_STREAMING_MB, AIM_LEARNING_MB = 64.0, 80.0
@@ -167,24 +168,20 @@ def privacy(seen: Seen, vault: Vault) -> Privacy:
         return Privacy(uncounted=text if n_open else "", stored=stored)
     n_sockets = sum(int(s.get("sockets_opened", 0)) for s in seen.summaries)
     runs = "The finished run" if n_runs == 1 else f"The {n_runs} finished runs"
-    counted = f"{runs} opened {n_sockets} sockets, as counted by the interpreter."
+    opened = f"{runs} opened {counted(n_sockets, 'socket')}, as counted by the interpreter."
     if n_local := sum(int(s.get("sockets_local", 0)) for s in seen.summaries):
-        counted += f" {n_local} more, to this machine's service manager, cannot leave it."
-    evidence = [counted, "This version has no code that sends results anywhere."]
+        opened += f" {n_local} more, to this machine's service manager, cannot leave it."
+    evidence = [opened, "This version has no code that sends results anywhere."]
     if n_sockets:
         return Privacy(
-            evidence=[counted],
+            evidence=[opened],
             uncounted="A board on the network needs one; what passed through was not recorded.",
             stored=stored,
         )
     if n_open:
-        missing = f"{_runs(n_open)} left no count: cut off, or still going."
+        missing = f"{counted(n_open, 'run')} left no count: cut off, or still going."
         return Privacy(evidence=evidence, uncounted=missing, stored=stored)
     return Privacy(evidence=evidence, stored=stored)
-
-
-def _runs(n: int) -> str:
-    return "1 run" if n == 1 else f"{n} runs"
 
 
 def stream(summaries: Sequence[Event]) -> list[ChannelHealth]:

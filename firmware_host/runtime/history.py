@@ -11,6 +11,7 @@ from firmware_host.adaptation.adapters import history
 from firmware_host.adaptation.outcome import MODEL
 from firmware_host.errors import VaultError
 from firmware_host.vault.records import Vault
+from firmware_host.words import counted
 
 _SHOWN_HASH = 12
 _UNITS = {"s": "s", "j": "J", "bytes": "bytes"}
@@ -77,7 +78,7 @@ def _lines(facts: Mapping[str, Any], versions: Mapping[int, int]) -> list[str]:
 def _resumed(n_resumes: int) -> str:
     if n_resumes == 0:
         return "without a break"
-    return f"with {n_resumes} break{'' if n_resumes == 1 else 's'}"
+    return f"with {counted(n_resumes, 'break')}"
 
 
 def _score(trial: Mapping[str, Any]) -> str:

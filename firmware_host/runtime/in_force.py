@@ -17,6 +17,7 @@ from firmware_host.runtime.gait_path import WalkingReference
 from firmware_host.runtime.gait_reference import load_walking
 from firmware_host.runtime.memory import stored_source
 from firmware_host.vault.records import Vault
+from firmware_host.words import counted
 
 if TYPE_CHECKING:
     from firmware_host.events import StreamNoted
@@ -127,7 +128,7 @@ def say_damaged(vault: Vault) -> str:
     n = len(vault.damaged)
     if n == 0:
         return ""
-    text = f"{n} damaged record{'' if n == 1 else 's'} left out"
+    text = f"{counted(n, 'damaged record')} left out"
     _LOGGER.warning("%s", text)
     return text
 

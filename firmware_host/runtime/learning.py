@@ -21,6 +21,7 @@ from firmware_host.runtime.learner_process import LearnerProcess
 from firmware_host.runtime.permission import HostWatch
 from firmware_host.stream.buttons import REST, STRESS
 from firmware_host.vault.records import Vault
+from firmware_host.words import counted
 
 # The smallest story a gate can judge anything on: rest, a stressor, and the rest after it.
 MIN_STRESS_EPISODES = 1
@@ -149,7 +150,7 @@ def label_needed(vault: Vault) -> str:
 def compared_facts(vault: Vault) -> tuple[int, str]:
     """How many comparisons can be learned from, and in words what they still need."""
     n, n_said = n_usable(vault), len(list(comparisons(given(vault))))
-    text = f"{n} comparison{'' if n == 1 else 's'}"
+    text = counted(n, "comparison")
     if n < n_said:
         text = f"{n} of {n_said} comparisons count, the others lack windows"
     if n >= MIN_COMPARISONS and _trigger(vault).has_stories_to_compare:

@@ -14,7 +14,7 @@ HOST = REPO / "firmware_host"
 
 # Lower to upper. Rooms on one level are siblings and do not import each other.
 LEVELS: list[set[str]] = [
-    {"units", "errors", "events", "reconnect", "scoring", "files"},
+    {"units", "errors", "events", "reconnect", "scoring", "files", "words"},
     {"protocol"},
     {"transport", "recording", "stream"},
     {"signals"},

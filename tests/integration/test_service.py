@@ -95,8 +95,10 @@ def test_loop_that_hangs_tells_nothing_and_goes_on_telling_when_it_goes_on(
         deadline_s = time.monotonic() + PATIENCE_S
         while not _is_full(process.stdout.fileno()):
             assert time.monotonic() < deadline_s
-        manager.during(0.2)
-        assert manager.during(1.5) == []
+        # On a busy machine it may reach that write a while later.
+        while manager.during(1.5):
+            assert time.monotonic() < deadline_s
+        assert _is_full(process.stdout.fileno())
         assert process.poll() is None
         process.stdout.read(200_000)
         assert manager.until("WATCHDOG=1") == ["WATCHDOG=1"]
