@@ -85,8 +85,12 @@ def test_interruption_at_any_time_leaves_no_traceback_of_ours(delay_s: float) ->
     # Until Python has found our first line, what it says and with which code it ends is not ours to choose.
     assert b"__main__.py" not in err
     assert b"firmware_host/cli" not in err
-    if not err:
+    if b"Traceback" not in err:
+        assert err == b""
         assert child.returncode in (0, INTERRUPTED, -signal.SIGINT)
+    elif child.returncode in (0, INTERRUPTED):
+        # Dropped where Python cannot be interrupted, before we were there to see to it.
+        assert err.startswith(b"Exception ignored in")
 
 
 def test_whoever_starts_it_with_the_signal_ignored_is_heeded() -> None:

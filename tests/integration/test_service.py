@@ -99,6 +99,7 @@ def test_loop_that_hangs_tells_nothing_and_goes_on_telling_when_it_goes_on(
         while manager.during(1.5):
             assert time.monotonic() < deadline_s
         assert _is_full(process.stdout.fileno())
+        assert manager.during(1.5) == []
         assert process.poll() is None
         process.stdout.read(200_000)
         assert manager.until("WATCHDOG=1") == ["WATCHDOG=1"]
